@@ -1,0 +1,248 @@
+#include "cli/batch.h"
+
+#include "cli/stop.h"
+#include "ingest/capture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { KEY_LEN = 64 + 1 + 16 + 1 + 32 }; /* sha256, configuration, release */
+
+struct batch {
+    const struct run_options *o;
+    char config_hash[17];
+    char (*done)[KEY_LEN]; /* sorted keys of captures.ndjson */
+    size_t n_done;
+    FILE *lines;
+};
+
+static void key_of(char key[static KEY_LEN], const char *sha256, const char *config,
+                   const char *release)
+{
+    snprintf(key, KEY_LEN, "%.64s %.16s %.30s", sha256, config, release);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* Reads captures.ndjson of an earlier run. Lines that cannot be read (the last one, where a run was killed) are passed over: those captures are done again. */
+static bool read_done(struct batch *b, const char *path, struct err *e)
+{
+    FILE *f = fopen(path, "r");
+    if (f == NULL && errno == ENOENT)
+        return true;
+    if (f == NULL) {
+        err_set(e, "open %s: %s", path, strerror(errno));
+        return false;
+    }
+    char *line = NULL;
+    size_t size = 0, cap = 0;
+    bool ok = true;
+    while (ok && getline(&line, &size, f) > 0) {
+        const char *sha256, *config, *release;
+        json_t *row = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+        if (row != NULL
+            && json_unpack(row, "{s:s, s:s, s:s}", "sha256", &sha256, "config", &config, "release",
+                           &release)
+                   == 0) {
+            if (b->n_done == cap) {
+                cap = cap == 0 ? 256 : cap * 2;
+                void *more = realloc(b->done, cap * sizeof *b->done);
+                ok = more != NULL;
+                b->done = ok ? more : b->done;
+            }
+            if (ok)
+                key_of(b->done[b->n_done++], sha256, config, release);
+            else
+                err_set(e, "out of memory");
+        }
+        json_decref(row);
+    }
+    free(line);
+    fclose(f);
+    if (b->n_done > 1)
+        qsort(b->done, b->n_done, sizeof *b->done, by_key);
+    return ok;
+}
+
+static void hex_of(const uint8_t digest[32], char hex[static 65])
+{
+    for (int i = 0; i < 32; i++)
+        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
+}
+
+/* SHA-256 of a capture that is not otherwise read. False where it cannot be had: then it is run, and the run says why. */
+static bool hash_capture(const char *path, char hex[static 65])
+{
+    struct capture *c;
+    struct err ignored;
+    bool damaged;
+    uint8_t digest[32];
+    if (!capture_open(&c, path, &damaged, &ignored))
+        return false;
+    capture_hash(c);
+    bool ok = capture_sha256(c, digest, &ignored);
+    capture_free(c);
+    if (ok)
+        hex_of(digest, hex);
+    return ok;
+}
+
+static void out_dir(const struct batch *b, const char *path, const char *hex, char *dir,
+                    size_t size)
+{
+    const char *slash = strrchr(path, '/');
+    snprintf(dir, size, "%s/%.100s-%.12s", b->o->dir, slash != NULL ? slash + 1 : path, hex);
+}
+
+static bool is_done(const struct batch *b, const char *path)
+{
+    char hex[65], key[KEY_LEN], dir[4400];
+    struct stat st;
+    if (b->n_done == 0 || strcmp(path, "-") == 0 || !hash_capture(path, hex))
+        return false;
+    key_of(key, hex, b->config_hash, TELLSCOPE_VERSION);
+    out_dir(b, path, hex, dir, sizeof dir);
+    return bsearch(key, b->done, b->n_done, sizeof *b->done, by_key) != NULL
+           && stat(dir, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static void remove_dir(const char *dir, struct text_sink *segments)
+{
+    char path[4700];
+    json_t *names = NULL;
+    struct text_sink list = {0};
+    text_printf(&list, "[%s]", segments->p != NULL ? segments->p : "");
+    if (!list.failed)
+        names = json_loads(list.p, 0, NULL);
+    for (size_t i = 0; names != NULL && i < json_array_size(names); i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, json_string_value(json_array_get(names, i)));
+        unlink(path);
+    }
+    snprintf(path, sizeof path, "%s/events.ndjson.zst", dir);
+    unlink(path);
+    rmdir(dir);
+    json_decref(names);
+    text_free(&list);
+}
+
+static bool write_line(struct batch *b, const struct run_result *r, const char *hex, struct err *e)
+{
+    const struct run_capture *c = &r->captures[0];
+    struct text_sink line = {0};
+    text_puts(&line, "{\"path\":");
+    text_json(&line, c->path, strlen(c->path));
+    text_printf(&line, ",\"sha256\":\"%s\",\"config\":\"%s\",\"release\":\"%s\",\"packets\":%llu", hex,
+                b->config_hash, TELLSCOPE_VERSION, (unsigned long long)c->packets);
+    if (c->packets > 0) {
+        text_puts(&line, ",\"first\":\"");
+        text_time(&line, c->first_ns, 9);
+        text_puts(&line, "\",\"last\":\"");
+        text_time(&line, c->last_ns, 9);
+        text_puts(&line, "\"");
+    }
+    text_printf(&line, ",\"gateways\":%llu,\"error\":", (unsigned long long)r->gateways);
+    if (c->error[0] != '\0')
+        text_json(&line, c->error, strlen(c->error));
+    else
+        text_puts(&line, "null");
+    if (c->has_offset)
+        text_printf(&line, ",\"offset\":%llu", (unsigned long long)c->offset);
+    text_printf(&line, ",\"segments\":[%s]}\n", r->segments.p != NULL ? r->segments.p : "");
+    bool ok = !line.failed && fwrite(line.p, 1, line.len, b->lines) == line.len
+              && fflush(b->lines) == 0;
+    if (!ok)
+        err_set(e, "write captures.ndjson: %s", strerror(errno));
+    text_free(&line);
+    return ok;
+}
+
+/* The output of a capture appears under its name only when it is whole. */
+static bool publish(struct batch *b, const char *aside, struct run_result *r, struct err *e)
+{
+    char hex[65], dir[4400];
+    hex_of(r->captures[0].sha256, hex);
+    out_dir(b, r->captures[0].path, hex, dir, sizeof dir);
+    if (rename(aside, dir) != 0) {
+        if (errno != EEXIST && errno != ENOTEMPTY) {
+            err_set(e, "rename %s to %s: %s", aside, dir, strerror(errno));
+            return false;
+        }
+        if (!b->o->force) { /* there already, from the same bytes; other content would be another configuration's */
+            remove_dir(aside, &r->segments);
+            err_set(e, "%s exists; --force replaces it, --resume skips what is done", dir);
+            return false;
+        }
+        char old[4500];
+        snprintf(old, sizeof old, "%s.old-%d", dir, (int)getpid());
+        if (rename(dir, old) != 0 || rename(aside, dir) != 0) {
+            err_set(e, "replace %s: %s", dir, strerror(errno));
+            return false;
+        }
+        remove_dir(old, &r->segments);
+    }
+    return write_line(b, r, hex, e);
+}
+
+static bool run_one(struct batch *b, const struct path_item *item, struct batch_result *result,
+                    struct err *e)
+{
+    char aside[4400];
+    snprintf(aside, sizeof aside, "%s/.aside-%d", b->o->dir, (int)getpid());
+    if (mkdir(aside, 0777) != 0) {
+        err_set(e, "make directory %s: %s", aside, strerror(errno));
+        return false;
+    }
+    struct run_options o = *b->o;
+    struct run_result r;
+    o.dir = aside;
+    o.hash = true;
+    bool ok = run_captures(&o, item, 1, &r, e);
+    result->damaged += r.damaged;
+    result->failed += r.failed;
+    result->interrupted = result->interrupted || r.interrupted;
+    if (ok && r.failed == 0 && !r.interrupted) {
+        ok = publish(b, aside, &r, e);
+        result->done += ok;
+    } else {
+        remove_dir(aside, &r.segments);
+    }
+    run_free(&r);
+    return ok;
+}
+
+bool batch_run(const struct run_options *o, const struct paths *paths, bool resume,
+               struct batch_result *result, struct err *e)
+{
+    struct batch b = {.o = o};
+    char path[4400];
+    *result = (struct batch_result){0};
+    config_hash(o->config, b.config_hash);
+    snprintf(path, sizeof path, "%s/captures.ndjson", o->dir);
+    bool ok = !resume || read_done(&b, path, e);
+    if (ok && (b.lines = fopen(path, resume ? "a" : "w")) == NULL) {
+        err_set(e, "open %s: %s", path, strerror(errno));
+        ok = false;
+    }
+    for (size_t i = 0; ok && i < paths->n && !result->interrupted; i++) {
+        if (resume && paths->items[i].error == NULL && is_done(&b, paths->items[i].path))
+            result->skipped++;
+        else
+            ok = run_one(&b, &paths->items[i], result, e);
+        result->interrupted = result->interrupted || stop_wanted();
+    }
+    if (b.lines != NULL && fclose(b.lines) != 0 && ok) {
+        err_set(e, "write %s: %s", path, strerror(errno));
+        ok = false;
+    }
+    free(b.done);
+    return ok;
+}

@@ -1,0 +1,269 @@
+#include "cli/batch.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/report.h"
+#include "cli/run.h"
+#include "cli/stop.h"
+#include "core/config_value.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+    OPT_CONFIG, OPT_OUTPUT, OPT_FILTER, OPT_JOBS, OPT_EVENTS, OPT_WINDOW, OPT_SENSOR, OPT_VANTAGE,
+    OPT_SCOPE, OPT_SET, OPT_CONTINUOUS, OPT_JSON, OPT_QUIET, OPT_FORCE, OPT_PER_CAPTURE, OPT_RESUME,
+    OPT_DAMAGED_OK, OPT_MAX_LOSS, OPT_N
+};
+
+static const struct option_def defs[OPT_N] = {
+    [OPT_CONFIG] = {'c', "config", "FILE", "read the configuration FILE"},
+    [OPT_OUTPUT] = {'o', "output", "DIR", "write segments into DIR (made if need be)"},
+    [OPT_FILTER] = {'f', "filter", "BPF", "take only packets that pass this pcap-filter(7)"},
+    [OPT_JOBS] = {'j', "jobs", "N", "threads that touch packets, the reader included; output is the same"},
+    [OPT_EVENTS] = {'e', "events", "KINDS", "write events.ndjson.zst into DIR: dns,ntp,tls or all"},
+    [OPT_WINDOW] = {0, "window", "SECONDS", "length of a window: 3600, 5m, 1h, 1d; divides a day"},
+    [OPT_SENSOR] = {0, "sensor", "NAME", "name of the sensor in segments"},
+    [OPT_VANTAGE] = {0, "vantage", "V", "where captures were taken: lan, router, wan, server, unknown"},
+    [OPT_SCOPE] = {0, "scope", "SCOPE", "of whom rows are kept: gateways or all"},
+    [OPT_SET] = {0, "set", "KEY=VALUE", "set a key of the configuration, for example limits.peers=1000"},
+    [OPT_CONTINUOUS] = {0, "continuous", NULL, "the captures are one rotating capture: flows cross files"},
+    [OPT_JSON] = {0, "json", NULL, "totals as one JSON object on stdout"},
+    [OPT_QUIET] = {'q', "quiet", NULL, "no table and no progress"},
+    [OPT_FORCE] = {0, "force", NULL, "replace segments that say something else"},
+    [OPT_PER_CAPTURE] = {0, "per-capture", NULL, "each capture by itself: DIR/NAME-SHA/, and DIR/captures.ndjson"},
+    [OPT_RESUME] = {0, "resume", NULL, "with --per-capture: skip captures that are done already"},
+    [OPT_DAMAGED_OK] = {0, "damaged-ok", "N|P%", "exit 0 with up to N (or P %) damaged captures"},
+    [OPT_MAX_LOSS] = {0, "max-loss", "P%", "exit 5 where captures tell of more loss than P %"},
+};
+static const struct usage usage = {
+    "replay", "CAPTURE|DIR|- ...",
+    "Reads captures (pcap, pcapng, also .gz and .zst; - is standard input) and sums them up.\n"
+    "A table, or with --json the totals, goes to stdout; segments go to DIR.",
+    defs, OPT_N};
+
+struct replay {
+    struct config config;
+    struct run_options run;
+    bool json, quiet, per_capture, resume;
+    double max_loss_percent; /* negative: not asked for */
+    uint64_t damaged_ok;     /* captures, or percent */
+    bool damaged_percent;
+};
+
+static bool percent(const char *text, double *to, struct err *e)
+{
+    char *end;
+    double v = strtod(text, &end);
+    if (end == text || (*end != '\0' && strcmp(end, "%") != 0) || !(v >= 0 && v <= 100)) {
+        err_set(e, "%.40s is no share; allowed is 0 to 100 and an optional %%", text);
+        return false;
+    }
+    *to = v;
+    return true;
+}
+
+static bool damaged_ok(struct replay *r, const char *text, struct err *e)
+{
+    char digits[24] = "";
+    size_t len = strlen(text);
+    r->damaged_percent = len > 0 && text[len - 1] == '%';
+    len -= r->damaged_percent;
+    if (len < sizeof digits)
+        memcpy(digits, text, len);
+    return config_value_number(digits, 0, r->damaged_percent ? 100 : 1000000000, &r->damaged_ok, e);
+}
+
+static bool set_pair(struct config *c, const char *pair, struct err *e)
+{
+    char key[128];
+    const char *equal = strchr(pair, '=');
+    if (equal == NULL || (size_t)(equal - pair) >= sizeof key) {
+        err_set(e, "%.80s is no KEY=VALUE", pair);
+        return false;
+    }
+    memcpy(key, pair, (size_t)(equal - pair));
+    key[equal - pair] = '\0';
+    return config_set(c, key, equal + 1, e);
+}
+
+/* One option; those of the configuration go over what the file said. */
+static bool take_option(struct replay *r, int option, const char *value, struct err *e)
+{
+    static const char *const kinds[] = {"dns", "ntp", "tls"};
+    uint64_t number;
+    uint32_t set;
+    switch (option) {
+    case OPT_OUTPUT:
+        r->run.dir = value;
+        return true;
+    case OPT_FILTER:
+        r->run.bpf = value;
+        return true;
+    case OPT_JOBS:
+        return config_value_number(value, 1, 1024, &number, e);
+    case OPT_EVENTS:
+        if (!option_words(value, kinds, 3, &set, e))
+            return false;
+        r->run.events = set;
+        return true;
+    case OPT_WINDOW:
+        return option_window(value, &r->config.window_s, e);
+    case OPT_SENSOR:
+        return config_set(&r->config, "sensor", value, e);
+    case OPT_VANTAGE:
+        return config_set(&r->config, "vantage", value, e);
+    case OPT_SCOPE:
+        return config_set(&r->config, "scope", value, e);
+    case OPT_SET:
+        return set_pair(&r->config, value, e);
+    case OPT_CONTINUOUS:
+        return config_set(&r->config, "continuous", "true", e);
+    case OPT_DAMAGED_OK:
+        return damaged_ok(r, value, e);
+    case OPT_MAX_LOSS:
+        return percent(value, &r->max_loss_percent, e);
+    default:
+        r->json = r->json || option == OPT_JSON;
+        r->quiet = r->quiet || option == OPT_QUIET;
+        r->run.force = r->run.force || option == OPT_FORCE;
+        r->per_capture = r->per_capture || option == OPT_PER_CAPTURE;
+        r->resume = r->resume || option == OPT_RESUME;
+        return true;
+    }
+}
+
+/* Twice over the command line: the configuration file first, whatever stands before it. EXIT_OK where all is well. */
+static int take_options(struct replay *r, struct options *o, const struct usage *u, int argc,
+                        char **argv)
+{
+    struct err e = {""};
+    for (int pass = 0; pass < 2; pass++) {
+        int i;
+        *o = options_of(u, argc, argv);
+        while ((i = options_next(o)) != OPTIONS_END) {
+            if (i == OPTIONS_STOP)
+                return -1;
+            bool ok = true;
+            if (i == OPT_CONFIG && pass == 0)
+                ok = config_load(&r->config, o->value, &e);
+            else if (i != OPT_CONFIG && pass == 1)
+                ok = take_option(r, i, o->value, &e);
+            if (!ok && i == OPT_CONFIG) {
+                fprintf(stderr, "tellscope replay: %s\n", e.text);
+                o->status = EXIT_CONFIG;
+                return -1;
+            }
+            if (!ok) {
+                o->status = options_fail(o, "--%s: %s", u->defs[i].name, e.text);
+                return -1;
+            }
+        }
+    }
+    if (config_check(&r->config, &e))
+        return EXIT_OK;
+    fprintf(stderr, "tellscope replay: %s\n", e.text);
+    o->status = EXIT_CONFIG;
+    return -1;
+}
+
+static int check_usage(const struct replay *r, const struct options *o)
+{
+    if (o->first == o->argc)
+        return options_fail(o, "no capture given");
+    if (r->per_capture && r->run.dir == NULL)
+        return options_fail(o, "--per-capture needs -o DIR");
+    if (r->resume && !r->per_capture)
+        return options_fail(o, "--resume needs --per-capture");
+    if (r->run.events != 0 && r->run.dir == NULL)
+        return options_fail(o, "-e needs -o DIR");
+    return EXIT_OK;
+}
+
+static bool too_much_loss(const struct replay *r, struct window *all)
+{
+    if (r->max_loss_percent < 0 || all == NULL)
+        return false;
+    const struct totals *t = window_totals(all);
+    double lost = (double)t->ledger.lost_packets, read = (double)t->packets.read;
+    return lost > 0 && lost / (lost + read) * 100 > r->max_loss_percent;
+}
+
+static bool damage_allowed(const struct replay *r, size_t damaged, size_t of)
+{
+    uint64_t most = r->damaged_percent ? of * r->damaged_ok / 100 : r->damaged_ok;
+    return damaged <= most;
+}
+
+static int once(struct replay *r, const struct paths *paths)
+{
+    struct run_result result;
+    struct err e = {""};
+    r->run.config = &r->config;
+    r->run.quiet = r->quiet;
+    bool ok = run_captures(&r->run, paths->items, paths->n, &result, &e);
+    int status = EXIT_OK;
+    if (!ok) {
+        fprintf(stderr, "tellscope replay: %s\n", e.text);
+        status = EXIT_RUNTIME;
+    } else {
+        if ((r->json || !r->quiet) && !report_run(&r->config, &result, r->json, stdout, &e)) {
+            fprintf(stderr, "tellscope replay: %s\n", e.text);
+            status = EXIT_RUNTIME;
+        }
+        if (result.failed > 0 || result.interrupted)
+            status = EXIT_RUNTIME;
+        else if (status == EXIT_OK && too_much_loss(r, result.all))
+            status = EXIT_LOSS;
+        else if (status == EXIT_OK && result.damaged > 0
+                 && !damage_allowed(r, result.damaged, result.n))
+            status = EXIT_DAMAGED;
+    }
+    run_free(&result);
+    return status;
+}
+
+static int each(struct replay *r, const struct paths *paths)
+{
+    struct batch_result b;
+    struct err e = {""};
+    r->run.config = &r->config;
+    r->run.quiet = r->quiet;
+    if (!batch_run(&r->run, paths, r->resume, &b, &e)) {
+        fprintf(stderr, "tellscope replay: %s\n", e.text);
+        return EXIT_RUNTIME;
+    }
+    if (!r->quiet)
+        printf("%zu captures: %zu done, %zu done before, %zu damaged, %zu failed\n", paths->n,
+               b.done, b.skipped, b.damaged, b.failed);
+    if (b.failed > 0 || b.interrupted)
+        return EXIT_RUNTIME;
+    return b.damaged > 0 && !damage_allowed(r, b.damaged, paths->n) ? EXIT_DAMAGED : EXIT_OK;
+}
+
+int cmd_replay(int argc, char **argv)
+{
+    struct replay r = {.config = config_default(), .max_loss_percent = -1};
+    struct options o;
+    if (take_options(&r, &o, &usage, argc, argv) != EXIT_OK)
+        return o.status;
+    int status = check_usage(&r, &o);
+    if (status != EXIT_OK)
+        return status;
+    struct err e = {""};
+    struct paths paths;
+    if (r.run.dir != NULL && mkdir(r.run.dir, 0777) != 0 && errno != EEXIST) {
+        fprintf(stderr, "tellscope replay: make directory %s: %s\n", r.run.dir, strerror(errno));
+        return EXIT_RUNTIME;
+    }
+    if (!paths_expand(&paths, argv + o.first, (size_t)(argc - o.first), &e)) {
+        fprintf(stderr, "tellscope replay: %s\n", e.text);
+        return EXIT_RUNTIME;
+    }
+    stop_catch();
+    status = r.per_capture ? each(&r, &paths) : once(&r, &paths);
+    paths_free(&paths);
+    return status;
+}

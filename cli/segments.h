@@ -1,0 +1,36 @@
+/* The segments that a command was given: found, checked against each other, read one by one. */
+#pragma once
+#include "core/config.h"
+#include "ingest/paths.h"
+#include "sinks/segment.h"
+
+struct segment_item {
+    const char *path; /* borrowed from `paths` */
+    struct segment_head head;
+    bool good;        /* the head could be read */
+};
+
+struct segments {
+    struct paths paths;
+    struct segment_item *items;
+    size_t n, n_good;
+    size_t damaged, failed;       /* said on stderr; the others are used */
+    size_t twice;                 /* segments that say what another one said: counted once */
+    struct config config;         /* what windows for these segments need: their seed and limits */
+    struct window *scratch;
+    uint8_t (*seen)[32];          /* SHA-256 of the segments read */
+    size_t n_seen;
+};
+
+/* Finds the segments: files as named, and "summary-*.ndjson.zst" below directories. Fails where two of them cannot be merged (other configuration), or none is
+ * there. `command` begins the lines on stderr. Ends with segments_free in either case. */
+MUST_CHECK bool segments_open(struct segments *s, const char *command, char *const args[],
+                              size_t n_args, struct err *e);
+void segments_free(struct segments *s);
+
+/* Start of the first and end of the last window. */
+void segments_span(const struct segments *s, uint64_t *start_s, uint64_t *end_s);
+
+/* Adds item `i` to `into`, whose window contains it. A damaged segment is told on stderr, counted, and adds nothing. Fails only without memory. */
+MUST_CHECK bool segments_add(struct segments *s, const char *command, size_t i, struct window *into,
+                             struct err *e);

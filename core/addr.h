@@ -1,0 +1,61 @@
+/* Addresses: IPv4 lives in ::ffff:0:0/96, so one 16-byte word serves both families. */
+#pragma once
+#include "core/cur.h"
+
+struct addr {
+    uint8_t b[16]; /* network order */
+};
+
+#define ADDR_TEXT_MAX 46 /* bytes of the longest text, with its NUL */
+#define MAC_TEXT_MAX 18
+
+static inline struct addr addr_v4(const uint8_t b[4])
+{
+    struct addr a = {{[10] = 0xff, [11] = 0xff}};
+    memcpy(a.b + 12, b, 4);
+    return a;
+}
+
+static inline struct addr addr_v6(const uint8_t b[16])
+{
+    struct addr a;
+    memcpy(a.b, b, 16);
+    return a;
+}
+
+static inline bool addr_is_v4(const struct addr *a)
+{
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+    return memcmp(a->b, prefix, 12) == 0;
+}
+
+static inline bool addr_equal(const struct addr *a, const struct addr *b)
+{
+    return memcmp(a->b, b->b, 16) == 0;
+}
+
+/* Multicast, IPv4 limited broadcast, or unspecified: not one host's address. Subnet broadcasts cannot be told. */
+bool addr_is_group(const struct addr *a);
+
+/* Private in the sense of the default client networks: RFC 1918, RFC 6598, RFC 3927, RFC 4193, fe80::/10. */
+bool addr_is_private(const struct addr *a);
+
+/* RFC 5952 text (IPv4 as dotted quad) into `text`; returns its length. */
+size_t addr_text(const struct addr *a, char text[static ADDR_TEXT_MAX]);
+
+/* Reads what addr_text writes, and any other spelling inet_pton(3) takes. */
+MUST_CHECK bool addr_parse(const char *text, struct addr *a);
+
+/* "ac:ca:54:00:70:15". */
+size_t mac_text(const uint8_t mac[static 6], char text[static MAC_TEXT_MAX]);
+MUST_CHECK bool mac_parse(const char *text, uint8_t mac[static 6]);
+
+/* A network: the first `bits` bits of `base` (an IPv4 /8 is bits = 104). */
+struct net {
+    struct addr base;
+    uint8_t bits;
+};
+
+/* "10.0.0.0/8", "2001:db8::/32", or a bare address. Host bits must be zero. */
+MUST_CHECK bool net_parse(const char *text, struct net *n);
+bool net_has(const struct net *n, const struct addr *a);

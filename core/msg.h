@@ -1,0 +1,215 @@
+/* What decoders state: one message each, self-contained until its batch is folded.
+ *
+ * Strings and blobs are borrowed from the batch's arena; nothing points into a packet. */
+#pragma once
+#include "core/rec.h"
+
+enum msg_kind {
+    MSG_NTP,
+    MSG_DNS,
+    MSG_TLS_CLIENT_HELLO,
+    MSG_TLS_SERVER_HELLO, /* HelloRetryRequest too: see hello_retry */
+    MSG_TLS_CERTIFICATES, /* a Certificate message */
+    MSG_TLS_ALERT,        /* a readable one */
+    MSG_TLS_SESSION,      /* what is known of a session: at handshake end, window change, flow end */
+    MSG_HTTP,             /* a firmware call or a User-Agent of interest */
+    MSG_TCP_UNSEEN,       /* TCP bytes acknowledged but never captured */
+    MSG_KIND_N
+};
+
+struct bytes {
+    const uint8_t *p; /* NULL and 0: absent */
+    uint32_t len;
+};
+
+/* ---- NTP: RFC 5905 7.3. Integers in host order. */
+struct ntp_msg {
+    uint8_t leap, version, mode, stratum;
+    int8_t poll_log2_s, precision_log2_s;
+    uint8_t n_ext;                /* extension fields walked */
+    uint8_t mac_len;              /* 0, 4 (crypto-NAK), 20, 24, ... key id included */
+    uint32_t root_delay_s16, root_dispersion_s16, refid;
+    uint64_t ref_ntp64, org_ntp64, rec_ntp64, xmt_ntp64;
+    uint32_t key_id;
+    uint16_t ext_bytes;           /* in extension fields, headers included */
+    uint16_t ext_unknown_bytes;   /* in extension fields of types no registry names */
+    uint16_t payload_len;
+    uint8_t nts_fields;           /* extension fields 0x0104, 0x0204, 0x0304, 0x0404 (RFC 8915) */
+    uint8_t priv_code;            /* mode 7: request code; mode 6: opcode */
+    bool response;                /* mode 6, 7: the response bit */
+    bool whole;                   /* modes 0-5: the 48-byte header was read; else only leap, version, mode */
+    bool kod;                     /* stratum 0 server reply: refid is a kiss code */
+    /* pairing (ntp_pair.c) */
+    bool is_request, is_reply;    /* 3->4, 1->2, 1->1; a v1 packet with mode 0 by port */
+    bool matched;                 /* a reply whose org is the xmt of a request at most 10 s before, mirrored ports */
+    bool duplicate_reply;         /* that request had its reply already */
+    bool longer;                  /* a reply longer than its request */
+    uint16_t request_len;         /* of the matched request */
+    uint64_t request_ts_ns;       /* matched: time of the request (its window counts the exchange) */
+    int64_t offset_ns, delay_ns;  /* matched: ((T2-t1)+(T3-t4))/2 and (t4-t1)-(T3-T2), t1,t4 = capture times (RFC 5905 8) */
+    uint8_t free_changes;         /* of refid, rootdelay, rootdisp, precision, poll, reftime: how many differ from the pair's
+                                     reply before this one */
+};
+
+/* ---- DNS: RFC 1035. Names as presentation text: lower-case kept as on the wire, '.'-separated, no final dot,
+ * root is ".", bytes outside printable ASCII and '.' '\\' within labels as \DDD. */
+enum { DNS_QUESTIONS_MAX = 256, DNS_ANSWERS_MAX = 64 };
+
+struct dns_question {
+    struct bytes name;
+    uint16_t qtype, qclass;
+};
+
+struct dns_answer {
+    struct bytes name; /* owner */
+    uint16_t rtype, rclass;
+    uint32_t ttl_s;
+    struct addr addr;  /* A, AAAA */
+    struct bytes text; /* CNAME, PTR, NS, SOA (mname), MX, SRV, SVCB/HTTPS (target): the name; else absent */
+    uint8_t section;   /* 0 answer, 1 authority, 2 additional */
+};
+
+struct dns_msg {
+    uint16_t id, flags;           /* flags as on the wire */
+    bool response, tcp, truncated_bit;
+    uint8_t opcode, rcode;        /* rcode: the 4 header bits */
+    uint16_t rcode_ext;           /* with the EDNS0 bits */
+    uint16_t qdcount, ancount, nscount, arcount;
+    uint16_t edns_udp_size;       /* 0: no OPT */
+    bool edns_do;
+    bool malformed;               /* broke the format after the header; what was read before is filled */
+    bool truncated;               /* the capture cut it */
+    uint8_t service;              /* PROTO_DNS, PROTO_MDNS, PROTO_LLMNR */
+    uint16_t len;
+    unsigned n_questions, n_answers; /* filled below; at most the limits */
+    struct dns_question *questions;  /* in the arena */
+    struct dns_answer *answers;      /* in the arena */
+    uint32_t soa_minimum;            /* of the first SOA in authority: min(MINIMUM, ttl) (RFC 2308 5) */
+    bool has_soa;
+    /* matching (dns_match.c): response to a query at most 10 s before, same addresses, ports, id, name, type, class */
+    bool matched, duplicate;      /* duplicate: that query had its response already, or this query repeats a pending one */
+    uint64_t query_ts_ns;         /* matched */
+};
+
+/* ---- TLS */
+enum tls_outcome {
+    TLS_UNDECIDED,   /* no end of the handshake seen within 10 s or before the capture ended */
+    TLS_ESTABLISHED, /* both sides went on: Finished/CCS or application data both ways after a ServerHello */
+    TLS_REFUSED,     /* a fatal alert from either side before that */
+    TLS_RESET,       /* TCP closed or reset before that */
+    TLS_PARTIAL,     /* began before the capture, or no ClientHello seen */
+    TLS_OUTCOME_N
+};
+
+struct tls_hello_msg {
+    uint16_t legacy_version;
+    uint16_t max_version;    /* client: highest non-GREASE of supported_versions, else legacy; server: negotiated */
+    uint16_t cipher;         /* server */
+    uint16_t group;          /* server: key_share group (1.3), else 0 */
+    uint8_t compression;     /* server */
+    bool hello_retry;        /* server: is a HelloRetryRequest */
+    bool sslv2_format;       /* client: v2-format hello (then legacy_version is what it offers) */
+    bool sslv2;              /* a real SSLv2 hello: version 0x0002 */
+    bool ech;                /* extension 0xfe0d present */
+    bool resumption_offered; /* client: session id or ticket or pre_shared_key */
+    struct bytes sni;        /* client: first host_name, as on the wire */
+    struct bytes alpn;       /* client: first protocol; server: chosen */
+    struct bytes offer;      /* client: canonical blob, see tls_hello.h; server: absent */
+    uint64_t id;             /* client: hash of offer */
+    uint32_t raw_len;        /* handshake message length */
+};
+
+struct tls_alert_msg {
+    uint8_t level, description;
+};
+
+struct tls_certs_msg {
+    unsigned n;              /* certificates in the message */
+};
+
+/* A session's state towards a window. Sent at handshake end, when a packet falls in another window than the last one, and at
+ * flow end. Counters are what came since the last such message and belong to the window of `window_ts_ns`. */
+struct tls_session_msg {
+    uint64_t window_ts_ns;   /* a time in the window that bytes and `alive` belong to */
+    uint64_t first_ts_ns;    /* of the handshake's first packet: its window counts the handshake */
+    uint64_t bytes[2];       /* wire bytes of packets: [0] client to server, [1] server to client */
+    bool alive;              /* count a session in that window (once a window) */
+    bool decided;            /* count the handshake, in the window of first_ts_ns (once a session) */
+    bool handshake_seen;     /* a ClientHello or ServerHello was seen */
+    bool final;              /* the flow ended */
+    uint8_t outcome;         /* enum tls_outcome */
+    bool resumed;            /* abbreviated handshake seen (TLS <= 1.2), or PSK selected (1.3) */
+    bool client_seen, server_seen; /* hellos seen */
+    uint16_t version;        /* negotiated; 0 unknown */
+    uint16_t record_version; /* of protected records, partial sessions */
+    uint16_t cipher, group;
+    uint16_t client_max_version;
+    uint64_t hello_id;       /* 0: no ClientHello seen */
+    struct bytes sni, alpn;
+    struct bytes offer;      /* of the ClientHello, as in tls_hello_msg; absent after the first message of a flow */
+    uint8_t last_alert_level, last_alert;
+    bool has_alert;
+    struct addr client, server;  /* the roles: who sent the ClientHello (else: who opened TCP, else the higher port) */
+    uint16_t client_port, server_port;
+    uint8_t client_side;     /* SIDE_SRC if rec.src is the client, else SIDE_DST */
+};
+
+/* ---- HTTP: the calls by which the firmware gives itself away (FACTS: /server/assign, /versions.xml), and User-Agent */
+enum http_call { HTTP_OTHER, HTTP_ASSIGN, HTTP_VERSIONS };
+
+struct http_msg {
+    uint8_t call;            /* enum http_call */
+    bool answered;           /* ASSIGN: a 2xx response was seen on the same connection */
+    bool has_mac;
+    uint8_t mac[6];          /* of the query string */
+    struct bytes host, user_agent, product, hw;
+    struct addr client, server;
+    uint8_t client_side;
+};
+
+struct tcp_unseen_msg {
+    uint64_t bytes; /* sent by the rec's SIDE `sender` */
+};
+
+struct msg {
+    uint8_t kind;        /* enum msg_kind */
+    uint8_t sender;      /* SIDE_SRC or SIDE_DST of rec: who said it (reassembly may speak late) */
+    uint64_t ts_ns;      /* of the packet in which the message began, else of rec */
+    const struct rec *rec; /* the packet that completed it, or one made up from the flow at its end; valid while folded */
+    union {
+        struct ntp_msg ntp;
+        struct dns_msg dns;
+        struct tls_hello_msg hello;
+        struct tls_alert_msg alert;
+        struct tls_certs_msg certs;
+        struct tls_session_msg session;
+        struct http_msg http;
+        struct tcp_unseen_msg unseen;
+    };
+};
+
+enum { MSGS_MAX = 256, MSGS_ARENA = 256 * 1024 };
+
+/* A batch of messages: bounded, folded when full and at the end of each burst. */
+struct msgs {
+    unsigned n;
+    uint32_t used; /* bytes of arena */
+    void (*fold)(void *ctx, struct msgs *batch); /* takes all messages; msgs_push empties the batch after */
+    void *ctx;
+    struct msg m[MSGS_MAX];
+    alignas(16) uint8_t arena[MSGS_ARENA];
+};
+
+/* Makes room for one more message that needs `arena` bytes (at most MSGS_ARENA) in total, folding what is there if need be.
+ * Returns it zeroed, with kind, sender, rec and ts_ns (of rec) set; it counts at once. Its arena space is taken by msgs_bytes.
+ * Everything that fills a message must be reserved before: pointers of an earlier message die with a fold. */
+struct msg *msgs_push(struct msgs *b, enum msg_kind kind, const struct rec *rec, uint8_t sender, uint32_t arena);
+
+/* `len` bytes of the arena, aligned to `align` (a power of two, at most 16): within what msgs_push reserved. */
+void *msgs_alloc(struct msgs *b, uint32_t len, uint32_t align);
+
+/* A copy of `len` bytes in the arena; absent for len 0. */
+struct bytes msgs_copy(struct msgs *b, const void *p, uint32_t len);
+
+/* Folds what is there and empties the batch. */
+void msgs_flush(struct msgs *b);

@@ -1,0 +1,304 @@
+#include "decoders/dns.h"
+#include "decoders/dns_name.h"
+
+enum {
+    HEADER_BYTES = 12,
+    QUESTION_MIN = 5, /* bytes: the root name, type, class */
+    RECORD_MIN = 11,  /* bytes: the root name, type, class, TTL, length */
+    QR = 0x8000,
+    AA = 0x0400,
+    TC = 0x0200,
+    RA = 0x0080,
+    Z = 0x0040,
+    OPCODE_UPDATE = 5,
+    CLASS_IN = 1,
+    CLASS_CH = 3,
+    CLASS_ANY = 255,
+    EDNS_DO = 0x8000,
+};
+
+enum { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL, SECTION_N };
+
+enum rtype {
+    TYPE_A = 1,
+    TYPE_NS = 2,
+    TYPE_CNAME = 5,
+    TYPE_SOA = 6,
+    TYPE_PTR = 12,
+    TYPE_MX = 15,
+    TYPE_AAAA = 28,
+    TYPE_SRV = 33,
+    TYPE_OPT = 41,
+    TYPE_SVCB = 64,
+    TYPE_HTTPS = 65,
+};
+
+/* A message being walked. */
+struct walk {
+    struct dns_msg *m;
+    struct dns_names names;
+    struct cur at;
+    uint32_t questions_room, answers_room;
+    bool opt_seen;
+};
+
+/* Reading stopped at `c`: says whose fault it was. */
+static bool stop(struct dns_msg *m, const struct cur *c)
+{
+    if (cur_why(c) == OUT_TRUNCATED)
+        m->truncated = true;
+    else
+        m->malformed = true;
+    return false;
+}
+
+/* The name at `c`; kept: its text too. False: the walk ends here. */
+static bool walk_name(struct walk *w, struct cur *c, bool kept, struct bytes *name)
+{
+    enum dns_name_result o = kept ? dns_name_read(&w->names, c, name) : dns_name_skip(c);
+    if (o == DNS_NAME_CUT)
+        return stop(w->m, c);
+    if (o != DNS_NAME_OK)
+        w->m->malformed = true;
+    return o != DNS_NAME_LOST;
+}
+
+/* Questions and records are filled in place, and fixed parts taken whole: stores that are soon read
+ * again in another width took a third of the decoder's time. */
+static bool walk_questions(struct walk *w)
+{
+    struct dns_msg *m = w->m;
+    struct dns_question unkept;
+    struct cur fixed;
+    for (unsigned i = 0; i < m->qdcount; i++) {
+        bool kept = m->n_questions < w->questions_room;
+        struct dns_question *q = kept ? &m->questions[m->n_questions] : &unkept;
+        if (!walk_name(w, &w->at, kept, &q->name))
+            return false;
+        if (!cur_take(&w->at, 4, &fixed) || !cur_u16(&fixed, &q->qtype)
+            || !cur_u16(&fixed, &q->qclass))
+            return stop(m, &w->at);
+        m->n_questions += kept;
+    }
+    return true;
+}
+
+/* RFC 6891 6.1.2 and 6.1.3: the fields of the pseudo-record carry something else. */
+static void take_opt(struct walk *w, uint16_t class, uint32_t ttl)
+{
+    if (w->opt_seen)
+        return;
+    w->opt_seen = true;
+    w->m->edns_udp_size = class;
+    w->m->edns_do = ttl & EDNS_DO;
+    w->m->rcode_ext = (uint16_t)(ttl >> 24 << 4 | w->m->rcode);
+}
+
+/* Of an SOA in the authority section, what a negative answer may be kept for (RFC 2308 5). */
+static bool take_soa(struct walk *w, struct cur *data, const struct dns_answer *a)
+{
+    uint32_t minimum;
+    if (dns_name_skip(data) != DNS_NAME_OK || !cur_skip(data, 4 * 4) || !cur_u32(data, &minimum))
+        return false;
+    if (a->section == SECTION_AUTHORITY && !w->m->has_soa) {
+        w->m->has_soa = true;
+        w->m->soa_minimum = minimum < a->ttl_s ? minimum : a->ttl_s;
+    }
+    return true;
+}
+
+static bool take_data_name(struct walk *w, struct cur *data, struct dns_answer *a)
+{
+    return dns_name_read(&w->names, data, &a->text) == DNS_NAME_OK;
+}
+
+/* What is wanted of the record's data. False: it breaks its format. */
+static bool take_data(struct walk *w, struct cur data, struct dns_answer *a)
+{
+    switch (a->rtype) {
+    case TYPE_A:
+        if (data.left != 4)
+            return false;
+        a->addr = addr_v4(data.p);
+        return true;
+    case TYPE_AAAA:
+        if (data.left != 16)
+            return false;
+        a->addr = addr_v6(data.p);
+        return true;
+    case TYPE_NS:
+    case TYPE_CNAME:
+    case TYPE_PTR:
+        return take_data_name(w, &data, a);
+    case TYPE_SOA:
+        return take_data_name(w, &data, a) && take_soa(w, &data, a);
+    case TYPE_MX:
+    case TYPE_SVCB:
+    case TYPE_HTTPS:
+        return cur_skip(&data, 2) && take_data_name(w, &data, a);
+    case TYPE_SRV:
+        return cur_skip(&data, 3 * 2) && take_data_name(w, &data, a);
+    default:
+        return true;
+    }
+}
+
+static bool walk_record(struct walk *w, uint8_t section)
+{
+    struct dns_msg *m = w->m;
+    struct dns_answer unkept;
+    struct cur fixed, data;
+    uint16_t type, class, data_len;
+    uint32_t ttl;
+    bool kept = m->n_answers < w->answers_room;
+    struct dns_answer *a = kept ? &m->answers[m->n_answers] : &unkept;
+    if (!walk_name(w, &w->at, kept, &a->name))
+        return false;
+    if (!cur_take(&w->at, 10, &fixed) || !cur_u16(&fixed, &type) || !cur_u16(&fixed, &class)
+        || !cur_u32(&fixed, &ttl) || !cur_u16(&fixed, &data_len)
+        || !cur_take(&w->at, data_len, &data))
+        return stop(m, &w->at);
+    if (type == TYPE_OPT && section == SECTION_ADDITIONAL) {
+        take_opt(w, class, ttl);
+        return true;
+    }
+    if (!kept)
+        return true;
+    m->n_answers++;
+    a->rtype = type;
+    a->rclass = class;
+    a->ttl_s = ttl;
+    a->addr = (struct addr){{0}};
+    a->text.p = NULL;
+    a->text.len = 0;
+    a->section = section;
+    /* An UPDATE may name a record without its data (RFC 2136 2.4, 2.5). */
+    if ((data_len > 0 || m->opcode != OPCODE_UPDATE) && !take_data(w, data, a))
+        m->malformed = true;
+    return true;
+}
+
+static void walk_message(struct walk *w)
+{
+    const uint16_t counts[SECTION_N] = {w->m->ancount, w->m->nscount, w->m->arcount};
+    if (!walk_questions(w))
+        return;
+    for (uint8_t section = 0; section < SECTION_N; section++)
+        for (unsigned i = 0; i < counts[section]; i++)
+            if (!walk_record(w, section))
+                return;
+}
+
+static uint32_t least(size_t a, size_t b, size_t c)
+{
+    size_t min = a < b ? a : b;
+    return (uint32_t)(min < c ? min : c);
+}
+
+enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, enum proto service,
+                        bool tcp, struct dns_match *match, struct msgs *out)
+{
+    struct walk w;
+    w.at = in;
+    w.opt_seen = false;
+    uint16_t id, flags, counts[4];
+    struct cur head;
+    if (!cur_take(&w.at, HEADER_BYTES, &head) || !cur_u16(&head, &id) || !cur_u16(&head, &flags)
+        || !cur_u16(&head, &counts[0]) || !cur_u16(&head, &counts[1])
+        || !cur_u16(&head, &counts[2]) || !cur_u16(&head, &counts[3]))
+        return cur_why(&in);
+
+    /* A message cannot hold more than its length allows, whatever its counts say. */
+    uint32_t records = (uint32_t)counts[1] + counts[2] + counts[3];
+    w.questions_room = least(counts[0], DNS_QUESTIONS_MAX, w.at.left / QUESTION_MIN);
+    w.answers_room = least(records, DNS_ANSWERS_MAX, w.at.left / RECORD_MIN);
+    uint32_t tables = w.questions_room * (uint32_t)sizeof(struct dns_question)
+                      + w.answers_room * (uint32_t)sizeof(struct dns_answer) + 2 * 16;
+    struct dns_msg *m = &msgs_push(out, MSG_DNS, rec, sender,
+                                   tables + DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM)
+                             ->dns;
+    size_t len = tcp || rec->payload_wire_len < in.left ? in.left : rec->payload_wire_len;
+    m->id = id;
+    m->flags = flags;
+    m->response = flags & QR;
+    m->tcp = tcp;
+    m->truncated_bit = flags & TC;
+    m->opcode = flags >> 11 & 0xf;
+    m->rcode = flags & 0xf;
+    m->rcode_ext = m->rcode;
+    m->qdcount = counts[0];
+    m->ancount = counts[1];
+    m->nscount = counts[2];
+    m->arcount = counts[3];
+    m->service = (uint8_t)service;
+    m->len = len > UINT16_MAX ? UINT16_MAX : (uint16_t)len;
+    m->questions = msgs_alloc(out, w.questions_room * (uint32_t)sizeof(struct dns_question), 8);
+    m->answers = msgs_alloc(out, w.answers_room * (uint32_t)sizeof(struct dns_answer), 8);
+
+    w.m = m;
+    dns_names_init(&w.names, in, out);
+    walk_message(&w);
+    if (match != NULL)
+        dns_match_see(match, rec, sender, m);
+    return m->malformed ? OUT_MALFORMED : m->truncated ? OUT_TRUNCATED : OUT_OK;
+}
+
+/* ---- DNS where it is not expected */
+
+static bool class_known(uint16_t class)
+{
+    return class == CLASS_IN || class == CLASS_CH || class == CLASS_ANY;
+}
+
+/* Steps over a name that ends in the root or in a pointer that leads backwards. `c` is in the message that begins at `start`. */
+static bool plausible_name(const uint8_t *start, struct cur *c)
+{
+    size_t here = (size_t)(c->p - start);
+    uint8_t len, low;
+    for (;;) {
+        if (!cur_u8(c, &len))
+            return false;
+        if (len == 0)
+            return true;
+        if (len >= 0xc0)
+            break;
+        if (len > 63 || !cur_skip(c, len))
+            return false;
+    }
+    if (!cur_u8(c, &low))
+        return false;
+    size_t to = (size_t)(len & 0x3f) << 8 | low;
+    return to >= HEADER_BYTES && to < here;
+}
+
+static bool plausible_record(const uint8_t *start, struct cur *c)
+{
+    uint16_t type, class, data_len;
+    return plausible_name(start, c) && cur_u16(c, &type) && cur_u16(c, &class)
+           && (type == TYPE_OPT || class_known(class)) && type != 0 && cur_skip(c, 4)
+           && cur_u16(c, &data_len) && cur_skip(c, data_len);
+}
+
+bool dns_plausible(struct cur in)
+{
+    enum { RECORDS_MAX = 64 };
+    const uint8_t *start = in.p;
+    uint16_t id, flags, qd, an, ns, ar, qtype, qclass;
+    if (in.snapped || !cur_u16(&in, &id) || !cur_u16(&in, &flags) || !cur_u16(&in, &qd)
+        || !cur_u16(&in, &an) || !cur_u16(&in, &ns) || !cur_u16(&in, &ar))
+        return false;
+    unsigned opcode = flags >> 11 & 0xf, rcode = flags & 0xf;
+    bool response = flags & QR;
+    uint32_t records = (uint32_t)an + ns + ar;
+    if (opcode != 0 || (flags & Z) || qd != 1 || records > RECORDS_MAX)
+        return false;
+    if (!response && (an > 0 || ns > 0 || ar > 2 || rcode != 0 || (flags & (AA | TC | RA))))
+        return false;
+    if (!plausible_name(start, &in) || !cur_u16(&in, &qtype) || !cur_u16(&in, &qclass)
+        || qtype == 0 || !class_known(qclass))
+        return false;
+    for (uint32_t i = 0; i < records; i++)
+        if (!plausible_record(start, &in))
+            return false;
+    return in.left == 0;
+}

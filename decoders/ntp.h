@@ -1,0 +1,18 @@
+/* NTP: RFC 5905 (v4), RFC 1305 (v3), RFC 1119/1059 (v2, v1); extension fields RFC 7822; NTS RFC 8915. */
+#pragma once
+#include "decoders/msg.h"
+
+/* Decodes one datagram on port 123.
+ *
+ * in:        the UDP payload. Header (RFC 5905 7.3), then extension fields walked (RFC 7822 7.5), then the MAC.
+ * out:       filled on OUT_OK, otherwise untouched. Modes 6 and 7 have another layout: leap, version, mode, response and
+ *            priv_code are filled, `whole` is false. Pairing fields are left zero.
+ * Returns:   OUT_OK; OUT_NOT_MINE where it is something else on the port (version 0 or above 4; an empty payload; mode 0 unless
+ *            version 1); OUT_TRUNCATED where the capture cut it; OUT_MALFORMED where it is NTP by its first byte but shorter than 48
+ *            bytes (12 in mode 6, 8 in mode 7). Broken extension fields after a good header do not make a packet malformed:
+ *            ext walking stops and the rest counts as ext_unknown_bytes.
+ * Cost:      no allocation; one loop over at most 16 extension fields. */
+enum outcome ntp_decode(struct cur in, struct ntp_msg *out);
+
+/* The NTP time `ntp64` as UTC nanoseconds, in the era nearest to `near_ns` (RFC 5905 6). */
+uint64_t ntp_to_ns(uint64_t ntp64, uint64_t near_ns);

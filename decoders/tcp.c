@@ -1,0 +1,407 @@
+#include "decoders/tcp.h"
+
+#include "decoders/decode_state.h"
+#include "decoders/tls_session.h"
+
+#include <stdlib.h>
+
+enum {
+    TH_FIN = 1,
+    TH_SYN = 2,
+    TH_RST = 4,
+    TH_ACK = 16,
+
+    AHEAD_MAX = 3,   /* acknowledgements of bytes we lack, until they count as never seen: captures may show them early */
+    YOUNG_MAX = 64,  /* segments of a direction in which order matters for telling what it is */
+    JUMP_MAX = 1 << 30, /* bytes: a leap beyond this is another connection, or nonsense */
+    RST_NEAR = 1 << 16, /* bytes a reset may be off what is expected */
+};
+static const uint64_t IDLE_NS = UINT64_C(3600) * 1000 * 1000 * 1000;
+
+static uint16_t seen_flag(unsigned dir)
+{
+    return dir == 0 ? FLOW_SEEN_0 : FLOW_SEEN_1;
+}
+
+static uint16_t fin_flag(unsigned dir)
+{
+    return dir == 0 ? FLOW_FIN_0 : FLOW_FIN_1;
+}
+
+static bool both_fins(const struct flow *f)
+{
+    return (f->flags & (FLOW_FIN_0 | FLOW_FIN_1)) == (FLOW_FIN_0 | FLOW_FIN_1);
+}
+
+/* ---- ends */
+
+/* A record for what is said without a packet: as if the direction 0 had sent one, at the time of the connection's last. */
+static void make_up(struct stream_at *at)
+{
+    struct decode *d = at->d;
+    assert(d->n_made_up < MADE_UP_MAX);
+    struct rec *rec = &d->made_up[d->n_made_up++];
+    const struct flow *f = at->flow;
+    const struct tcp_key *key = &d->flows.keys[at->slot];
+    *rec = (struct rec){
+        .ts_ns = f->last_ts_ns,
+        .ord = at->stream->first_ord,
+        .origin = f->origin,
+        .flags = REC_HAS_IP | REC_HAS_PORTS,
+        .proto = PROTO_TLS,
+        .ip_proto = 6,
+        .ip_outer = addr_is_v4(&key->addr[0]) ? 4 : 6,
+        .sport = f->port[0],
+        .dport = f->port[1],
+        .service_port = f->service_port,
+        .src = key->addr[0],
+        .dst = key->addr[1],
+        .payload = cur_of("", 0, 0),
+        .site = key->site,
+        .client = {at->stream->client[0], at->stream->client[1]},
+    };
+    at->rec = rec;
+    at->rec_dir = 0;
+}
+
+static struct stream_at at_flow(struct decode *d, uint32_t slot, struct msgs *out)
+{
+    struct flow *f = &d->flows.flows[slot];
+    return (struct stream_at){
+        .d = d,
+        .flow = f,
+        .slot = slot,
+        .out = out,
+        .stream = f->stream == 0 ? NULL : stream_pool_at(&d->streams, f->stream),
+    };
+}
+
+/* States what a connection that leaves the table held. */
+static void end_without_packet(struct decode *d, uint32_t slot, struct msgs *out)
+{
+    struct stream_at at = at_flow(d, slot, out);
+    if (at.stream == NULL)
+        return;
+    make_up(&at);
+    stream_flush(&at);
+    if (at.flow->kind == FLOW_TLS)
+        tls_session_end(&at, false);
+    stream_close(&at);
+}
+
+/* The packet at->rec closes the connection. Its kind stays, so that what comes late is known for what it is. */
+static void close_with_packet(struct stream_at *at)
+{
+    if (at->stream != NULL) {
+        stream_flush(at);
+        if (at->flow->kind == FLOW_TLS) {
+            tls_session_packet(at);
+            tls_session_decide(at);
+            tls_session_end(at, true);
+        }
+        stream_close(at);
+    }
+    at->flow->flags |= FLOW_CLOSED;
+    tcp_table_closed(&at->d->flows, at->slot);
+}
+
+/* ---- finding the connection */
+
+static void flow_reset(struct flow *f)
+{
+    *f = (struct flow){
+        .port = {f->port[0], f->port[1]},
+        .origin = f->origin,
+        .link = f->link,
+        .flags = (uint16_t)(FLOW_USED | (f->flags & FLOW_IN_CLOSED)),
+    };
+}
+
+/* Does this packet say that the endpoints began anew? */
+static bool is_anew(const struct flow *f, const struct rec *rec, unsigned dir)
+{
+    if (rec->ts_ns > f->last_ts_ns && rec->ts_ns - f->last_ts_ns > IDLE_NS)
+        return true;
+    if ((rec->tcp_flags & (TH_SYN | TH_RST)) != TH_SYN)
+        return false;
+    if (f->flags & FLOW_SYN) /* an answer may acknowledge data of the SYN, too (RFC 7413) */
+        return rec->tcp_flags & TH_ACK ? rec->tcp_ack - 1 - f->isn > RST_NEAR : rec->tcp_seq != f->isn;
+    /* Joined in the middle, or its first packets came in another order. */
+    uint32_t behind = f->high[dir] - (rec->tcp_seq + 1);
+    return f->flags & FLOW_CLOSED || (f->flags & seen_flag(dir) && behind > RST_NEAR);
+}
+
+static void note_beginning(struct flow *f, const struct rec *rec, unsigned dir)
+{
+    bool syn = (rec->tcp_flags & (TH_SYN | TH_RST)) == TH_SYN;
+    if (syn && (f->flags & FLOW_SYN) == 0) {
+        unsigned client = rec->tcp_flags & TH_ACK ? !dir : dir;
+        f->flags |= FLOW_SYN | (client == 1 ? FLOW_CLIENT_1 : 0);
+        f->isn = rec->tcp_flags & TH_ACK ? rec->tcp_ack - 1 : rec->tcp_seq;
+        f->service_port = f->port[!client];
+    } else if (f->service_port == 0) {
+        f->service_port = f->port[0] < f->port[1] ? f->port[0] : f->port[1];
+    }
+}
+
+static uint32_t flow_of(struct decode *d, struct rec *rec, const struct tcp_id *id, struct msgs *out)
+{
+    uint32_t slot = tcp_table_find(&d->flows, id);
+    if (slot != 0) {
+        struct flow *f = &d->flows.flows[slot];
+        if (!is_anew(f, rec, id->dir)) {
+            f->flags |= FLOW_AGAIN;
+            return slot;
+        }
+        end_without_packet(d, slot, out);
+        flow_reset(f);
+    } else {
+        uint32_t victim = tcp_table_victim(&d->flows);
+        if (victim != 0) {
+            const struct flow *f = &d->flows.flows[victim];
+            bool idle = rec->ts_ns > f->last_ts_ns && rec->ts_ns - f->last_ts_ns > IDLE_NS;
+            d->stats.flows_turned_away += (f->flags & FLOW_CLOSED) == 0 && !idle;
+            end_without_packet(d, victim, out);
+            tcp_table_drop(&d->flows, victim);
+        }
+        slot = tcp_table_add(&d->flows, id);
+        if (slot == 0) {
+            d->stats.flows_turned_away++;
+            return 0;
+        }
+    }
+    d->stats.flows++;
+    rec->flags |= REC_FIRST_SEEN;
+    return slot;
+}
+
+/* ---- bytes that were never seen */
+
+static void unseen(struct stream_at *at, unsigned dir, uint64_t bytes)
+{
+    if (bytes == 0)
+        return;
+    struct msg *m = msgs_push(at->out, MSG_TCP_UNSEEN, at->rec, stream_sender(at, dir), 0);
+    m->unseen.bytes = bytes;
+    at->flow->flags |= FLOW_HOLE;
+}
+
+/* `len` sequence numbers from `seq` on were seen of `dir`. */
+static void note_seen(struct flow *f, unsigned dir, uint32_t seq, uint32_t len)
+{
+    uint32_t end = seq + len;
+    int32_t ahead = (int32_t)(seq - f->high[dir]);
+    bool leap = ahead > JUMP_MAX || ahead < -JUMP_MAX;
+    if ((f->flags & seen_flag(dir)) == 0 || leap) {
+        f->flags |= seen_flag(dir) | (leap ? FLOW_HOLE : 0);
+        f->high[dir] = end;
+        f->gap_bytes[dir] = 0;
+        return;
+    }
+    if (ahead > 0) {
+        f->gap_bytes[dir] += (uint32_t)ahead;
+        f->gap_end[dir] = seq;
+    } else if ((int32_t)(end - f->high[dir]) <= 0) {
+        uint32_t fills = len < f->gap_bytes[dir] ? len : f->gap_bytes[dir];
+        f->gap_bytes[dir] -= fills;
+        return;
+    }
+    f->high[dir] = end;
+}
+
+/* The other side has all of `dir` before `ack`. */
+static void note_acked(struct stream_at *at, unsigned dir, uint32_t ack)
+{
+    struct flow *f = at->flow;
+    if ((f->flags & seen_flag(dir)) == 0)
+        return;
+    int32_t beyond = (int32_t)(ack - f->high[dir]);
+    bool gap = f->gap_bytes[dir] > 0 && (int32_t)(ack - f->gap_end[dir]) >= 0;
+    if ((beyond <= 0 && !gap) || beyond > JUMP_MAX) {
+        f->ahead[dir] = 0;
+        return;
+    }
+    if (++f->ahead[dir] < AHEAD_MAX && !both_fins(f))
+        return;
+    uint64_t bytes = f->gap_bytes[dir];
+    if (beyond > 0) {
+        bytes += (uint32_t)beyond;
+        f->high[dir] = ack;
+    }
+    f->gap_bytes[dir] = 0;
+    f->ahead[dir] = 0;
+    unseen(at, dir, bytes);
+}
+
+/* ---- one packet */
+
+/* Payload of a connection without stream state: is it worth one? */
+static bool worth_a_stream(struct stream_at *at, unsigned dir, uint32_t seq, uint32_t before, bool seen)
+{
+    const struct rec *rec = at->rec;
+    int32_t ahead = seen ? (int32_t)(seq - before) : 0;
+    if (ahead < 0)
+        return false; /* seen before, or the middle of something */
+    bool waits = ahead > 0 && ahead < JUMP_MAX && at->flow->young[dir] < YOUNG_MAX;
+    if (!waits && !stream_unknown_wants(at, dir, rec->payload.p, rec->payload.left))
+        return false;
+    if (!stream_open(at))
+        return false;
+    at->stream->half[dir].known = true;
+    at->stream->half[dir].next = waits ? before : seq;
+    return true;
+}
+
+static void payload(struct stream_at *at, unsigned dir, uint32_t seq, uint32_t wire_len, uint32_t before, bool seen)
+{
+    struct flow *f = at->flow;
+    const struct rec *rec = at->rec;
+    f->young[dir] = (uint8_t)(f->young[dir] + (f->young[dir] < UINT8_MAX));
+    if (f->flags & FLOW_CLOSED) {
+        if (seen && (int32_t)(seq + wire_len - before) <= 0)
+            return;
+        f->flags &= (uint16_t) ~(FLOW_CLOSED | FLOW_FIN_0 | FLOW_FIN_1); /* it was not the end after all */
+        f->kind = FLOW_UNKNOWN;
+    }
+    if (at->stream == NULL && !worth_a_stream(at, dir, seq, before, seen))
+        return;
+    struct stream_half *h = &at->stream->half[dir];
+    if (!h->known)
+        h->next = seq;
+    h->known = true;
+    stream_segment(at, dir, seq, rec->payload.p, (uint32_t)rec->payload.left, wire_len);
+}
+
+/* Lets go of stream state that nobody needs. */
+static void settle(struct stream_at *at)
+{
+    const struct stream *s = at->stream;
+    if (s == NULL || at->flow->kind != FLOW_UNKNOWN)
+        return;
+    if (s->half[0].waiting == 0 && s->half[1].waiting == 0 && s->half[0].n_head == 0 && s->half[1].n_head == 0)
+        stream_close(at);
+}
+
+static void conclude(const struct stream_at *at, struct rec *rec, uint8_t kind_before)
+{
+    static const uint8_t protos[] = {
+        [FLOW_UNKNOWN] = PROTO_NONE, [FLOW_TLS] = PROTO_TLS, [FLOW_DNS] = PROTO_DNS, [FLOW_HTTP] = PROTO_HTTP};
+    uint8_t kind = at->flow->kind != FLOW_UNKNOWN ? at->flow->kind : kind_before;
+    rec->proto = protos[kind];
+    rec->outcome = (uint8_t)at->outcome;
+    if (at->outcome == OUT_OK && kind == FLOW_UNKNOWN && !at->taken)
+        rec->outcome = OUT_NOT_MINE;
+}
+
+void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, struct msgs *out)
+{
+    uint32_t slot = flow_of(d, rec, id, out);
+    if (slot == 0) {
+        rec->service_port = rec->sport < rec->dport ? rec->sport : rec->dport;
+        rec->outcome = OUT_TABLE_FULL;
+        return;
+    }
+    struct stream_at at = at_flow(d, slot, out);
+    struct flow *f = at.flow;
+    unsigned dir = id->dir;
+    at.rec = rec;
+    at.rec_dir = (uint8_t)dir;
+    note_beginning(f, rec, dir);
+    rec->service_port = f->service_port;
+    if (rec->ts_ns > f->last_ts_ns)
+        f->last_ts_ns = rec->ts_ns;
+    uint8_t kind_before = f->kind;
+    if (at.stream != NULL && f->kind == FLOW_TLS)
+        tls_session_packet(&at);
+
+    bool syn = rec->tcp_flags & TH_SYN, fin = rec->tcp_flags & TH_FIN, rst = rec->tcp_flags & TH_RST;
+    uint32_t seq = rec->tcp_seq + syn, before = f->high[dir];
+    uint32_t captured = (uint32_t)rec->payload.left;
+    uint32_t wire_len = rec->payload_wire_len > captured ? rec->payload_wire_len : captured;
+    bool seen = f->flags & seen_flag(dir);
+    if (!rst) {
+        note_seen(f, dir, seq, wire_len + fin);
+        if (at.stream != NULL && !at.stream->half[dir].known) {
+            at.stream->half[dir].next = seq;
+            at.stream->half[dir].known = true;
+        }
+        if (wire_len > 0)
+            payload(&at, dir, seq, wire_len, before, seen);
+        if (fin)
+            f->flags |= fin_flag(dir);
+    }
+    if (rec->tcp_flags & TH_ACK && !rst) {
+        note_acked(&at, !dir, rec->tcp_ack);
+        if (at.stream != NULL)
+            stream_acked(&at, !dir, rec->tcp_ack);
+    }
+    if (at.stream != NULL && f->kind == FLOW_TLS) {
+        tls_session_packet(&at);
+        tls_session_decide(&at);
+    }
+    bool near = !seen || seq - before + RST_NEAR <= 2 * RST_NEAR || rec->tcp_seq == 0;
+    bool last_ack = both_fins(f) && !fin && rec->tcp_flags & TH_ACK && rec->tcp_ack == f->high[!dir];
+    if ((f->flags & FLOW_CLOSED) == 0 && (last_ack || (rst && near)))
+        close_with_packet(&at);
+    settle(&at);
+    conclude(&at, rec, kind_before);
+}
+
+/* ---- contexts and windows */
+
+static int by_first(const void *a, const void *b)
+{
+    const struct decode_open *x = a, *y = b;
+    return x->first_ord != y->first_ord ? (x->first_ord < y->first_ord ? -1 : 1) : (x->stream > y->stream) - (x->stream < y->stream);
+}
+
+/* The open streams for which `d->open` has room: all there can be. `origin`: -1 for every one. */
+static uint32_t gather_open(struct decode *d, int origin)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 1; i <= d->streams.top; i++) {
+        const struct stream *s = stream_pool_at(&d->streams, i);
+        if (s->flow != 0 && (origin < 0 || d->flows.flows[s->flow].origin == origin))
+            d->open[n++] = (struct decode_open){.first_ord = s->first_ord, .stream = i};
+    }
+    qsort(d->open, n, sizeof *d->open, by_first);
+    return n;
+}
+
+/* Made-up records are borrowed by messages until these are folded. */
+static void make_room(struct decode *d, struct msgs *out)
+{
+    if (d->n_made_up < MADE_UP_MAX)
+        return;
+    msgs_flush(out);
+    d->n_made_up = 0;
+}
+
+void tcp_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
+{
+    uint32_t n = gather_open(d, origin);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct stream *s = stream_pool_at(&d->streams, d->open[i].stream);
+        make_room(d, out);
+        end_without_packet(d, s->flow, out);
+    }
+    msgs_flush(out);
+    d->n_made_up = 0;
+    tcp_table_forget(&d->flows, origin);
+}
+
+void tcp_sweep(struct decode *d, uint64_t before_ns, struct msgs *out)
+{
+    uint32_t n = gather_open(d, -1);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct stream *s = stream_pool_at(&d->streams, d->open[i].stream);
+        struct stream_at at = at_flow(d, s->flow, out);
+        if (at.flow->kind != FLOW_TLS)
+            continue;
+        make_room(d, out);
+        make_up(&at);
+        tls_session_sweep(&at, before_ns);
+    }
+    msgs_flush(out);
+    d->n_made_up = 0;
+}

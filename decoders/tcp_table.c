@@ -1,0 +1,256 @@
+#include "decoders/tcp_table.h"
+
+#include "core/hash.h"
+
+#include <sys/mman.h>
+
+enum {
+    BUCKET_SLOTS = 7,
+    PROBES_MAX = 16, /* buckets looked at before a place is refused */
+    HAND_STEPS = 64, /* of the clock, a victim */
+};
+
+/* An index line. `past`: entries that would belong here or before but found it full. */
+struct tcp_bucket {
+    uint32_t tag[BUCKET_SLOTS];
+    uint32_t slot[BUCKET_SLOTS]; /* 0: free */
+    uint32_t past, pad;
+};
+static_assert(sizeof(struct tcp_bucket) == 64, "one cache line");
+
+static size_t buckets_bytes(const struct tcp_table *t)
+{
+    return ((size_t)t->mask + 1) * sizeof *t->buckets;
+}
+
+bool tcp_table_init(struct tcp_table *t, uint32_t max, uint64_t seed, struct err *e)
+{
+    uint32_t n = 4;
+    while (n < max / 4) /* seven places for four connections at most */
+        n *= 2;
+    *t = (struct tcp_table){.max = max, .mask = n - 1, .seed = seed};
+    t->flows = stream_map(((size_t)max + 1) * sizeof *t->flows, e);
+    t->keys = t->flows == NULL ? NULL : stream_map(((size_t)max + 1) * sizeof *t->keys, e);
+    t->buckets = t->keys == NULL ? NULL : stream_map(buckets_bytes(t), e);
+    if (t->buckets == NULL) {
+        tcp_table_end(t);
+        return false;
+    }
+    (void)madvise(t->buckets, buckets_bytes(t), MADV_HUGEPAGE);
+    (void)madvise(t->flows, ((size_t)max + 1) * sizeof *t->flows, MADV_HUGEPAGE);
+    return true;
+}
+
+void tcp_table_end(struct tcp_table *t)
+{
+    stream_unmap(t->flows, ((size_t)t->max + 1) * sizeof *t->flows);
+    stream_unmap(t->keys, ((size_t)t->max + 1) * sizeof *t->keys);
+    stream_unmap(t->buckets, buckets_bytes(t));
+    t->flows = NULL;
+    t->keys = NULL;
+    t->buckets = NULL;
+}
+
+static uint64_t key_hash(const struct tcp_table *t, const struct tcp_key *key, const uint16_t port[2], uint16_t origin)
+{
+    struct {
+        struct tcp_key key;
+        uint16_t port[2], origin, pad;
+    } all = {*key, {port[0], port[1]}, origin, 0};
+    static_assert(sizeof all == 48, "no hidden padding in a key");
+    return hash_bytes(&all, sizeof all, t->seed);
+}
+
+void tcp_table_id(const struct tcp_table *t, const struct rec *rec, struct tcp_id *id)
+{
+    uint64_t s[2], d[2];
+    memcpy(s, rec->src.b, 16);
+    memcpy(d, rec->dst.b, 16);
+    bool first = s[1] != d[1] ? s[1] < d[1] : s[0] != d[0] ? s[0] < d[0] : rec->sport <= rec->dport;
+    id->dir = first ? 0 : 1;
+    id->key.addr[id->dir] = rec->src;
+    id->key.addr[!id->dir] = rec->dst;
+    id->key.site = rec->site;
+    id->port[id->dir] = rec->sport;
+    id->port[!id->dir] = rec->dport;
+    id->origin = rec->origin;
+    id->hash = key_hash(t, &id->key, id->port, id->origin);
+}
+
+static struct tcp_bucket *home(const struct tcp_table *t, uint64_t hash)
+{
+    return &t->buckets[hash & t->mask];
+}
+
+static struct tcp_bucket *next_bucket(const struct tcp_table *t, const struct tcp_bucket *b)
+{
+    return &t->buckets[((uint32_t)(b - t->buckets) + 1) & t->mask];
+}
+
+void tcp_table_prefetch(const struct tcp_table *t, const struct tcp_id *id)
+{
+    __builtin_prefetch(home(t, id->hash));
+}
+
+uint32_t tcp_table_peek(const struct tcp_table *t, const struct tcp_id *id)
+{
+    const struct tcp_bucket *b = home(t, id->hash);
+    uint32_t tag = (uint32_t)(id->hash >> 32);
+    for (int i = 0; i < BUCKET_SLOTS; i++)
+        if (b->tag[i] == tag && b->slot[i] != 0) {
+            __builtin_prefetch(&t->flows[b->slot[i]], 1);
+            __builtin_prefetch(&t->keys[b->slot[i]]);
+            return b->slot[i];
+        }
+    return 0;
+}
+
+static bool is_it(const struct tcp_table *t, uint32_t slot, const struct tcp_id *id)
+{
+    const struct flow *f = &t->flows[slot];
+    return f->port[0] == id->port[0] && f->port[1] == id->port[1] && f->origin == id->origin
+           && memcmp(&t->keys[slot], &id->key, sizeof id->key) == 0;
+}
+
+uint32_t tcp_table_find(const struct tcp_table *t, const struct tcp_id *id)
+{
+    const struct tcp_bucket *b = home(t, id->hash);
+    uint32_t tag = (uint32_t)(id->hash >> 32);
+    for (int probe = 0; probe < PROBES_MAX; probe++) {
+        for (int i = 0; i < BUCKET_SLOTS; i++)
+            if (b->tag[i] == tag && b->slot[i] != 0 && is_it(t, b->slot[i], id))
+                return b->slot[i];
+        if (b->past == 0)
+            return 0;
+        b = next_bucket(t, b);
+    }
+    return 0;
+}
+
+static bool index_add(struct tcp_table *t, uint64_t hash, uint32_t slot)
+{
+    struct tcp_bucket *first = home(t, hash), *b = first;
+    for (int probe = 0; probe < PROBES_MAX; probe++) {
+        for (int i = 0; i < BUCKET_SLOTS; i++)
+            if (b->slot[i] == 0) {
+                b->tag[i] = (uint32_t)(hash >> 32);
+                b->slot[i] = slot;
+                for (; first != b; first = next_bucket(t, first))
+                    first->past++;
+                return true;
+            }
+        b = next_bucket(t, b);
+    }
+    return false;
+}
+
+static void index_drop(struct tcp_table *t, uint64_t hash, uint32_t slot)
+{
+    struct tcp_bucket *b = home(t, hash);
+    for (int probe = 0; probe < PROBES_MAX; probe++) {
+        for (int i = 0; i < BUCKET_SLOTS; i++)
+            if (b->slot[i] == slot) {
+                b->slot[i] = 0;
+                return;
+            }
+        b->past--;
+        b = next_bucket(t, b);
+    }
+    assert(!"a slot in use stands in the index");
+}
+
+uint32_t tcp_table_victim(struct tcp_table *t)
+{
+    if (t->n < t->max)
+        return 0;
+    while (t->closed_head != 0) {
+        uint32_t slot = t->closed_head;
+        struct flow *f = &t->flows[slot];
+        t->closed_head = f->link;
+        if (t->closed_head == 0)
+            t->closed_tail = 0;
+        f->flags &= (uint16_t)~FLOW_IN_CLOSED;
+        if (f->flags & FLOW_CLOSED)
+            return slot;
+    }
+    for (int step = 0;; step++) {
+        t->hand = t->hand >= t->max ? 1 : t->hand + 1;
+        struct flow *f = &t->flows[t->hand];
+        if ((f->flags & FLOW_AGAIN) == 0 || step == HAND_STEPS)
+            return t->hand;
+        f->flags &= (uint16_t)~FLOW_AGAIN;
+    }
+}
+
+uint32_t tcp_table_add(struct tcp_table *t, const struct tcp_id *id)
+{
+    assert(t->n < t->max);
+    uint32_t slot = t->free_head != 0 ? t->free_head : t->top + 1;
+    if (!index_add(t, id->hash, slot))
+        return 0;
+    struct flow *f = &t->flows[slot];
+    if (t->free_head != 0)
+        t->free_head = f->link;
+    else
+        t->top++;
+    t->n++;
+    *f = (struct flow){.port = {id->port[0], id->port[1]}, .origin = id->origin, .flags = FLOW_USED};
+    t->keys[slot] = id->key;
+    return slot;
+}
+
+static void drop(struct tcp_table *t, uint32_t slot)
+{
+    struct flow *f = &t->flows[slot];
+    index_drop(t, key_hash(t, &t->keys[slot], f->port, f->origin), slot);
+    f->flags = 0;
+    f->link = t->free_head;
+    t->free_head = slot;
+    t->n--;
+}
+
+void tcp_table_drop(struct tcp_table *t, uint32_t slot)
+{
+    assert((t->flows[slot].flags & (FLOW_USED | FLOW_IN_CLOSED)) == FLOW_USED);
+    drop(t, slot);
+}
+
+void tcp_table_forget(struct tcp_table *t, uint16_t origin)
+{
+    uint32_t kept = 0;
+    for (uint32_t at = t->closed_head, next; at != 0; at = next) {
+        struct flow *f = &t->flows[at];
+        next = f->link;
+        if (f->origin == origin)
+            continue;
+        if (kept != 0)
+            t->flows[kept].link = at;
+        else
+            t->closed_head = at;
+        kept = at;
+    }
+    t->closed_tail = kept;
+    if (kept != 0)
+        t->flows[kept].link = 0;
+    else
+        t->closed_head = 0;
+    for (uint32_t slot = 1; slot <= t->top; slot++)
+        if (t->flows[slot].flags & FLOW_USED && t->flows[slot].origin == origin)
+            drop(t, slot);
+    if (t->n == 0) /* start over, so that the next context is as compact as the first */
+        t->top = t->free_head = t->hand = 0;
+}
+
+void tcp_table_closed(struct tcp_table *t, uint32_t slot)
+{
+    struct flow *f = &t->flows[slot];
+    if (f->flags & FLOW_IN_CLOSED)
+        return;
+    f->flags |= FLOW_IN_CLOSED;
+    f->link = 0;
+    if (t->closed_tail != 0)
+        t->flows[t->closed_tail].link = slot;
+    else
+        t->closed_head = slot;
+    t->closed_tail = slot;
+}

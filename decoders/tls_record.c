@@ -1,0 +1,627 @@
+#include "decoders/tls_record.h"
+
+#include "decoders/decode_state.h"
+#include "decoders/tls_session.h"
+
+enum {
+    RECORD_HEAD = 5,
+    RECORD_MAX = 16384 + 2048, /* RFC 5246 6.2.3 */
+    MSG_HEAD = 4,
+    HELLO_MAX = 131072 + 512,  /* a ClientHello with every list at its limit */
+    SSLV2_HEAD = 13,           /* bytes that tell a hello of SSLv2 format */
+
+    TYPE_CCS = 20,
+    TYPE_ALERT = 21,
+    TYPE_HANDSHAKE = 22,
+    TYPE_DATA = 23,
+    TYPE_HEARTBEAT = 24,
+
+    MSG_CLIENT_HELLO = 1,
+    MSG_SERVER_HELLO = 2,
+    MSG_CERTIFICATE = 11,
+    MSG_SERVER_HELLO_DONE = 14,
+
+    TLS13_FINISHED_MIN = 36, /* of a protected record: longer than any alert, not longer than a Finished */
+};
+
+/* half.mode */
+enum {
+    AT_HEAD,   /* between handshake messages */
+    AT_SKIP,   /* within one that nobody needs */
+    AT_KEEP,   /* within a hello, being copied */
+    AT_CERTS,  /* within a Certificate, being counted */
+    AT_LOST,   /* somewhere in a handshake record; the next one may tell */
+    AT_V2,     /* within a ClientHello of SSLv2 format, being copied */
+    AT_OPAQUE, /* SSLv2 after its hello: `left` more bytes of it, then nothing we read */
+};
+
+/* half.flags */
+enum {
+    H_PROTECTED = 1, /* ChangeCipherSpec was seen */
+    H_GAP = 2,       /* bytes are missing */
+    H_HELLO_2 = 4,   /* the hello after a HelloRetryRequest was seen */
+    H_CLEAR = 8,     /* the handshake record being read is in clear */
+    H_LIST = 16,     /* AT_CERTS: the list's own length was read */
+};
+
+/* ---- probing */
+
+static bool alert_known(uint8_t level, uint8_t description)
+{
+    static const uint64_t low = UINT64_C(1) << 0 | UINT64_C(1) << 10 | UINT64_C(7) << 20 | UINT64_C(1) << 30 | UINT64_C(0xfff) << 40
+                                | UINT64_C(1) << 60;
+    if (level != 1 && level != 2)
+        return false;
+    if (description < 64)
+        return low >> description & 1;
+    return description == 70 || description == 71 || description == 80 || description == 86 || description == 90 || description == 100
+           || description == 109 || (description >= 110 && description <= 121);
+}
+
+static bool message_known(uint8_t type)
+{
+    static const uint32_t known = 1u << 0 | 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 11 | 1u << 12
+                                  | 1u << 13 | 1u << 14 | 1u << 15 | 1u << 16 | 1u << 20 | 1u << 21 | 1u << 22 | 1u << 23 | 1u << 24
+                                  | 1u << 25;
+    return type < 32 ? known >> type & 1 : type == 67;
+}
+
+static bool head_good(const uint8_t *p, size_t n)
+{
+    if (p[0] < TYPE_CCS || p[0] > TYPE_HEARTBEAT || (n > 1 && p[1] != 3) || (n > 2 && p[2] > 4))
+        return false;
+    if (n < RECORD_HEAD)
+        return n < 4 || p[3] <= RECORD_MAX >> 8;
+    uint32_t len = (uint32_t)p[3] << 8 | p[4];
+    return len > 0 && len <= RECORD_MAX;
+}
+
+/* Does a hello start at `p`, the first `n` bytes of a record's body? Looks at what there is. */
+static bool hello_good(const uint8_t *p, size_t n)
+{
+    if (n >= 1 && p[0] != MSG_CLIENT_HELLO && p[0] != MSG_SERVER_HELLO)
+        return false;
+    if (n >= 2 && p[1] > HELLO_MAX >> 16)
+        return false;
+    if (n >= 4) {
+        uint32_t len = (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+        if (len < 38 || len > HELLO_MAX)
+            return false;
+    }
+    return n < 5 || p[4] == 3 || (p[0] == MSG_SERVER_HELLO && p[4] == 0x7f);
+}
+
+/* Could these be the first bytes of a record in the middle of a session? */
+static bool record_good(const uint8_t *p, size_t n)
+{
+    uint32_t len = (uint32_t)p[3] << 8 | p[4];
+    const uint8_t *body = p + RECORD_HEAD;
+    size_t there = n - RECORD_HEAD;
+    switch (p[0]) {
+    case TYPE_CCS:
+        return len == 1 && (there < 1 || body[0] == 1);
+    case TYPE_ALERT:
+        return len == 2 ? there < 2 || alert_known(body[0], body[1]) : len >= 16 && len <= 512;
+    case TYPE_HANDSHAKE:
+        return len >= 16 || (len >= MSG_HEAD && (there < 1 || message_known(body[0])));
+    default:
+        return true;
+    }
+}
+
+enum tls_probe tls_record_probe(const uint8_t *p, size_t n, enum tls_probe_want want, bool first)
+{
+    if (first && p[0] & 0x80) {
+        struct tls_client_hello h;
+        size_t len;
+        if (n < SSLV2_HEAD && p[0] != 0x80 && p[0] != 0x81)
+            return TLS_NO; /* longer ones are believed whole only */
+        enum outcome o = sslv2_client_hello_decode(cur_of(p, n, SIZE_MAX), &h, &len);
+        return o == OUT_NOT_MINE ? TLS_NO : n < SSLV2_HEAD ? TLS_MAYBE : TLS_YES_SSLV2;
+    }
+    if (!head_good(p, n))
+        return TLS_NO;
+    if (want == TLS_WANT_HELLO && p[0] != TYPE_HANDSHAKE)
+        return TLS_NO;
+    if (n < RECORD_HEAD + 1)
+        return TLS_MAYBE;
+    uint32_t len = (uint32_t)p[3] << 8 | p[4];
+    size_t there = n - RECORD_HEAD < len ? n - RECORD_HEAD : len;
+    if (p[0] == TYPE_HANDSHAKE && hello_good(p + RECORD_HEAD, there))
+        return there == len || there >= 5 ? TLS_YES : TLS_MAYBE;
+    if (want == TLS_WANT_HELLO || !record_good(p, n))
+        return TLS_NO;
+    return n > RECORD_HEAD + len && !head_good(p + RECORD_HEAD + len, n - RECORD_HEAD - len) ? TLS_NO : TLS_YES;
+}
+
+/* ---- hellos */
+
+static void client_hello_push(struct stream_at *at, unsigned dir, const struct tls_client_hello *h, uint32_t raw_len, uint64_t ts_ns)
+{
+    struct msg *m = msgs_push(at->out, MSG_TLS_CLIENT_HELLO, at->rec, stream_sender(at, dir), h->sni.len + h->alpn.len + h->blob_len);
+    m->ts_ns = ts_ns;
+    m->hello = (struct tls_hello_msg){
+        .legacy_version = h->legacy_version,
+        .max_version = h->max_version,
+        .sslv2_format = h->sslv2_format,
+        .sslv2 = h->sslv2,
+        .ech = h->ech,
+        .resumption_offered = h->resumption_offered,
+        .sni = msgs_copy(at->out, h->sni.p, h->sni.len),
+        .alpn = msgs_copy(at->out, h->alpn.p, h->alpn.len),
+        .offer = msgs_copy(at->out, h->blob, h->blob_len),
+        .id = h->id,
+        .raw_len = raw_len,
+    };
+    tls_session_client_hello(at, dir, h, ts_ns);
+}
+
+static void server_hello_push(struct stream_at *at, unsigned dir, const struct tls_server_hello *h, uint32_t raw_len, uint64_t ts_ns)
+{
+    struct msg *m = msgs_push(at->out, MSG_TLS_SERVER_HELLO, at->rec, stream_sender(at, dir), h->alpn.len);
+    m->ts_ns = ts_ns;
+    m->hello = (struct tls_hello_msg){
+        .legacy_version = h->legacy_version,
+        .max_version = h->version,
+        .cipher = h->cipher,
+        .group = h->group,
+        .compression = h->compression,
+        .hello_retry = h->hello_retry,
+        .sslv2 = h->sslv2,
+        .alpn = msgs_copy(at->out, h->alpn.p, h->alpn.len),
+        .raw_len = raw_len,
+    };
+    tls_session_server_hello(at, dir, h, ts_ns);
+}
+
+static void hello_whole(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    bool usable;
+    enum outcome o;
+    if (h->msg_head[0] == MSG_CLIENT_HELLO) {
+        o = tls_client_hello_decode(cur_of(p, n, n), &at->d->hello, &usable);
+        if (usable)
+            client_hello_push(at, dir, &at->d->hello, n, h->msg_ts_ns);
+    } else {
+        struct tls_server_hello hello;
+        o = tls_server_hello_decode(cur_of(p, n, n), &hello, &usable);
+        if (usable)
+            server_hello_push(at, dir, &hello, n, h->msg_ts_ns);
+    }
+    if (at->stream->tls.flags & TLS_S_RETRY && (h->flags & H_PROTECTED || h->msg_head[0] == MSG_CLIENT_HELLO))
+        h->flags |= H_HELLO_2;
+    stream_outcome(at, o);
+}
+
+/* ---- handshake messages */
+
+/* What cannot be is the sender's fault only where we saw all of it. */
+static void broken(struct stream_at *at, const struct stream_half *h)
+{
+    if ((h->flags & H_GAP) == 0 && at->stream->tls.flags & (TLS_S_CLIENT | TLS_S_SERVER))
+        stream_outcome(at, OUT_MALFORMED);
+}
+
+static void message_end(struct stream_at *at, struct stream_half *h)
+{
+    if (h->msg_head[0] == MSG_SERVER_HELLO_DONE)
+        at->stream->tls.flags |= TLS_S_DONE;
+    h->mode = AT_HEAD;
+    h->n_msg_head = 0;
+}
+
+static void message_start(struct stream_at *at, struct stream_half *h)
+{
+    h->msg_left = (uint32_t)h->msg_head[1] << 16 | (uint32_t)h->msg_head[2] << 8 | h->msg_head[3];
+    bool hello = h->msg_head[0] == MSG_CLIENT_HELLO || h->msg_head[0] == MSG_SERVER_HELLO;
+    if (!message_known(h->msg_head[0]) || (hello && h->msg_left > HELLO_MAX)) {
+        broken(at, h);
+        h->mode = AT_LOST;
+        return;
+    }
+    h->mode = AT_SKIP;
+    if (hello) {
+        h->mode = AT_KEEP;
+    } else if (h->msg_head[0] == MSG_CERTIFICATE) {
+        h->mode = AT_CERTS;
+        h->count = 0;
+        h->list_left = 0;
+        h->n_msg_head = 1;
+        h->flags &= (uint16_t)~H_LIST;
+    }
+    if (h->msg_left == 0 && !hello)
+        message_end(at, h);
+}
+
+/* RFC 5246 7.4.2: the list's length, then length and bytes of each certificate. Lengths are gathered behind the message's type. */
+static void certs_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    while (n > 0) {
+        if (h->list_left > 0) {
+            uint32_t k = n < h->list_left ? n : h->list_left;
+            h->list_left -= k;
+            p += k;
+            n -= k;
+            continue;
+        }
+        h->msg_head[h->n_msg_head++] = *p++;
+        n--;
+        if (h->n_msg_head < MSG_HEAD)
+            continue;
+        h->n_msg_head = 1;
+        if ((h->flags & H_LIST) == 0) {
+            h->flags |= H_LIST;
+            continue;
+        }
+        h->list_left = (uint32_t)h->msg_head[1] << 16 | (uint32_t)h->msg_head[2] << 8 | h->msg_head[3];
+        h->count += h->count < UINT16_MAX;
+    }
+}
+
+static void certs_end(struct stream_at *at, unsigned dir)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    if (h->list_left > 0 || h->n_msg_head > 1)
+        stream_outcome(at, OUT_MALFORMED);
+    struct msg *m = msgs_push(at->out, MSG_TLS_CERTIFICATES, at->rec, stream_sender(at, dir), 0);
+    m->ts_ns = h->msg_ts_ns;
+    m->certs.n = h->count;
+}
+
+/* Up to `n` bytes of a hello; whole ones are read where they lie. */
+static void hello_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    if (h->kept.len == 0 && n == h->msg_left) {
+        hello_whole(at, dir, p, n);
+        return;
+    }
+    if (!stream_keep(at, &h->kept, p, n)) {
+        stream_outcome(at, OUT_TABLE_FULL);
+        stream_drop(at, &h->kept);
+        h->mode = AT_SKIP;
+        return;
+    }
+    at->taken = true;
+    if (n == h->msg_left) {
+        hello_whole(at, dir, stream_kept_bytes(at, &h->kept), h->kept.len);
+        stream_drop(at, &h->kept);
+    }
+}
+
+static void handshake_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n, uint64_t ts_ns)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    while (n > 0 && h->mode != AT_LOST) {
+        if (h->mode == AT_HEAD) {
+            if (h->n_msg_head == 0)
+                h->msg_ts_ns = ts_ns;
+            h->msg_head[h->n_msg_head++] = *p++;
+            n--;
+            if (h->n_msg_head == MSG_HEAD)
+                message_start(at, h);
+            continue;
+        }
+        uint32_t k = n < h->msg_left ? n : h->msg_left;
+        if (h->mode == AT_KEEP)
+            hello_data(at, dir, p, k);
+        else if (h->mode == AT_CERTS)
+            certs_data(at, dir, p, k);
+        p += k;
+        n -= k;
+        h->msg_left -= k;
+        if (h->msg_left == 0) {
+            if (h->mode == AT_CERTS)
+                certs_end(at, dir);
+            message_end(at, h);
+        }
+    }
+}
+
+/* ---- records */
+
+static void alert_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n, uint64_t ts_ns)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    if ((h->flags & H_CLEAR) == 0)
+        return;
+    for (; n > 0; n--) {
+        h->head[h->n_head++] = *p++;
+        if (h->n_head < 2)
+            continue;
+        h->n_head = 0;
+        if (!alert_known(h->head[0], h->head[1]))
+            continue;
+        struct msg *m = msgs_push(at->out, MSG_TLS_ALERT, at->rec, stream_sender(at, dir), 0);
+        m->ts_ns = ts_ns;
+        m->alert = (struct tls_alert_msg){h->head[0], h->head[1]};
+        tls_session_alert(at, h->head[0], h->head[1]);
+    }
+}
+
+/* A protected record of direction `dir` tells that it went on. */
+static void protected_record(struct stream_at *at, unsigned dir, uint16_t version)
+{
+    const struct stream_half *h = &at->stream->half[dir];
+    struct tls_session *s = &at->stream->tls;
+    if (s->record_version == 0)
+        s->record_version = version;
+    if (s->flags & TLS_S_SERVER && (s->version <= TLS_1_2 || h->type != TYPE_DATA || h->left >= TLS13_FINISHED_MIN))
+        tls_session_went_on(at, dir);
+}
+
+static void record_start(struct stream_at *at, unsigned dir, uint16_t version)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    struct tls_session *s = &at->stream->tls;
+    s->records += s->records < UINT8_MAX;
+    bool protected = h->flags & H_PROTECTED;
+    h->flags &= (uint16_t)~H_CLEAR;
+    switch (h->type) {
+    case TYPE_CCS:
+        h->flags |= H_PROTECTED;
+        if (dir != s->client_dir && (s->flags & (TLS_S_SERVER | TLS_S_DONE)) == TLS_S_SERVER && s->version <= TLS_1_2
+            && (h->flags & H_GAP) == 0)
+            s->flags |= TLS_S_RESUMED;
+        break;
+    case TYPE_ALERT:
+        if (h->left == 2 && (!protected || s->flags & TLS_S_RETRY || s->version > TLS_1_2))
+            h->flags |= H_CLEAR;
+        break;
+    case TYPE_HANDSHAKE:
+        if (!protected || (s->flags & TLS_S_RETRY && (h->flags & H_HELLO_2) == 0)) {
+            h->flags |= H_CLEAR;
+            if (h->mode == AT_LOST) {
+                h->mode = AT_HEAD;
+                h->n_msg_head = 0;
+            }
+        } else {
+            protected_record(at, dir, version);
+        }
+        break;
+    case TYPE_DATA:
+        protected_record(at, dir, version);
+        break;
+    default:
+        break;
+    }
+}
+
+static void forget(struct stream_at *at, struct stream_half *h)
+{
+    h->synced = false;
+    h->n_head = h->n_msg_head = 0;
+    h->left = h->msg_left = 0;
+    h->mode = AT_HEAD;
+    stream_drop(at, &h->kept);
+}
+
+/* Reads a record's head, gathered in half.head where it is split. Returns how many of `n` bytes it took. */
+static size_t record_head(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    size_t took = RECORD_HEAD;
+    if (h->n_head > 0 || n < RECORD_HEAD) {
+        took = RECORD_HEAD - h->n_head;
+        took = n < took ? n : took;
+        memcpy(h->head + h->n_head, p, took);
+        h->n_head = (uint8_t)(h->n_head + took);
+        if (h->n_head < RECORD_HEAD) {
+            at->taken = true;
+            return took;
+        }
+        p = h->head;
+    }
+    h->n_head = 0;
+    h->type = p[0];
+    h->left = (uint32_t)p[3] << 8 | p[4];
+    if (h->type < TYPE_CCS || h->type > TYPE_HEARTBEAT + 2 || p[1] != 3 || p[2] > 4 || h->left > RECORD_MAX) {
+        broken(at, h);
+        forget(at, h);
+        if (!tls_session_sure(&at->stream->tls))
+            at->flow->kind = FLOW_UNKNOWN; /* it only looked like TLS */
+        return n;
+    }
+    record_start(at, dir, (uint16_t)(p[1] << 8 | p[2]));
+    return took;
+}
+
+static uint32_t record_body(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, uint64_t ts_ns)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    uint32_t k = n < h->left ? (uint32_t)n : h->left;
+    if (h->type == TYPE_HANDSHAKE && h->flags & H_CLEAR)
+        handshake_data(at, dir, p, k, ts_ns);
+    else if (h->type == TYPE_ALERT)
+        alert_data(at, dir, p, k, ts_ns);
+    h->left -= k;
+    return k;
+}
+
+/* ---- hellos of SSLv2 format */
+
+static void sslv2_hello(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    size_t len;
+    h->mode = AT_HEAD;
+    if (sslv2_client_hello_decode(cur_of(p, n, n), &at->d->hello, &len) != OUT_OK) {
+        h->synced = false;
+        return;
+    }
+    if (at->d->hello.sslv2)
+        h->mode = AT_OPAQUE;
+    at->stream->tls.flags |= TLS_S_SSLV2_OFFER;
+    client_hello_push(at, dir, &at->d->hello, n - 2, h->msg_ts_ns);
+}
+
+static size_t sslv2_hello_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, uint64_t ts_ns)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    if (h->left == 0) { /* told by its head, which came in one piece */
+        h->left = ((uint32_t)(p[0] & 0x7f) << 8 | p[1]) + 2;
+        h->msg_ts_ns = ts_ns;
+    }
+    uint32_t k = n < h->left ? (uint32_t)n : h->left;
+    if (h->kept.len == 0 && k == h->left) {
+        sslv2_hello(at, dir, p, k);
+    } else if (!stream_keep(at, &h->kept, p, k)) {
+        stream_outcome(at, OUT_TABLE_FULL);
+        forget(at, h);
+        return n;
+    } else if (k == h->left) {
+        uint32_t len = h->kept.len;
+        sslv2_hello(at, dir, stream_kept_bytes(at, &h->kept), len);
+        stream_drop(at, &h->kept);
+    }
+    h->left -= k;
+    return k;
+}
+
+/* The server's answer to a hello of SSLv2 format may have that format itself. Its first bytes tell. */
+static bool sslv2_answer(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, uint64_t ts_ns)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    struct tls_server_hello hello;
+    size_t len;
+    if (n < SSLV2_HEAD || sslv2_server_hello_decode(cur_of(p, n, SIZE_MAX), &hello, &len) != OUT_OK)
+        return false;
+    at->stream->tls.flags |= TLS_S_SSLV2;
+    server_hello_push(at, dir, &hello, (uint32_t)len - 2, ts_ns);
+    h->synced = true;
+    h->mode = AT_OPAQUE;
+    h->left = (uint32_t)len;
+    at->stream->half[!dir].mode = AT_OPAQUE;
+    at->stream->half[!dir].synced = true;
+    return true;
+}
+
+static void opaque_data(struct stream_at *at, unsigned dir, size_t n)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    uint32_t k = n < h->left ? (uint32_t)n : h->left;
+    h->left -= k;
+    if (n > k && at->stream->tls.flags & TLS_S_SSLV2)
+        tls_session_went_on(at, dir);
+}
+
+/* ---- the stream */
+
+void tls_record_begin(struct stream_at *at, unsigned dir, enum tls_probe found)
+{
+    at->flow->kind = FLOW_TLS;
+    tls_session_begin(at, dir);
+    struct stream_half *h = &at->stream->half[dir];
+    h->synced = true;
+    h->mode = found == TLS_YES_SSLV2 ? AT_V2 : AT_HEAD;
+}
+
+/* Looks for a record where a segment starts. True where the stream is in step from `p` on. */
+static bool seek(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start, uint64_t ts_ns)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    bool answer = at->stream->tls.flags & TLS_S_SSLV2_OFFER && dir != at->stream->tls.client_dir;
+    uint8_t joined[sizeof h->head + 1];
+    if (h->n_head > 0) {
+        size_t before = h->n_head, k = n < sizeof h->head - before ? n : sizeof h->head - before;
+        memcpy(joined, h->head, before);
+        memcpy(joined + before, p, k);
+        enum tls_probe found = tls_record_probe(joined, before + k, TLS_WANT_ANY, false);
+        if (answer && found == TLS_NO && joined[0] & 0x80)
+            found = before + k < SSLV2_HEAD ? TLS_MAYBE : TLS_YES_SSLV2;
+        if (found == TLS_MAYBE) {
+            memcpy(h->head, joined, before + k);
+            h->n_head = (uint8_t)(before + k);
+            at->taken = true;
+            return false;
+        }
+        h->n_head = 0;
+        if (found == TLS_YES_SSLV2 && sslv2_answer(at, dir, joined, before + k, h->msg_ts_ns)) {
+            opaque_data(at, dir, before);
+            return true;
+        }
+        if (found == TLS_YES) {
+            h->synced = true;
+            tls_record_data(at, dir, joined, before, false, h->msg_ts_ns);
+            return true;
+        }
+    }
+    if (!start)
+        return false;
+    if (answer && p[0] & 0x80 && sslv2_answer(at, dir, p, n, ts_ns))
+        return true;
+    enum tls_probe found = tls_record_probe(p, n, TLS_WANT_ANY, false);
+    if (answer && p[0] & 0x80 && n < SSLV2_HEAD)
+        found = TLS_MAYBE;
+    if (found == TLS_MAYBE) {
+        memcpy(h->head, p, n);
+        h->n_head = (uint8_t)n;
+        h->msg_ts_ns = ts_ns;
+        at->taken = true;
+    }
+    h->synced = found == TLS_YES;
+    return h->synced;
+}
+
+void tls_record_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start, uint64_t ts_ns)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    if (!h->synced && !seek(at, dir, p, n, start, ts_ns))
+        return;
+    while (n > 0 && h->synced) {
+        size_t k;
+        if (h->mode == AT_OPAQUE) {
+            opaque_data(at, dir, n);
+            return;
+        }
+        if (h->mode == AT_V2)
+            k = sslv2_hello_data(at, dir, p, n, ts_ns);
+        else if (h->left == 0)
+            k = record_head(at, dir, p, n);
+        else
+            k = record_body(at, dir, p, n, ts_ns);
+        p += k;
+        n -= k;
+    }
+}
+
+/* A gap within a clear handshake record. True where a message was lost that somebody waits for. */
+static bool handshake_gap(struct stream_at *at, struct stream_half *h, uint32_t n)
+{
+    bool needed = h->mode == AT_KEEP || h->mode == AT_CERTS || h->mode == AT_HEAD;
+    stream_drop(at, &h->kept);
+    h->n_head = 0;
+    if (h->mode == AT_HEAD || h->mode == AT_LOST || n > h->msg_left) {
+        h->mode = AT_LOST;
+        return needed;
+    }
+    h->mode = AT_SKIP;
+    h->msg_left -= n;
+    if (h->msg_left == 0) {
+        h->mode = AT_HEAD;
+        h->n_msg_head = 0;
+    }
+    return needed;
+}
+
+bool tls_record_gap(struct stream_at *at, unsigned dir, uint32_t n)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    h->flags |= H_GAP;
+    if (h->mode == AT_OPAQUE) {
+        opaque_data(at, dir, n);
+        return false;
+    }
+    if (!h->synced || h->mode == AT_V2 || n > h->left) {
+        bool needed = h->synced && (h->mode != AT_HEAD || h->type == TYPE_HANDSHAKE || h->n_head > 0);
+        forget(at, h);
+        return needed;
+    }
+    bool needed = h->type == TYPE_HANDSHAKE && h->flags & H_CLEAR && handshake_gap(at, h, n);
+    h->left -= n;
+    if (h->type == TYPE_ALERT)
+        h->n_head = 0;
+    return needed;
+}

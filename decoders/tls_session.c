@@ -1,0 +1,275 @@
+#include "decoders/tls_session.h"
+
+#include "decoders/decode_state.h"
+
+static const uint64_t HANDSHAKE_NS = UINT64_C(10) * 1000 * 1000 * 1000;
+
+bool tls_session_sure(const struct tls_session *s)
+{
+    return s->records >= 2 || s->flags & (TLS_S_CLIENT | TLS_S_SERVER);
+}
+
+static bool handshake_seen(const struct tls_session *s)
+{
+    return s->flags & (TLS_S_CLIENT | TLS_S_SERVER | TLS_S_RETRY);
+}
+
+static uint64_t window_start(const struct stream_at *at, uint64_t ts_ns)
+{
+    uint64_t length = at->d->limits.window_ns;
+    return length == 0 ? 0 : ts_ns - ts_ns % length;
+}
+
+static bool in_window(const struct stream_at *at, uint64_t ts_ns)
+{
+    uint64_t length = at->d->limits.window_ns;
+    return length == 0 || ts_ns - at->stream->tls.window_ns < length; /* before it: a huge difference */
+}
+
+void tls_session_begin(struct stream_at *at, unsigned client_dir)
+{
+    struct tls_session *s = &at->stream->tls;
+    stream_drop(at, &s->offer);
+    stream_drop(at, &s->long_names);
+    *s = (struct tls_session){.offer.aside = true, .long_names.aside = true};
+    s->window_ns = window_start(at, at->rec->ts_ns);
+    s->first_ts_ns = at->rec->ts_ns;
+    const struct flow *f = at->flow;
+    if (f->flags & FLOW_SYN)
+        client_dir = f->flags & FLOW_CLIENT_1 ? 1 : 0;
+    else if (f->port[0] != f->port[1])
+        client_dir = f->port[1] > f->port[0];
+    s->client_dir = (uint8_t)client_dir;
+}
+
+/* ---- reports */
+
+static struct bytes name_copy(struct stream_at *at, const uint8_t *from, uint8_t len)
+{
+    return msgs_copy(at->out, from, len);
+}
+
+static void put_names(struct stream_at *at, struct tls_session_msg *m)
+{
+    struct tls_session *s = &at->stream->tls;
+    const uint8_t *names = s->long_names.len > 0 ? stream_kept_bytes(at, &s->long_names) : s->names;
+    m->sni = name_copy(at, names, s->sni_len);
+    m->alpn = name_copy(at, names + s->sni_len, s->alpn_len);
+    if (s->offer.len > 0)
+        m->offer = msgs_copy(at->out, stream_kept_bytes(at, &s->offer), s->offer.len);
+    stream_drop(at, &s->offer);
+}
+
+/* True the first time for this window. Only the last two are remembered: packets hardly wander further. */
+static bool first_alive(struct tls_session *s)
+{
+    for (unsigned i = 0; i < s->n_alive && i < 2; i++)
+        if (s->last_alive_ns[i] == s->window_ns)
+            return false;
+    s->last_alive_ns[s->n_alive & 1] = s->window_ns;
+    s->n_alive = s->n_alive == 2 ? 3 : s->n_alive == 3 ? 2 : (uint8_t)(s->n_alive + 1);
+    return true;
+}
+
+static uint8_t outcome_now(const struct tls_session *s)
+{
+    if ((s->flags & TLS_S_CLIENT) == 0)
+        return TLS_PARTIAL;
+    return s->flags & TLS_S_DECIDED ? s->outcome : TLS_UNDECIDED;
+}
+
+static void report(struct stream_at *at, bool decided, bool final)
+{
+    struct tls_session *s = &at->stream->tls;
+    bool counted = s->bytes[0] > 0 || s->bytes[1] > 0;
+    if (!tls_session_sure(s) || (!counted && !decided && !final)) {
+        s->bytes[0] = s->bytes[1] = 0;
+        return;
+    }
+    uint8_t client_side = stream_sender(at, s->client_dir);
+    const struct rec *rec = at->rec;
+    struct msg *m = msgs_push(at->out, MSG_TLS_SESSION, rec, client_side, (uint32_t)s->sni_len + s->alpn_len + s->offer.len);
+    m->session = (struct tls_session_msg){
+        .window_ts_ns = counted ? s->window_last_ns : s->window_ns,
+        .first_ts_ns = s->first_ts_ns,
+        .bytes = {s->bytes[s->client_dir], s->bytes[!s->client_dir]},
+        .alive = counted && first_alive(s),
+        .decided = decided,
+        .handshake_seen = handshake_seen(s),
+        .final = final,
+        .outcome = outcome_now(s),
+        .resumed = s->flags & TLS_S_RESUMED,
+        .client_seen = s->flags & TLS_S_CLIENT,
+        .server_seen = s->flags & TLS_S_SERVER,
+        .version = s->version,
+        .record_version = handshake_seen(s) ? 0 : s->record_version,
+        .cipher = s->cipher,
+        .group = s->group,
+        .client_max_version = s->client_max_version,
+        .hello_id = s->hello_id,
+        .last_alert_level = s->alert_level,
+        .last_alert = s->alert,
+        .has_alert = s->flags & TLS_S_ALERT,
+        .client = client_side == SIDE_SRC ? rec->src : rec->dst,
+        .server = client_side == SIDE_SRC ? rec->dst : rec->src,
+        .client_port = client_side == SIDE_SRC ? rec->sport : rec->dport,
+        .server_port = client_side == SIDE_SRC ? rec->dport : rec->sport,
+        .client_side = client_side,
+    };
+    put_names(at, &m->session);
+    s->flags |= TLS_S_TOLD;
+    s->bytes[0] = s->bytes[1] = 0;
+}
+
+static void decided(struct stream_at *at, enum tls_outcome outcome)
+{
+    struct tls_session *s = &at->stream->tls;
+    s->outcome = (uint8_t)outcome;
+    s->flags |= TLS_S_DECIDED;
+    report(at, true, false);
+}
+
+/* ---- what happened */
+
+static void started(struct tls_session *s, uint64_t ts_ns)
+{
+    if ((s->flags & TLS_S_STARTED) == 0)
+        s->first_ts_ns = ts_ns;
+    s->flags |= TLS_S_STARTED;
+}
+
+static void keep_names(struct stream_at *at, struct bytes sni, struct bytes alpn)
+{
+    struct tls_session *s = &at->stream->tls;
+    uint8_t both[2 * TLS_NAME_MAX];
+    s->sni_len = (uint8_t)(sni.len < TLS_NAME_MAX ? sni.len : TLS_NAME_MAX);
+    s->alpn_len = (uint8_t)(alpn.len < TLS_NAME_MAX ? alpn.len : TLS_NAME_MAX);
+    if (s->sni_len > 0)
+        memcpy(both, sni.p, s->sni_len);
+    if (s->alpn_len > 0)
+        memcpy(both + s->sni_len, alpn.p, s->alpn_len);
+    size_t len = (size_t)s->sni_len + s->alpn_len;
+    stream_drop(at, &s->long_names);
+    if (len <= TLS_NAMES_INLINE)
+        memcpy(s->names, both, len);
+    else if (!stream_keep(at, &s->long_names, both, len))
+        s->sni_len = s->alpn_len = 0; /* counted as turned away */
+}
+
+void tls_session_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h, uint64_t ts_ns)
+{
+    struct tls_session *s = &at->stream->tls;
+    started(s, ts_ns);
+    if (s->flags & TLS_S_CLIENT)
+        return; /* the one after a HelloRetryRequest, or a renegotiation: the first says what the client offers */
+    s->flags |= TLS_S_CLIENT;
+    s->client_dir = (uint8_t)dir;
+    s->client_max_version = h->max_version;
+    s->hello_id = h->id;
+    struct bytes alpn = {0};
+    if (s->flags & TLS_S_SERVER && s->long_names.len == 0 && s->alpn_len > 0)
+        alpn = (struct bytes){s->names + s->sni_len, s->alpn_len};
+    uint8_t copy[TLS_NAMES_INLINE];
+    if (alpn.len > 0) {
+        memcpy(copy, alpn.p, alpn.len);
+        alpn.p = copy;
+    }
+    keep_names(at, h->sni, alpn);
+    if (!stream_keep(at, &s->offer, h->blob, h->blob_len))
+        stream_drop(at, &s->offer);
+}
+
+void tls_session_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h, uint64_t ts_ns)
+{
+    struct tls_session *s = &at->stream->tls;
+    started(s, ts_ns);
+    if ((s->flags & TLS_S_CLIENT) == 0)
+        s->client_dir = !dir;
+    if (h->hello_retry) {
+        s->flags |= TLS_S_RETRY;
+        return;
+    }
+    if (s->flags & TLS_S_SERVER)
+        return;
+    s->flags |= TLS_S_SERVER;
+    s->version = h->version;
+    s->cipher = h->cipher;
+    s->group = h->group;
+    if (h->psk)
+        s->flags |= TLS_S_RESUMED;
+    if (h->alpn.len == 0)
+        return;
+    const uint8_t *names = s->long_names.len > 0 ? stream_kept_bytes(at, &s->long_names) : s->names;
+    uint8_t sni[TLS_NAME_MAX];
+    uint8_t sni_len = s->sni_len;
+    memcpy(sni, names, sni_len);
+    keep_names(at, (struct bytes){sni, sni_len}, h->alpn);
+}
+
+void tls_session_alert(struct stream_at *at, uint8_t level, uint8_t description)
+{
+    struct tls_session *s = &at->stream->tls;
+    s->flags |= TLS_S_ALERT | (level == 2 ? TLS_S_REFUSED : 0);
+    s->alert_level = level;
+    s->alert = description;
+}
+
+void tls_session_went_on(struct stream_at *at, unsigned dir)
+{
+    at->stream->tls.flags |= dir == 0 ? TLS_S_WENT_ON_0 : TLS_S_WENT_ON_1;
+}
+
+void tls_session_packet(struct stream_at *at)
+{
+    struct tls_session *s = &at->stream->tls;
+    uint64_t ts_ns = at->rec->ts_ns;
+    if (at->done)
+        return;
+    at->done = true;
+    if (!in_window(at, ts_ns)) {
+        report(at, false, false);
+        s->window_ns = window_start(at, ts_ns);
+        s->window_last_ns = 0;
+    }
+    s->bytes[at->rec_dir] += at->rec->wire_len;
+    if (ts_ns > s->window_last_ns)
+        s->window_last_ns = ts_ns;
+}
+
+static bool late(const struct tls_session *s, uint64_t ts_ns)
+{
+    return ts_ns > s->first_ts_ns && ts_ns - s->first_ts_ns > HANDSHAKE_NS;
+}
+
+void tls_session_decide(struct stream_at *at)
+{
+    const struct tls_session *s = &at->stream->tls;
+    enum { BOTH = TLS_S_WENT_ON_0 | TLS_S_WENT_ON_1 };
+    if (s->flags & TLS_S_DECIDED || !handshake_seen(s))
+        return;
+    if (late(s, at->rec->ts_ns))
+        decided(at, TLS_UNDECIDED);
+    else if (s->flags & TLS_S_REFUSED)
+        decided(at, TLS_REFUSED);
+    else if (s->flags & TLS_S_SERVER && (s->flags & BOTH) == BOTH)
+        decided(at, TLS_ESTABLISHED);
+}
+
+void tls_session_end(struct stream_at *at, bool closed)
+{
+    struct tls_session *s = &at->stream->tls;
+    bool open = (s->flags & TLS_S_DECIDED) == 0 && handshake_seen(s);
+    if (open) {
+        s->outcome = closed && !late(s, at->rec->ts_ns) ? TLS_RESET : TLS_UNDECIDED;
+        s->flags |= TLS_S_DECIDED;
+    }
+    report(at, open, true);
+}
+
+void tls_session_sweep(struct stream_at *at, uint64_t before_ns)
+{
+    const struct tls_session *s = &at->stream->tls;
+    uint64_t length = at->d->limits.window_ns;
+    if (length > 0 && s->window_ns < before_ns && before_ns - s->window_ns >= length)
+        report(at, false, false);
+}

@@ -1,0 +1,44 @@
+/* What becomes of a TLS session, and the reports on it: see struct tls_session_msg. */
+#pragma once
+#include "decoders/tls_hello.h"
+#include "decoders/stream.h"
+
+enum tls_session_flags {
+    TLS_S_CLIENT = 1,      /* a ClientHello was seen */
+    TLS_S_SERVER = 2,      /* a ServerHello */
+    TLS_S_RETRY = 4,       /* a HelloRetryRequest */
+    TLS_S_SSLV2_OFFER = 8, /* the ClientHello had SSLv2 format */
+    TLS_S_SSLV2 = 16,      /* the server took SSLv2 */
+    TLS_S_WENT_ON_0 = 32,  /* direction 0, 1 went on after the ServerHello: protected records */
+    TLS_S_WENT_ON_1 = 64,
+    TLS_S_DONE = 128,      /* ServerHelloDone: a full handshake */
+    TLS_S_RESUMED = 256,
+    TLS_S_ALERT = 512,     /* a readable alert */
+    TLS_S_REFUSED = 1024,  /* a fatal one */
+    TLS_S_DECIDED = 2048,  /* outcome is, and was reported */
+    TLS_S_STARTED = 4096,  /* first_ts_ns is known */
+    TLS_S_TOLD = 8192,     /* a report was made */
+};
+
+/* `dir` is the best guess of who is the client. */
+void tls_session_begin(struct stream_at *at, unsigned client_dir);
+
+void tls_session_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h, uint64_t ts_ns);
+void tls_session_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h, uint64_t ts_ns);
+void tls_session_alert(struct stream_at *at, uint8_t level, uint8_t description);
+void tls_session_went_on(struct stream_at *at, unsigned dir);
+
+/* Counts the packet at->rec, once; a window that it leaves is reported. */
+void tls_session_packet(struct stream_at *at);
+
+/* After the packet's bytes were decoded: is the handshake decided? */
+void tls_session_decide(struct stream_at *at);
+
+/* The connection ended: closed or reset (`closed`), or only what we know of it. */
+void tls_session_end(struct stream_at *at, bool closed);
+
+/* Reports what was counted in a window that ended at or before `before_ns`. */
+void tls_session_sweep(struct stream_at *at, uint64_t before_ns);
+
+/* Is it certain enough that this is TLS? Otherwise nothing is reported. */
+MUST_CHECK bool tls_session_sure(const struct tls_session *s);

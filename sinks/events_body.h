@@ -1,0 +1,14 @@
+/* The objects of an event: `"dns":{...}`, `"ntp":{...}`, `"tls":{...}`. */
+#pragma once
+#include "core/config.h"
+#include "core/msg.h"
+#include "core/text.h"
+
+/* Each writes one member without a comma. Absent means false, zero or unknown, but for the members
+ * docs/events.md calls constant. */
+void events_dns(struct text_sink *t, const struct config *config, const struct msg *m);
+void events_ntp(struct text_sink *t, const struct msg *m);
+void events_tls(struct text_sink *t, const struct config *config, const struct msg *m);
+
+/* Seconds with six digits, "-0.000392". */
+void events_seconds(struct text_sink *t, int64_t ns);

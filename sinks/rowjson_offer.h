@@ -1,0 +1,12 @@
+/* What a ClientHello offers (core/offer.h), as a row's object: lists of code points in the client's order, those that are empty left out. */
+#pragma once
+#include "core/offer.h"
+#include "sinks/rowjson.h"
+
+#include <jansson.h>
+
+/* Writes the object. */
+void rowjson_offer(struct text_sink *out, const struct offer *o);
+
+/* Reads it into a blob of the window; *id is 0 where the window has no room. */
+MUST_CHECK bool rowjson_offer_read(struct window *w, const json_t *v, uint32_t *id, struct err *e);

@@ -1,0 +1,16 @@
+/* The totals object: `replay --json`, `show --json`, and the body of a segment's totals row. */
+#pragma once
+#include "core/text.h"
+#include "summary/window.h"
+
+struct totals_extra {
+    const char *captures_json; /* value of "captures", or NULL: leave it out */
+    uint64_t gateways, hosts;  /* distinct over all windows */
+    bool has_clients;          /* write them */
+};
+
+/* Writes `"packets":{...},"ip":{...},...` (members without the outer braces; a comma first where `out` does not end in a brace) of `w`. */
+void totals_members(struct window *w, struct text_sink *out);
+
+/* The whole contract object "tellscope.totals.v1", one line. */
+void totals_json(struct window *w, const struct totals_extra *x, struct text_sink *out);

@@ -1,0 +1,26 @@
+#include "summary/arena.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+enum { LARGE_PAGE = 2 << 20 };
+
+void *arena_new(size_t bytes, struct err *e)
+{
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                   -1, 0);
+    if (p == MAP_FAILED) {
+        err_set(e, "reserve %zu bytes of address space: %s; lower the limits in the configuration",
+                bytes, strerror(errno));
+        return NULL;
+    }
+    if (bytes > 2 * LARGE_PAGE) /* a hint: nothing depends on it */
+        (void)!madvise((char *)p + LARGE_PAGE, bytes - LARGE_PAGE, MADV_HUGEPAGE);
+    return p;
+}
+
+void arena_free(void *p, size_t bytes)
+{
+    if (p != NULL)
+        munmap(p, bytes);
+}

@@ -1,0 +1,27 @@
+/* Distinct counts: exact while few, then HyperLogLog. Idempotent: merging is union. */
+#pragma once
+#include "core/cur.h"
+
+/* Two sizes: small for a client's fan-out, large for a window's names. */
+struct distinct_shape {
+    uint16_t exact_max; /* hashes kept exactly, sorted */
+    uint8_t p;          /* 2^p registers after that */
+};
+extern const struct distinct_shape distinct_small; /* 24, p = 8: 6.5 % error */
+extern const struct distinct_shape distinct_large; /* 1024, p = 14: 0.8 % */
+
+/* Storage: `exact_max` hashes or 2^p registers, whichever is larger, behind this head. */
+struct distinct_block {
+    uint32_t n;     /* exact: how many hashes; UINT32_MAX: registers */
+    uint32_t pad;
+    union {
+        uint64_t hash[1];
+        uint8_t reg[1];
+    };
+};
+size_t distinct_block_size(const struct distinct_shape *s);
+void distinct_add(const struct distinct_shape *s, struct distinct_block *b, uint64_t hash);
+void distinct_merge(const struct distinct_shape *s, struct distinct_block *into, const struct distinct_block *from);
+/* Exact, or the estimate rounded to the nearest whole number; the same on every machine (integer and table arithmetic only where rounding could
+ * differ; see distinct.c). */
+uint64_t distinct_count(const struct distinct_shape *s, const struct distinct_block *b);

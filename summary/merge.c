@@ -1,0 +1,194 @@
+#include "summary/tables.h"
+
+#include "core/hash.h"
+
+static uint64_t set8_hash(uint32_t value)
+{
+    return hash_bytes(&value, sizeof value, 0);
+}
+
+void set8_add(struct set8 *s, uint32_t value, uint32_t count)
+{
+    uint64_t hash = set8_hash(value);
+    int i = 0;
+    while (i < s->n && s->value[i] != value && set8_hash(s->value[i]) < hash)
+        i++;
+    if (i < s->n && s->value[i] == value) {
+        s->count[i] = add32(s->count[i], count);
+        return;
+    }
+    if (i == SET8_MAX) {
+        s->other = add32(s->other, count);
+        return;
+    }
+    if (s->n == SET8_MAX)
+        s->other = add32(s->other, s->count[SET8_MAX - 1]);
+    else
+        s->n++;
+    memmove(s->value + i + 1, s->value + i, (size_t)(s->n - 1 - i) * sizeof *s->value);
+    memmove(s->count + i + 1, s->count + i, (size_t)(s->n - 1 - i) * sizeof *s->count);
+    s->value[i] = value;
+    s->count[i] = count;
+}
+
+static void hist_merge(struct window *wi, struct hist *into, const struct window *wf,
+                       const struct hist *from)
+{
+    const struct hist_block *b = window_hist_block(wf, from);
+    if (b == NULL) {
+        for (int i = 0; i < from->n; i++)
+            window_hist_add(wi, into, from->bucket[i], from->count[i]);
+        return;
+    }
+    for (int bucket = -HIST_MAX; bucket <= HIST_MAX; bucket++)
+        if (b->count[bucket + HIST_MAX] > 0)
+            window_hist_add(wi, into, bucket, b->count[bucket + HIST_MAX]);
+}
+
+static void distinct_field_merge(struct window *wi, struct distinct *into, const struct window *wf,
+                                 const struct distinct *from, const struct distinct_shape *shape)
+{
+    const struct distinct_block *b = window_distinct_block(wf, from, shape);
+    if (b == NULL)
+        return;
+    struct distinct_block *to = window_distinct_make(wi, into, shape);
+    if (to != NULL)
+        distinct_merge(shape, to, b);
+}
+
+/* Slots of `from`, in the slots of `into`: the same, or coarser ones that touch them. */
+static uint64_t slots_move(const struct window *wi, const struct window *wf, uint64_t slots)
+{
+    if (wi->slot_ns == wf->slot_ns && wi->start_ns == wf->start_ns)
+        return slots;
+    uint64_t moved = 0;
+    for (unsigned i = 0; i < 60; i++) {
+        if ((slots >> i & 1) == 0)
+            continue;
+        uint64_t from = wf->start_ns + i * wf->slot_ns - wi->start_ns;
+        uint64_t last = from + wf->slot_ns - 1, end = wf->start_ns + wf->length_s * 1000000000;
+        if (last >= end - wi->start_ns)
+            last = end - wi->start_ns - 1;
+        for (uint64_t k = from / wi->slot_ns; k <= last / wi->slot_ns && k < 60; k++)
+            moved |= UINT64_C(1) << k;
+    }
+    return moved;
+}
+
+static void field_add(struct window *wi, const struct field *f, void *into, const struct window *wf,
+                      const void *from, const struct distinct_shape *shape)
+{
+    uint64_t *i64 = into;
+    uint32_t *i32 = into;
+    const uint64_t *f64 = from;
+    const uint32_t *f32 = from;
+    switch (f->type) {
+    case V_SUM:
+        *i64 += *f64;
+        break;
+    case V_SUM32:
+        *i32 = add32(*i32, *f32);
+        break;
+    case V_MIN_NS:
+        *i64 = *f64 < *i64 ? *f64 : *i64;
+        break;
+    case V_MAX_NS:
+        *i64 = *f64 > *i64 ? *f64 : *i64;
+        break;
+    case V_MAX32:
+        *i32 = *f32 > *i32 ? *f32 : *i32;
+        break;
+    case V_MIN32:
+        *i32 = *f32 < *i32 ? *f32 : *i32;
+        break;
+    case V_BITS32:
+        *i32 |= *f32;
+        break;
+    case V_COUNTS32:
+        for (int i = 0; i < f->n; i++)
+            i32[i] = add32(i32[i], f32[i]);
+        break;
+    case V_COUNTS:
+        for (int i = 0; i < f->n; i++)
+            i64[i] += f64[i];
+        break;
+    case V_HIST:
+        hist_merge(wi, into, wf, from);
+        break;
+    case V_SET8:
+        for (int i = 0; i < ((const struct set8 *)from)->n; i++)
+            set8_add(into, ((const struct set8 *)from)->value[i],
+                     ((const struct set8 *)from)->count[i]);
+        ((struct set8 *)into)->other
+            = add32(((struct set8 *)into)->other, ((const struct set8 *)from)->other);
+        break;
+    case V_SLOTS:
+        *i64 |= slots_move(wi, wf, *f64);
+        break;
+    case V_DISTINCT:
+        distinct_field_merge(wi, into, wf, from, shape);
+        break;
+    case V_BLOB:
+        if (*i32 == 0 && *f32 != 0) {
+            struct bytes blob = window_string(wf, *f32);
+            *i32 = window_intern(wi, blob.p, blob.len);
+        }
+        break;
+    default: /* F_END, keys, V_TALLY: nothing stored here */
+        break;
+    }
+}
+
+void window_row_add(struct window *wi, enum row_kind kind, void *into, const struct window *wf,
+                    const void *from)
+{
+    for (const struct field *f = row_types[kind].values; f->type != F_END; f++) {
+        if (f->type == V_BLOB && into == wi->other[kind])
+            continue; /* a blob belongs to its key, and `other` stands for many */
+        field_add(wi, f, (uint8_t *)into + f->at, wf, (const uint8_t *)from + f->at,
+                  &distinct_small);
+    }
+}
+
+static void row_merge(struct window *into, enum row_kind kind, const struct window *from,
+                      const void *row)
+{
+    const struct row_type *type = &row_types[kind];
+    uint64_t key_row[64];
+    uint64_t hash;
+    memcpy(&hash, row, sizeof hash);
+    memcpy(key_row, row, (size_t)type->key_at + type->key_len);
+    if (!rowtab_refuses(&into->tabs[kind], hash))
+        for (const struct field *f = type->keys; f->type != F_END; f++) {
+            if (f->type != F_STR)
+                continue;
+            uint32_t id;
+            memcpy(&id, (const uint8_t *)row + f->at, sizeof id);
+            struct bytes text = window_string(from, id);
+            id = window_intern(into, text.p, text.len);
+            memcpy((uint8_t *)key_row + f->at, &id, sizeof id);
+            if (id == 0 && text.len > 0) { /* no room for its name */
+                window_row_add(into, kind, window_other_make(into, kind), from, row);
+                return;
+            }
+        }
+    void *to = row_get(into, kind, hash, (const uint8_t *)key_row + type->key_at);
+    window_row_add(into, kind, to, from, row);
+}
+
+void window_merge(struct window *into, struct window *from)
+{
+    into->filled = into->filled || from->filled;
+    for (unsigned i = 0; i < from->n_sites; i++)
+        window_site_name(into, from->sites[i].name);
+    for (int kind = 0; kind < ROW_KIND_N; kind++) {
+        const struct rowtab *t = &from->tabs[kind];
+        for (uint32_t i = 0; i < t->n; i++)
+            row_merge(into, kind, from, rowtab_at(t, i));
+        if (from->has_other[kind])
+            window_row_add(into, kind, window_other_make(into, kind), from, from->other[kind]);
+    }
+    for (const struct field *f = totals_fields; f->type != F_END; f++)
+        field_add(into, f, (uint8_t *)&into->totals + f->at, from,
+                  (const uint8_t *)&from->totals + f->at, &distinct_large);
+}

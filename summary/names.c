@@ -1,0 +1,80 @@
+#include "summary/names.h"
+
+#include <stdio.h>
+#include <strings.h>
+
+uint32_t name_clean(struct bytes name, bool lower, char text[static NAME_MAX_TEXT])
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < name.len && n + 4 < NAME_MAX_TEXT; i++) {
+        uint8_t c = name.p[i];
+        if (c <= 0x20 || c >= 0x7f) {
+            text[n++] = '\\';
+            text[n++] = (char)('0' + c / 100);
+            text[n++] = (char)('0' + c / 10 % 10);
+            text[n++] = (char)('0' + c % 10);
+        } else {
+            text[n++] = (char)(lower && c >= 'A' && c <= 'Z' ? c + 32 : c);
+        }
+    }
+    return n;
+}
+
+#define ROTL(x, b) ((x) << (b) | (x) >> (64 - (b)))
+#define SIPROUND                                                                                   \
+    do {                                                                                           \
+        v0 += v1, v1 = ROTL(v1, 13), v1 ^= v0, v0 = ROTL(v0, 32);                                  \
+        v2 += v3, v3 = ROTL(v3, 16), v3 ^= v2;                                                     \
+        v0 += v3, v3 = ROTL(v3, 21), v3 ^= v0;                                                     \
+        v2 += v1, v1 = ROTL(v1, 17), v1 ^= v2, v2 = ROTL(v2, 32);                                  \
+    } while (0)
+
+/* SipHash-2-4: J.-P. Aumasson, D. J. Bernstein, 2012. */
+static uint64_t siphash(const uint8_t key[16], const char *p, size_t len)
+{
+    uint64_t k0, k1, m;
+    memcpy(&k0, key, 8);
+    memcpy(&k1, key + 8, 8);
+    uint64_t v0 = k0 ^ UINT64_C(0x736f6d6570736575), v1 = k1 ^ UINT64_C(0x646f72616e646f6d);
+    uint64_t v2 = k0 ^ UINT64_C(0x6c7967656e657261), v3 = k1 ^ UINT64_C(0x7465646279746573);
+    size_t whole = len / 8;
+    for (size_t i = 0; i <= whole; i++) {
+        m = 0;
+        if (i < whole)
+            memcpy(&m, p + 8 * i, 8);
+        else
+            memcpy(&m, p + 8 * i, len % 8), m |= (uint64_t)len << 56;
+        v3 ^= m;
+        SIPROUND;
+        SIPROUND;
+        v0 ^= m;
+    }
+    v2 ^= 0xff;
+    for (int i = 0; i < 4; i++)
+        SIPROUND;
+    return v0 ^ v1 ^ v2 ^ v3;
+}
+
+static bool has_suffix(const char *name, size_t len, const char *suffix)
+{
+    size_t n = strlen(suffix);
+    if (n > len || strncasecmp(name + len - n, suffix, n) != 0)
+        return false;
+    return n == len || name[len - n - 1] == '.';
+}
+
+uint32_t name_apply(const struct config *c, struct bytes name, bool lower,
+                    char text[static NAME_MAX_TEXT])
+{
+    uint32_t len = name_clean(name, lower, text);
+    if (c->names == NAMES_KEEP || len == 0)
+        return len;
+    for (unsigned i = 0; i < c->n_name_suffixes; i++)
+        if (has_suffix(text, len, c->name_suffixes[i]))
+            return len;
+    if (c->names == NAMES_DROP)
+        return 0;
+    len = name_clean(name, true, text); /* one name, one hash, whatever its case */
+    return (uint32_t)snprintf(text, NAME_MAX_TEXT, "h:%016llx",
+                              (unsigned long long)siphash(c->names_key, text, len));
+}

@@ -1,0 +1,89 @@
+/* What a window is made of: for the files of this folder only. */
+#pragma once
+#include "core/hash.h"
+#include "summary/pool.h"
+#include "summary/rowtab.h"
+#include "summary/strings.h"
+#include "summary/window.h"
+
+enum { SEEN_HOSTS = 1024, SITES_MAX = 4096 };
+
+struct window {
+    const struct config *config;
+    uint64_t start_s, length_s, start_ns, slot_ns;
+    unsigned slot; /* coverage slot of the last packet, and when it began after start_ns */
+    uint64_t slot_from_ns;
+    bool filled;
+    uint32_t sensor; /* string */
+    struct rowtab tabs[ROW_KIND_N];
+    uint8_t *zero[ROW_KIND_N];  /* a row of each kind with the zero of each value */
+    uint8_t *other[ROW_KIND_N]; /* what a full table turned away, summed */
+    bool has_other[ROW_KIND_N];
+    struct strings strings;
+    struct pool hists, small, large;
+    struct totals totals;
+    uint64_t seen_hosts[SEEN_HOSTS]; /* hashes lately added to totals.hosts: spares the sketch */
+    struct {
+        uint64_t id;
+        char name[CONFIG_NAME_LEN];
+    } *sites;
+    unsigned n_sites;
+    void **sorted; /* of window_rows */
+    size_t sorted_cap;
+};
+
+/* Hash of a row's key: its bytes with string ids left out, then the contents of its strings. */
+uint64_t row_hash(const struct window *w, enum row_kind kind, const void *row);
+
+/* The row with this hash and key (the key part alone), made if need be, or the `other` row. */
+void *row_get(struct window *w, enum row_kind kind, uint64_t hash, const void *key);
+
+/* Hash of a key without strings. */
+static inline uint64_t key_hash_len(const struct window *w, const void *key, size_t len)
+{
+    return hash_bytes(key, len, w->config->seed);
+}
+static inline uint64_t key_hash(const struct window *w, enum row_kind kind, const void *key)
+{
+    return key_hash_len(w, key, row_types[kind].key_len);
+}
+
+/* Hash of a key with strings whose contents hash to s1, s2 (0: absent), in field order. The key's string ids are 0. */
+uint64_t key_hash_strings(const struct window *w, enum row_kind kind, const void *key, uint64_t s1,
+                          uint64_t s2);
+
+void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,
+               uint64_t count);
+
+/* Adds `value` to a set8. */
+void set8_add(struct set8 *s, uint32_t value, uint32_t count);
+
+/* May this side's rows say who it is? Of devices that are no gateway only counters are kept, unless the scope says all. */
+static inline bool side_visible(const struct window *w, const struct rec *rec, int side)
+{
+    uint8_t kind = rec->client[side].kind;
+    return kind == CLIENT_GATEWAY || (kind == CLIENT_HOST && w->config->scope == SCOPE_ALL);
+}
+
+static inline const struct addr *side_addr(const struct rec *rec, int side)
+{
+    return side == SIDE_SRC ? &rec->src : &rec->dst;
+}
+
+/* The key part of a row: KEY(row_peer) key = {...}. */
+#define KEY(row_type) typeof(((struct row_type *)0)->key)
+
+struct row_coverage *coverage_row(struct window *w, const struct client *client,
+                                  enum vantage vantage);
+struct row_unattributed *unattributed_row(struct window *w, const struct rec *rec, uint8_t kind);
+
+static inline uint32_t add32(uint32_t a, uint64_t b)
+{
+    return a + b > UINT32_MAX ? UINT32_MAX : (uint32_t)(a + b);
+}
+
+/* Counts as V_SUM32 merges: what sticks in a merge must stick here. */
+static inline void count32(uint32_t *sum, uint32_t n)
+{
+    *sum = add32(*sum, n);
+}

@@ -1,0 +1,514 @@
+#define _GNU_SOURCE /* qsort_r */
+#include "summary/tables.h"
+
+#include "core/hash.h"
+
+#include <stdlib.h>
+
+enum { LARGE_BLOCKS = 8 };
+
+static uint64_t row_limit(const struct config *c, enum row_kind kind)
+{
+    switch (kind) {
+    case ROW_COVERAGE:
+        return c->limits.coverage;
+    case ROW_CLIENT:
+        return c->limits.clients;
+    case ROW_BINDING:
+        return c->limits.bindings;
+    case ROW_PEER:
+        return c->limits.peers;
+    case ROW_NTP:
+        return c->limits.ntp;
+    case ROW_DNS:
+        return c->limits.dns;
+    case ROW_TLS:
+        return c->limits.tls;
+    case ROW_HELLO:
+        return c->limits.hellos;
+    case ROW_UNATTRIBUTED:
+        return c->limits.clients;
+    case ROW_TALLY:
+        return c->limits.tallies;
+    case ROW_KIND_N:
+        break;
+    }
+    return 0;
+}
+
+/* Blocks that all rows of a window can need, those of the `other` rows included: a limit of their own would make what is kept
+ * depend on order. */
+static uint32_t block_limit(const struct config *c, enum field_type type)
+{
+    uint64_t n = 0;
+    for (int kind = 0; kind < ROW_KIND_N; kind++)
+        for (const struct field *f = row_types[kind].values; f->type != F_END; f++)
+            n += f->type == type ? row_limit(c, (enum row_kind)kind) + 1 : 0;
+    return (uint32_t)n;
+}
+
+static void value_zero(const struct field *f, uint8_t *row)
+{
+    uint64_t never = UINT64_MAX;
+    uint32_t never32 = UINT32_MAX;
+    if (f->type == V_MIN_NS)
+        memcpy(row + f->at, &never, sizeof never);
+    else if (f->type == V_MIN32)
+        memcpy(row + f->at, &never32, sizeof never32);
+}
+
+static bool table_new(struct window *w, enum row_kind kind, struct err *e)
+{
+    const struct row_type *type = &row_types[kind];
+    w->zero[kind] = calloc(2, type->size);
+    if (w->zero[kind] == NULL) {
+        err_set(e, "out of memory");
+        return false;
+    }
+    w->other[kind] = w->zero[kind] + type->size;
+    for (const struct field *f = type->values; f->type != F_END; f++)
+        value_zero(f, w->zero[kind]);
+    return rowtab_new(&w->tabs[kind], (uint32_t)row_limit(w->config, kind), type->size,
+                      type->key_at, type->key_len, e);
+}
+
+bool window_new(struct window **out, const struct config *config, struct err *e)
+{
+    struct window *w = calloc(1, sizeof *w);
+    if (w == NULL || (w->sites = calloc(SITES_MAX, sizeof *w->sites)) == NULL) {
+        free(w);
+        err_set(e, "out of memory");
+        return false;
+    }
+    w->config = config;
+    bool ok = true;
+    for (int kind = 0; ok && kind < ROW_KIND_N; kind++)
+        ok = table_new(w, kind, e);
+    ok = ok && strings_new(&w->strings, config->limits.string_bytes, e)
+         && pool_new(&w->hists, sizeof(struct hist_block), block_limit(config, V_HIST), e)
+         && pool_new(&w->small, (uint32_t)distinct_block_size(&distinct_small),
+                     block_limit(config, V_DISTINCT), e)
+         && pool_new(&w->large, (uint32_t)distinct_block_size(&distinct_large), LARGE_BLOCKS, e);
+    if (!ok) {
+        window_free(w);
+        return err_in(e, "window tables");
+    }
+    window_reset(w, 0, config->window_s);
+    *out = w;
+    return true;
+}
+
+void window_free(struct window *w)
+{
+    if (w == NULL)
+        return;
+    for (int kind = 0; kind < ROW_KIND_N; kind++) {
+        rowtab_free(&w->tabs[kind]);
+        free(w->zero[kind]);
+    }
+    strings_free(&w->strings);
+    pool_free(&w->hists);
+    pool_free(&w->small);
+    pool_free(&w->large);
+    free(w->sites);
+    free(w->sorted);
+    free(w);
+}
+
+void window_reset(struct window *w, uint64_t start_s, uint64_t length_s)
+{
+    for (int kind = 0; kind < ROW_KIND_N; kind++) {
+        rowtab_clear(&w->tabs[kind]);
+        memcpy(w->other[kind], w->zero[kind], row_types[kind].size);
+        w->has_other[kind] = false;
+    }
+    strings_clear(&w->strings);
+    pool_clear(&w->hists);
+    pool_clear(&w->small);
+    pool_clear(&w->large);
+    w->totals = (struct totals){0};
+    memset(w->seen_hosts, 0, sizeof w->seen_hosts);
+    w->start_s = start_s;
+    w->length_s = length_s;
+    w->start_ns = start_s * 1000000000;
+    w->slot_ns = slot_seconds(length_s) * 1000000000;
+    w->slot = 0;
+    w->slot_from_ns = 0;
+    w->filled = false;
+    w->n_sites = 0;
+    const char *sensor = w->config->sensor;
+    w->sensor = window_intern(w, sensor, (uint32_t)strlen(sensor));
+    window_site_name(w, sensor);
+    for (unsigned i = 0; i < w->config->n_files; i++)
+        if (w->config->files[i].site[0] != '\0')
+            window_site_name(w, w->config->files[i].site);
+}
+
+uint64_t window_start_s(const struct window *w)
+{
+    return w->start_s;
+}
+
+uint64_t window_length_s(const struct window *w)
+{
+    return w->length_s;
+}
+
+bool window_empty(const struct window *w)
+{
+    return !w->filled;
+}
+
+struct totals *window_totals(struct window *w)
+{
+    return &w->totals;
+}
+
+uint64_t window_site_name(struct window *w, const char *name)
+{
+    uint64_t id = hash_bytes(name, strlen(name), 0) | SITE_NAME_BIT;
+    if (window_site(w, id) == NULL && w->n_sites < SITES_MAX && strlen(name) < CONFIG_NAME_LEN) {
+        w->sites[w->n_sites].id = id;
+        strcpy(w->sites[w->n_sites++].name, name);
+    }
+    return id;
+}
+
+const char *window_site(const struct window *w, uint64_t site)
+{
+    for (unsigned i = 0; i < w->n_sites; i++)
+        if (w->sites[i].id == site)
+            return w->sites[i].name;
+    return NULL;
+}
+
+uint32_t window_intern(struct window *w, const void *p, uint32_t len)
+{
+    if (len == 0)
+        return 0;
+    uint32_t id = strings_intern(&w->strings, p, len, strings_hash(p, len));
+    if (id == 0)
+        w->totals.ledger.strings_turned_away++;
+    return id;
+}
+
+struct bytes window_string(const struct window *w, uint32_t id)
+{
+    return strings_get(&w->strings, id);
+}
+
+/* ---- hashes */
+
+uint64_t key_hash_strings(const struct window *w, enum row_kind kind, const void *key, uint64_t s1,
+                          uint64_t s2)
+{
+    uint64_t parts[3] = {key_hash(w, kind, key), s1, s2};
+    return hash_bytes(parts, sizeof parts, w->config->seed);
+}
+
+uint64_t row_hash(const struct window *w, enum row_kind kind, const void *row)
+{
+    const struct row_type *type = &row_types[kind];
+    uint8_t key[256];
+    uint64_t strings[2] = {0};
+    unsigned n = 0;
+    memcpy(key, (const uint8_t *)row + type->key_at, type->key_len);
+    for (const struct field *f = type->keys; f->type != F_END; f++) {
+        uint32_t id;
+        if (f->type != F_STR)
+            continue;
+        memcpy(&id, (const uint8_t *)row + f->at, sizeof id);
+        memset(key + f->at - type->key_at, 0, sizeof id);
+        strings[n++] = strings_id_hash(&w->strings, id);
+    }
+    return n == 0 ? key_hash(w, kind, key)
+                  : key_hash_strings(w, kind, key, strings[0], strings[1]);
+}
+
+/* ---- rows */
+
+static void blocks_give(struct window *w, enum row_kind kind, const uint8_t *row)
+{
+    for (const struct field *f = row_types[kind].values; f->type != F_END; f++) {
+        uint32_t block;
+        if (f->type != V_HIST && f->type != V_DISTINCT)
+            continue;
+        memcpy(&block, row + f->at, sizeof block); /* first member of both */
+        pool_give(f->type == V_HIST ? &w->hists : &w->small, block);
+    }
+}
+
+struct leaving {
+    struct window *w;
+    enum row_kind kind;
+};
+
+static void row_leaves(void *ctx, void *row)
+{
+    struct leaving *l = ctx;
+    window_row_add(l->w, l->kind, window_other_make(l->w, l->kind), l->w, row);
+    blocks_give(l->w, l->kind, row);
+}
+
+void *row_get(struct window *w, enum row_kind kind, uint64_t hash, const void *key)
+{
+    struct rowtab *t = &w->tabs[kind];
+    const struct row_type *type = &row_types[kind];
+    void *row = rowtab_find(t, hash, key);
+    if (row != NULL)
+        return row;
+    if (rowtab_refuses(t, hash))
+        return window_other_make(w, kind);
+    struct leaving l = {w, kind};
+    row = rowtab_insert(t, hash, key, row_leaves, &l);
+    size_t values = (size_t)type->key_at + type->key_len;
+    memcpy((uint8_t *)row + values, w->zero[kind] + values, type->size - values);
+    return row;
+}
+
+void *window_row(struct window *w, enum row_kind kind, const void *key_row)
+{
+    w->filled = true;
+    return row_get(w, kind, row_hash(w, kind, key_row),
+                   (const uint8_t *)key_row + row_types[kind].key_at);
+}
+
+void *window_other(struct window *w, enum row_kind kind)
+{
+    return w->has_other[kind] ? w->other[kind] : NULL;
+}
+
+void *window_other_make(struct window *w, enum row_kind kind)
+{
+    w->has_other[kind] = true;
+    return w->other[kind];
+}
+
+/* ---- canonical order */
+
+#define ORDER(a, b)                                                                                \
+    do {                                                                                           \
+        if ((a) != (b))                                                                            \
+            return (a) < (b) ? -1 : 1;                                                             \
+    } while (0)
+
+static int client_order(const struct client *a, const struct client *b)
+{
+    ORDER(a->site, b->site);
+    ORDER(a->kind, b->kind);
+    ORDER(a->by, b->by);
+    return memcmp(a->id, b->id, sizeof a->id);
+}
+
+static int string_order(const struct window *w, uint32_t a, uint32_t b)
+{
+    struct bytes x = window_string(w, a), y = window_string(w, b);
+    uint32_t least = x.len < y.len ? x.len : y.len;
+    int order = least > 0 ? memcmp(x.p, y.p, least) : 0;
+    return order != 0 ? order : (x.len > y.len) - (x.len < y.len);
+}
+
+static int field_order(const struct window *w, const struct field *f, const uint8_t *a,
+                       const uint8_t *b)
+{
+    a += f->at;
+    b += f->at;
+    uint16_t a16, b16;
+    uint32_t a32, b32;
+    uint64_t a64, b64;
+    switch (f->type) {
+    case F_CLIENT:
+        return client_order((const struct client *)a, (const struct client *)b);
+    case F_ADDR:
+        return memcmp(a, b, sizeof(struct addr));
+    case F_MAC:
+        return memcmp(a, b, 6);
+    case F_U16:
+    case F_HEX16:
+        memcpy(&a16, a, 2), memcpy(&b16, b, 2);
+        return (a16 > b16) - (a16 < b16);
+    case F_U32:
+        memcpy(&a32, a, 4), memcpy(&b32, b, 4);
+        return (a32 > b32) - (a32 < b32);
+    case F_SITE:
+    case F_ID64:
+        memcpy(&a64, a, 8), memcpy(&b64, b, 8);
+        return (a64 > b64) - (a64 < b64);
+    case F_STR:
+        memcpy(&a32, a, 4), memcpy(&b32, b, 4);
+        return a32 == b32 ? 0 : string_order(w, a32, b32);
+    default: /* F_U8, F_ENUM, F_FLAG */
+        return *a - *b;
+    }
+}
+
+struct ordering {
+    const struct window *w;
+    const struct field *keys;
+};
+
+static int row_order(const void *a, const void *b, void *ctx)
+{
+    const struct ordering *o = ctx;
+    for (const struct field *f = o->keys; f->type != F_END; f++) {
+        int order = field_order(o->w, f, *(void *const *)a, *(void *const *)b);
+        if (order != 0)
+            return order;
+    }
+    return 0;
+}
+
+static bool same_names(const struct row_binding *a, const struct row_binding *b)
+{
+    return a->key.kind == BIND_DNS && b->key.kind == BIND_DNS
+           && a->key.client.site == b->key.client.site && addr_equal(&a->key.addr, &b->key.addr);
+}
+
+/* Of the names of one address, in [from, to) of the sorted rows, those with a larger hash join the `other` row and count no more. */
+static void names_cut_one(struct window *w, size_t from, size_t to)
+{
+    uint64_t least[BINDING_NAMES];
+    unsigned n = 0;
+    for (size_t i = from; i < to; i++) {
+        uint64_t hash = ((const struct row *)w->sorted[i])->hash;
+        unsigned at = n < BINDING_NAMES ? n++ : BINDING_NAMES - 1;
+        if (i >= from + BINDING_NAMES && hash >= least[at])
+            continue;
+        for (; at > 0 && least[at - 1] > hash; at--)
+            least[at] = least[at - 1];
+        least[at] = hash;
+    }
+    for (size_t i = from; i < to; i++) {
+        struct row_binding *b = w->sorted[i];
+        if (b->row.hash <= least[n - 1])
+            continue;
+        window_row_add(w, ROW_BINDING, window_other_make(w, ROW_BINDING), w, b);
+        size_t values = offsetof(struct row_binding, key) + sizeof b->key;
+        memcpy((uint8_t *)b + values, w->zero[ROW_BINDING] + values, sizeof *b - values);
+        w->sorted[i] = NULL;
+    }
+}
+
+/* A row that was cut stays in its table, empty, and is passed over here. */
+static size_t names_cut(struct window *w, size_t n)
+{
+    for (size_t from = 0, to; from < n; from = to) {
+        for (to = from + 1; to < n && same_names(w->sorted[from], w->sorted[to]); to++)
+            ;
+        if (to - from > BINDING_NAMES)
+            names_cut_one(w, from, to);
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct row_binding *b = w->sorted[i];
+        if (b != NULL && (b->count > 0 || b->key.kind == BIND_MAC))
+            w->sorted[kept++] = w->sorted[i];
+    }
+    return kept;
+}
+
+void *const *window_rows(struct window *w, enum row_kind kind, size_t *n)
+{
+    struct rowtab *t = &w->tabs[kind];
+    *n = t->n;
+    if (t->n > w->sorted_cap) {
+        void **sorted = realloc(w->sorted, t->n * sizeof *sorted);
+        if (sorted == NULL) {
+            *n = 0;
+            return NULL;
+        }
+        w->sorted = sorted;
+        w->sorted_cap = t->n;
+    }
+    for (uint32_t i = 0; i < t->n; i++)
+        w->sorted[i] = rowtab_at(t, i);
+    struct ordering o = {w, row_types[kind].keys};
+    if (t->n > 1)
+        qsort_r(w->sorted, t->n, sizeof *w->sorted, row_order, &o);
+    if (kind == ROW_BINDING)
+        *n = names_cut(w, *n);
+    return w->sorted;
+}
+
+/* ---- blocks */
+
+const struct hist_block *window_hist_block(const struct window *w, const struct hist *h)
+{
+    return h->block != 0 ? pool_at(&w->hists, h->block) : NULL;
+}
+
+static struct pool *shape_pool(const struct window *w, const struct distinct_shape *s)
+{
+    return (struct pool *)(s == &distinct_small ? &w->small : &w->large);
+}
+
+const struct distinct_block *window_distinct_block(const struct window *w, const struct distinct *d,
+                                                   const struct distinct_shape *s)
+{
+    return d->block != 0 ? pool_at(shape_pool(w, s), d->block) : NULL;
+}
+
+struct distinct_block *window_distinct_make(struct window *w, struct distinct *d,
+                                            const struct distinct_shape *s)
+{
+    if (d->block == 0)
+        d->block = pool_take(shape_pool(w, s));
+    if (d->block == 0) {
+        w->totals.ledger.blocks_turned_away++;
+        return NULL;
+    }
+    return pool_at(shape_pool(w, s), d->block);
+}
+
+/* Inline buckets move to a block of their own. */
+static struct hist_block *hist_spread(struct window *w, struct hist *h)
+{
+    uint32_t block = pool_take(&w->hists);
+    if (block == 0) {
+        w->totals.ledger.blocks_turned_away++;
+        return NULL;
+    }
+    struct hist_block *b = pool_at(&w->hists, block);
+    for (int i = 0; i < h->n; i++)
+        b->count[h->bucket[i] + HIST_MAX] = h->count[i];
+    *h = (struct hist){.block = block};
+    return b;
+}
+
+void window_hist_add(struct window *w, struct hist *h, int bucket, uint32_t count)
+{
+    struct hist_block *b = h->block != 0 ? pool_at(&w->hists, h->block) : NULL;
+    if (b == NULL) {
+        int i = 0;
+        while (i < h->n && h->bucket[i] < bucket)
+            i++;
+        bool found = i < h->n && h->bucket[i] == bucket;
+        if (found && h->count[i] + (uint64_t)count <= UINT16_MAX) {
+            h->count[i] = (uint16_t)(h->count[i] + count);
+            return;
+        }
+        if (!found && h->n < HIST_INLINE && count <= UINT16_MAX) {
+            memmove(h->bucket + i + 1, h->bucket + i, (size_t)(h->n - i) * sizeof *h->bucket);
+            memmove(h->count + i + 1, h->count + i, (size_t)(h->n - i) * sizeof *h->count);
+            h->bucket[i] = (int8_t)bucket;
+            h->count[i] = (uint16_t)count;
+            h->n++;
+            return;
+        }
+        b = hist_spread(w, h);
+        if (b == NULL)
+            return;
+    }
+    b->count[bucket + HIST_MAX] = add32(b->count[bucket + HIST_MAX], count);
+}
+
+uint32_t window_hist_count(const struct window *w, const struct hist *h, int bucket)
+{
+    const struct hist_block *b = window_hist_block(w, h);
+    if (b != NULL)
+        return b->count[bucket + HIST_MAX];
+    for (int i = 0; i < h->n; i++)
+        if (h->bucket[i] == bucket)
+            return h->count[i];
+    return 0;
+}

@@ -1,0 +1,79 @@
+/* One window's summary: tables of fixed size, filled by one worker, merged by law.
+ *
+ * merge is associative and commutative and an empty window is its zero, so any split of the packets that keeps flows whole gives the same rows. */
+#pragma once
+#include "core/config.h"
+#include "core/msg.h"
+#include "summary/distinct.h"
+#include "summary/rows.h"
+
+struct window;
+
+/* Reserves address space for the limits of `config`; memory is touched as it fills. `config` is borrowed for the life of the window.
+ */
+MUST_CHECK bool window_new(struct window **w, const struct config *config, struct err *e);
+void window_free(struct window *w);
+
+/* Empties it and makes it the window that starts at `start_s` (UTC seconds). Costs what was filled. */
+void window_reset(struct window *w, uint64_t start_s, uint64_t length_s);
+uint64_t window_start_s(const struct window *w);
+uint64_t window_length_s(const struct window *w);
+bool window_empty(const struct window *w);
+
+/* ---- filling (the packet path) */
+
+/* Counts one packet: totals, client, coverage, peer. window_hint first, some packets ahead, brings the rows into the cache and
+ * leaves its hashes in `hint`. */
+struct window_hint {
+    uint64_t client[2], peer[2];         /* row hashes of both sides; 0 where there is no such row */
+    uint32_t client_row[2], peer_row[2]; /* where the row was then: a guess */
+};
+void window_hint(const struct window *w, const struct rec recs[], unsigned n, struct window_hint hints[]);
+void window_packet(struct window *w, const struct rec *rec, const struct window_hint *hint, enum vantage vantage);
+
+/* A message has up to three times, which may lie in different windows: that of the message itself, that of the exchange (query, request, handshake)
+ * it decides, and that of the session it tells of. Each part is counted in its own window; window_part says whether `m` has it, and when. */
+enum msg_part { PART_MESSAGE, PART_EXCHANGE, PART_SESSION, PART_N };
+MUST_CHECK bool window_part(const struct msg *m, enum msg_part part, uint64_t *ts_ns);
+void window_message(struct window *w, const struct msg *m, enum msg_part part, enum vantage vantage);
+
+/* The source lost `packets` before us (drop counts of a capture file or a port). */
+void window_lost(struct window *w, enum vantage vantage, uint64_t packets);
+
+struct totals *window_totals(struct window *w); /* also for the ledger */
+
+/* ---- rows (the window thread, readers) */
+
+/* Sites whose id is the hash of a name (core/client.h). Unknown ones have none: NULL. */
+uint64_t window_site_name(struct window *w, const char *name);
+const char *window_site(const struct window *w, uint64_t site);
+
+/* Strings and blobs: interned, so that equal content has one id. 0 where the store is full (counted) or len is 0. */
+uint32_t window_intern(struct window *w, const void *p, uint32_t len);
+struct bytes window_string(const struct window *w, uint32_t id);
+
+/* The row of this key, made if need be and if the limit allows; else the kind's `other` row. Fills nothing but the key. `key` is a whole row
+ * of `kind` whose key part is set (strings by id); its hash need not be. */
+void *window_row(struct window *w, enum row_kind kind, const void *key_row);
+
+/* Rows of `kind` in canonical order (keys as row_types[] lists them: numbers ascending, addresses and strings by bytes), as an array of pointers the
+ * window owns until the next call; `*n` counts them. */
+void *const *window_rows(struct window *w, enum row_kind kind, size_t *n);
+void *window_other(struct window *w, enum row_kind kind); /* NULL while nothing was turned away */
+void *window_other_make(struct window *w, enum row_kind kind); /* for readers */
+
+/* Blocks behind hist and distinct: NULL where there is none. */
+const struct hist_block *window_hist_block(const struct window *w, const struct hist *h);
+const struct distinct_block *window_distinct_block(const struct window *w, const struct distinct *d, const struct distinct_shape *s);
+/* The same, made if need be; NULL where the limit is reached (counted). */
+struct distinct_block *window_distinct_make(struct window *w, struct distinct *d, const struct distinct_shape *s);
+void window_hist_add(struct window *w, struct hist *h, int bucket, uint32_t count);
+/* Count of `bucket`. */
+uint32_t window_hist_count(const struct window *w, const struct hist *h, int bucket);
+/* Which shape a V_DISTINCT field of a row has: small in rows, large in totals. */
+
+/* Adds `from` to `into`. `from` may be a finer window inside a coarser `into` (roll-up: coverage slots coarsen). */
+void window_merge(struct window *into, struct window *from);
+
+/* Adds the values of row `from` (of window `wf`) to row `into` (of `wi`): the one place where values merge. */
+void window_row_add(struct window *wi, enum row_kind kind, void *into, const struct window *wf, const void *from);

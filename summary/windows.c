@@ -1,0 +1,205 @@
+#include "summary/windows.h"
+
+#include "core/hash.h"
+
+#include <stdlib.h>
+
+struct open_window {
+    struct window *w;
+    uint64_t used; /* tick of the last use */
+};
+
+struct windows {
+    const struct config *config;
+    struct windows_spill spill;
+    struct open_window *open;
+    struct window **sorted;
+    unsigned n_open;
+    uint64_t tick;
+    struct window *last; /* the one used last: nearly always the next one */
+    uint64_t last_start_ns, last_end_ns;
+    uint64_t *known; /* starts of all windows of the run, + 1; open addressing */
+    uint32_t n_known, known_mask;
+    bool failed;
+    struct err err;
+};
+
+bool windows_new(struct windows **out, const struct config *config, struct windows_spill spill,
+                 struct err *e)
+{
+    struct windows *ws = calloc(1, sizeof *ws);
+    uint32_t slots = 1024;
+    while (slots < config->limits.windows_max * 2)
+        slots *= 2;
+    if (ws != NULL) {
+        ws->config = config;
+        ws->spill = spill;
+        ws->known_mask = slots - 1;
+        ws->open = calloc(config->limits.windows_open, sizeof *ws->open);
+        ws->sorted = calloc(config->limits.windows_open, sizeof(struct window *));
+        ws->known = calloc(slots, sizeof *ws->known);
+    }
+    if (ws == NULL || ws->open == NULL || ws->sorted == NULL || ws->known == NULL) {
+        windows_free(ws);
+        err_set(e, "out of memory");
+        return false;
+    }
+    *out = ws;
+    return true;
+}
+
+void windows_free(struct windows *ws)
+{
+    if (ws == NULL)
+        return;
+    for (unsigned i = 0; i < ws->n_open; i++)
+        window_free(ws->open[i].w);
+    free(ws->open);
+    free(ws->sorted);
+    free(ws->known);
+    free(ws);
+}
+
+/* Is this start one of the run's windows, or may it become one? */
+static bool known_or_new(struct windows *ws, uint64_t start_s)
+{
+    uint64_t i = hash_bytes(&start_s, sizeof start_s, 0) & ws->known_mask;
+    for (; ws->known[i] != 0; i = (i + 1) & ws->known_mask)
+        if (ws->known[i] == start_s + 1)
+            return true;
+    if (ws->n_known == ws->config->limits.windows_max)
+        return false;
+    ws->known[i] = start_s + 1;
+    ws->n_known++;
+    return true;
+}
+
+static void fail(struct windows *ws, const struct err *e)
+{
+    if (!ws->failed)
+        ws->err = *e;
+    ws->failed = true;
+}
+
+/* A place for one more window: a new one, or that of the window used longest ago, which leaves. */
+static struct open_window *place(struct windows *ws)
+{
+    struct err e;
+    struct open_window *o;
+    if (ws->n_open < ws->config->limits.windows_open) {
+        o = &ws->open[ws->n_open];
+        if (!window_new(&o->w, ws->config, &e)) {
+            fail(ws, &e);
+            return NULL;
+        }
+        ws->n_open++;
+        return o;
+    }
+    o = &ws->open[0];
+    for (unsigned i = 1; i < ws->n_open; i++)
+        if (ws->open[i].used < o->used)
+            o = &ws->open[i];
+    if (!window_empty(o->w) && !ws->spill.leave(ws->spill.ctx, o->w, &e)) {
+        fail(ws, &e);
+        return NULL;
+    }
+    return o;
+}
+
+static struct window *open_at(struct windows *ws, uint64_t start_s)
+{
+    struct open_window *found = NULL;
+    for (unsigned i = 0; i < ws->n_open; i++)
+        if (window_start_s(ws->open[i].w) == start_s)
+            found = &ws->open[i];
+    if (found == NULL) {
+        if (ws->failed || !known_or_new(ws, start_s))
+            return NULL;
+        found = place(ws);
+        if (found == NULL)
+            return NULL;
+        window_reset(found->w, start_s, ws->config->window_s);
+    }
+    found->used = ++ws->tick;
+    ws->last = found->w;
+    ws->last_start_ns = start_s * 1000000000;
+    ws->last_end_ns = ws->last_start_ns + ws->config->window_s * 1000000000;
+    return found->w;
+}
+
+struct window *windows_at(struct windows *ws, uint64_t ts_ns)
+{
+    if (ws->last != NULL && ts_ns >= ws->last_start_ns && ts_ns < ws->last_end_ns)
+        return ws->last;
+    return open_at(ws, ts_ns / 1000000000 / ws->config->window_s * ws->config->window_s);
+}
+
+/* No window may be opened for this packet: it is read all the same, and counted where we are. */
+static void count_out_of_time(struct windows *ws, struct rec *rec)
+{
+    rec->outcome = OUT_OUT_OF_TIME;
+    if (ws->last == NULL)
+        return;
+    struct totals *t = window_totals(ws->last);
+    t->packets.read++;
+    t->packets.bytes_wire += rec->wire_len;
+    t->packets.bytes_captured += rec->cap_len;
+    t->packets.outcome[OUT_OUT_OF_TIME]++;
+}
+
+void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const uint8_t vantages[])
+{
+    struct window_hint hints[BURST_MAX];
+    if (n == 0)
+        return;
+    struct window *near = windows_at(ws, recs[0].ts_ns);
+    if (near == NULL)
+        near = ws->last;
+    if (near == NULL)
+        return; /* failed: the error is told at the end of the burst */
+    window_hint(near, recs, n, hints);
+    for (unsigned i = 0; i < n; i++) {
+        struct window *w = windows_at(ws, recs[i].ts_ns);
+        if (w == NULL)
+            count_out_of_time(ws, &recs[i]);
+        else
+            window_packet(w, &recs[i], &hints[i], (enum vantage)vantages[recs[i].origin]);
+    }
+}
+
+void windows_message(struct windows *ws, const struct msg *m, const uint8_t vantages[])
+{
+    for (int part = 0; part < PART_N; part++) {
+        uint64_t ts_ns;
+        if (!window_part(m, (enum msg_part)part, &ts_ns))
+            continue;
+        struct window *w = windows_at(ws, ts_ns);
+        if (w != NULL)
+            window_message(w, m, (enum msg_part)part, (enum vantage)vantages[m->rec->origin]);
+    }
+}
+
+static int by_start(const void *a, const void *b)
+{
+    uint64_t x = window_start_s(*(struct window *const *)a);
+    uint64_t y = window_start_s(*(struct window *const *)b);
+    return (x > y) - (x < y);
+}
+
+struct window *const *windows_open(struct windows *ws, unsigned *n)
+{
+    *n = 0;
+    for (unsigned i = 0; i < ws->n_open; i++)
+        if (!window_empty(ws->open[i].w))
+            ws->sorted[(*n)++] = ws->open[i].w;
+    if (*n > 1)
+        qsort(ws->sorted, *n, sizeof(struct window *), by_start);
+    return ws->sorted;
+}
+
+bool windows_failed(const struct windows *ws, struct err *e)
+{
+    if (ws->failed)
+        *e = ws->err;
+    return ws->failed;
+}

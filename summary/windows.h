@@ -1,0 +1,33 @@
+/* The windows of one worker: a few are open in memory; the one used longest ago leaves when another is needed.
+ *
+ * A window that left may be opened again: what is then counted is another run of it, and runs merge exactly. */
+#pragma once
+#include "core/pkt.h"
+#include "summary/window.h"
+
+struct windows;
+
+struct windows_spill {
+    /* Takes the rows of a window that leaves memory. On failure the windows stop taking packets. */
+    bool (*leave)(void *ctx, struct window *w, struct err *e);
+    void *ctx;
+};
+
+/* `config` is borrowed. Memory is reserved as windows are opened. */
+MUST_CHECK bool windows_new(struct windows **ws, const struct config *config,
+                            struct windows_spill spill, struct err *e);
+void windows_free(struct windows *ws);
+
+/* Counts n <= BURST_MAX packets in the windows of their time; `vantages[rec.origin]` tells where each was captured. A packet for which no
+ * window may be opened any more gets the outcome OUT_OUT_OF_TIME. */
+void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const uint8_t vantages[]);
+void windows_message(struct windows *ws, const struct msg *m, const uint8_t vantages[]);
+
+/* The window of this time, opened if need be; NULL beyond limits.windows_max. */
+struct window *windows_at(struct windows *ws, uint64_t ts_ns);
+
+/* The open windows, earliest first; `*n` counts them. Valid until the next call. */
+struct window *const *windows_open(struct windows *ws, unsigned *n);
+
+/* Did a spill fail? Then `e` says why, and packets since then are lost. */
+bool windows_failed(const struct windows *ws, struct err *e);

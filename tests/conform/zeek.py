@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+"""Zeek's dns.log, ssl.log and ntp.log of real captures against our events."""
+import re
+import answers
+
+t = answers.Answers(__doc__, "zeek-differences.tsv")
+EVE_VERSION = {"SSLv2": "SSLv2", "SSLv3": "SSLv3", "TLSv10": "TLSv1", "TLSv11": "TLS 1.1", "TLSv12": "TLS 1.2", "TLSv13": "TLS 1.3"}
+
+
+def log(path):
+    """Rows of a Zeek log as {field: text}; "-" is left out."""
+    fields, rows = [], []
+    for line in open(path, encoding="latin-1"):
+        cells = line.rstrip("\n").split("\t")
+        if cells[0] == "#fields":
+            fields = cells[1:]
+        elif not line.startswith("#") and fields:
+            rows.append({k: v for k, v in zip(fields, cells) if v not in ("-", "(empty)")})
+    return rows
+
+
+def unescape(text):
+    """Zeek's \\xNN as the bytes they stand for."""
+    return re.sub(r"\\x([0-9a-f]{2})", lambda m: chr(int(m.group(1), 16)), text)
+
+
+def ends(row, event):
+    """+1 where the event goes from Zeek's originator, -1 towards it, else 0."""
+    a, b = (row["id.orig_h"], int(row["id.orig_p"])), (row["id.resp_h"], int(row["id.resp_p"]))
+    src, dst = (event["src_ip"], event["src_port"]), (event["dest_ip"], event["dest_port"])
+    return 1 if (src, dst) == (a, b) else -1 if (src, dst) == (b, a) else 0
+
+
+def dns(capture, path):
+    events = [e for e in t.events(capture) if "dns" in e]
+    for row in log(path):
+        if row.get("id.resp_p") == "137" or row.get("id.orig_p") == "137" or "trans_id" not in row:
+            continue                                    # NetBIOS names are nobody's here
+        mine = [e for e in events if ends(row, e) and e["dns"]["id"] == int(row["trans_id"])]
+        query = unescape(row["query"]).lower() if "query" in row else None
+        what = "%s id %s" % (query, row["trans_id"])
+        if query is not None:
+            mine = [e for e in mine if [q for q in e["dns"].get("queries", []) + e["dns"].get("answers", []) if
+                                        q.get("rrname", "").lower() == (query or ".")]]
+        t.compare(capture, "dns", bool(mine), "%s: no event", what)
+        answers_ = [e["dns"] for e in mine if e["dns"]["type"] == "response"]
+        if not mine or "rcode_name" not in row or row.get("rtt") is None:
+            continue                                    # Zeek saw the query only, or lost the pair
+        t.compare(capture, "dns", bool(answers_), "%s: no response", what)
+        if not answers_:
+            continue
+        t.compare(capture, "dns", row["rcode_name"] in {a["rcode"] for a in answers_}, "%s: rcode %s", what, answers_[0]["rcode"])
+        rtts = [a["rtt"] for a in answers_ if "rtt" in a]
+        t.compare(capture, "dns", any(abs(r - float(row["rtt"])) < 2e-6 for r in rtts), "%s: rtt %s, not %s", what, rtts, row["rtt"])
+        t.compare(capture, "dns", (row["rejected"] == "T") in {a["rejected"] for a in answers_}, "%s: rejected", what)
+        t.compare(capture, "dns", (row["AA"] == "T") in {a.get("aa", False) for a in answers_}, "%s: aa", what)
+        told = sorted(x.lower() for x in unescape(row.get("answers", "")).split(",") if x)
+        if told and all(re.match(r"^[0-9a-z.:_-]+$", x) for x in told):
+            ours = [sorted(r["rdata"].lower() for r in a.get("answers", []) if "rdata" in r) for a in answers_]
+            t.compare(capture, "dns", told in ours, "%s: answers %s, not %s", what, ours[:1], told)
+
+
+def ssl(capture, path):
+    events = [e for e in t.events(capture) if e["event_type"] == "tls"]
+    for row in log(path):
+        version = row.get("version", "")
+        if version.startswith("DTLS") or "quic" in path or "dtls" in path:
+            continue                                    # only what TCP carries has events
+        what = "%s:%s" % (row["id.orig_h"], row["id.orig_p"])
+        mine = [e["tls"] for e in events if ends(row, e)]
+        t.compare(capture, "ssl", len(mine) >= 1, "%s: no event", what)
+        if not mine:
+            continue
+        draft = re.match(r"TLSv13-draft(\d+)$", version)
+        want = {"version": "TLS 1.3 draft-" + draft.group(1) if draft else EVE_VERSION.get(version), "cipher": row.get("cipher"),
+                "sni": row.get("server_name"), "established": row["established"] == "T", "last_alert": row.get("last_alert"),
+                "next_protocol": row.get("next_protocol"), "resumed": row["resumed"] == "T"}
+        if version.startswith("TLSv13"):
+            want["curve"] = row.get("curve")
+        for name, value in want.items():
+            got = {tls.get(name, False if value is False else None) for tls in mine}
+            t.compare(capture, "ssl", value in got, "%s: %s %s, not %s", what, name, sorted(map(str, got)), value)
+
+
+def ntp(capture, path):
+    events = [e for e in t.events(capture) if e["event_type"] == "ntp"]
+    for row in log(path):
+        what = "%s mode %s" % (row["id.orig_h"], row["mode"])
+        mine = [e["ntp"] for e in events if ends(row, e) and e["ntp"]["mode"] == int(row["mode"])]
+        near = lambda n, name: abs(n.get(name, 0) - float(row.get(name, 0))) < 2e-6
+        mine = [n for n in mine if near(n, "xmt_time")] or mine[:1]
+        t.compare(capture, "ntp", bool(mine), "%s: no event", what)
+        if not mine:
+            continue
+        n = mine[0]
+        for name in ("version", "stratum", "num_exts"):
+            if name in row:
+                t.compare(capture, "ntp", n.get(name) == int(row[name]), "%s: %s %s, not %s", what, name, n.get(name), row[name])
+        for name in ("poll", "root_delay", "root_disp", "precision", "ref_time", "org_time", "rec_time", "xmt_time"):
+            if name in row:
+                t.compare(capture, "ntp", near(n, name), "%s: %s %s, not %s", what, name, n.get(name), row[name])
+        if "ref_id" in row:
+            text = unescape(row["ref_id"]).rstrip("\0")
+            t.compare(capture, "ntp", n.get("ref_id", "") == text, "%s: ref_id %s, not %s", what, n.get("ref_id"), text)
+
+
+for capture, kind, path, how in t.mapping("zeek-dns", "zeek-ssl", "zeek-ntp"):
+    if " -f " in how:
+        continue                                        # a part of the capture only
+    {"dns": dns, "ssl": ssl, "ntp": ntp}[kind[5:8]](capture, path)
+t.end()

@@ -1,0 +1,35 @@
+# Tests of the whole program: the laws, and agreement with other projects' answers about real captures.
+# They get the program's path and TELLSCOPE_SHARED, and skip (77) with a reason where the captures or a Python module are not here.
+find_program(TELLSCOPE_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH) # Debian's modules are there
+find_program(TELLSCOPE_PYTHON python3)
+if(NOT TELLSCOPE_PYTHON)
+    message(STATUS "no python3: the system tests are left out")
+    return()
+endif()
+
+function(system_test name seconds script)
+    add_test(NAME ${name} COMMAND ${TELLSCOPE_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/${script}
+        --program $<TARGET_FILE:tellscope> --shared ${TELLSCOPE_SHARED} ${ARGN})
+    set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT ${seconds} LABELS system
+        ENVIRONMENT "ASAN_OPTIONS=quarantine_size_mb=1")
+endfunction()
+
+# Sanitized builds are several times slower: they take a part of the captures.
+if(TELLSCOPE_SANITIZE)
+    set(some --step 16)
+    set(few --step 80)
+else()
+    set(some --step 4)
+    set(few --step 20)
+endif()
+
+system_test(law_conservation 300 laws/conservation.py ${some})
+system_test(law_merging 300 laws/merging.py ${few})
+system_test(law_prefixes 300 laws/prefixes.py)
+system_test(law_many_captures 600 laws/many.py)
+system_test(law_who 120 laws/who.py)
+system_test(conform_schema 300 conform/schema.py ${some})
+system_test(conform_zeek 300 conform/zeek.py)
+system_test(conform_probes 300 conform/probes.py)
+system_test(conform_facts 600 conform/facts.py)
+system_test(conform_facts_known 600 conform/facts.py --known)
