@@ -1,8 +1,9 @@
 /* gen OUT GATEWAYS FLOWS [SEED]: a capture of a fleet in which all flows are alive at once.
  *
- * Each flow is a TLS connection of one gateway (three packets of TCP, a ClientHello, a ServerHello, application data both ways); the packets of
- * all flows take turns, so that no flow ends before the last one began. Each gateway also asks DNS and NTP once a round. Same arguments, same
- * bytes. 100,000 packets a second of packet time, IPv4, Ethernet, classic pcap. */
+ * Each flow is a TLS connection of one gateway (three packets of TCP, a ClientHello, a ServerHello,
+ * application data both ways); the packets of all flows take turns, so that no flow ends before the
+ * last one began. Each gateway also asks DNS and NTP once a round. Same arguments, same bytes.
+ * 100,000 packets a second of packet time, IPv4, Ethernet, classic pcap. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,12 +40,12 @@ static uint32_t server_ip(uint32_t i)
 }
 
 /* One packet between a gateway and an address; `l4` holds `len` bytes behind the IP header. */
-static void emit(uint32_t gateway, uint32_t remote, int to_gateway, uint8_t proto, const uint8_t *l4,
-                 uint32_t len)
+static void emit(uint32_t gateway, uint32_t remote, int to_gateway, uint8_t proto,
+                 const uint8_t *l4, uint32_t len)
 {
     uint8_t p[2048] = {0};
-    uint8_t mac[6] = {0xac, 0xca, 0x54, (uint8_t)(gateway >> 16), (uint8_t)(gateway >> 8),
-                      (uint8_t)gateway};
+    uint8_t mac[6] = {
+        0xac, 0xca, 0x54, (uint8_t)(gateway >> 16), (uint8_t)(gateway >> 8), (uint8_t)gateway};
     static const uint8_t router[6] = {2, 0, 0, 0, 0, 1};
     uint32_t ip = UINT32_C(0x0a000000) + gateway + 1;
     memcpy(p, to_gateway ? mac : router, 6);

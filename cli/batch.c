@@ -1,11 +1,11 @@
 #include "cli/batch.h"
 
 #include "cli/stop.h"
+#include "core/hash.h"
 #include "ingest/capture.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +33,45 @@ static int by_key(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-/* Reads captures.ndjson of an earlier run. Lines that cannot be read (the last one, where a run was killed) are passed over: those captures are done again. */
+/* The value of a member that write_line puts before the path: hex digits or a release, nothing that JSON escapes. */
+static bool member_of(const char *line, const char *name, char *to, size_t size)
+{
+    char begin[32];
+    snprintf(begin, sizeof begin, "\"%s\":\"", name);
+    const char *p = strstr(line, begin);
+    if (p == NULL)
+        return false;
+    p += strlen(begin);
+    size_t len = strcspn(p, "\"");
+    if (p[len] != '"' || len >= size)
+        return false;
+    memcpy(to, p, len);
+    to[len] = '\0';
+    return true;
+}
+
+static bool add_done(struct batch *b, size_t *cap, const char *line, struct err *e)
+{
+    char sha256[65], config[17], release[32];
+    size_t len = strlen(line);
+    if (len < 2 || strcmp(line + len - 2, "}\n") != 0 || !member_of(line, "sha256", sha256, sizeof sha256)
+        || !member_of(line, "config", config, sizeof config)
+        || !member_of(line, "release", release, sizeof release))
+        return true; /* the last line where a run was killed: that capture is done again */
+    if (b->n_done == *cap) {
+        *cap = *cap == 0 ? 256 : *cap * 2;
+        void *more = realloc(b->done, *cap * sizeof *b->done);
+        if (more == NULL) {
+            err_set(e, "out of memory");
+            return false;
+        }
+        b->done = more;
+    }
+    key_of(b->done[b->n_done++], sha256, config, release);
+    return true;
+}
+
+/* Reads captures.ndjson of an earlier run. */
 static bool read_done(struct batch *b, const char *path, struct err *e)
 {
     FILE *f = fopen(path, "r");
@@ -46,26 +84,8 @@ static bool read_done(struct batch *b, const char *path, struct err *e)
     char *line = NULL;
     size_t size = 0, cap = 0;
     bool ok = true;
-    while (ok && getline(&line, &size, f) > 0) {
-        const char *sha256, *config, *release;
-        json_t *row = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
-        if (row != NULL
-            && json_unpack(row, "{s:s, s:s, s:s}", "sha256", &sha256, "config", &config, "release",
-                           &release)
-                   == 0) {
-            if (b->n_done == cap) {
-                cap = cap == 0 ? 256 : cap * 2;
-                void *more = realloc(b->done, cap * sizeof *b->done);
-                ok = more != NULL;
-                b->done = ok ? more : b->done;
-            }
-            if (ok)
-                key_of(b->done[b->n_done++], sha256, config, release);
-            else
-                err_set(e, "out of memory");
-        }
-        json_decref(row);
-    }
+    while (ok && getline(&line, &size, f) > 0)
+        ok = add_done(b, &cap, line, e);
     free(line);
     fclose(f);
     if (b->n_done > 1)
@@ -115,33 +135,31 @@ static bool is_done(const struct batch *b, const char *path)
            && stat(dir, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-static void remove_dir(const char *dir, struct text_sink *segments)
+/* Removes an output directory: the files a run writes, and nothing else. */
+static void remove_dir(const char *dir)
 {
     char path[4700];
-    json_t *names = NULL;
-    struct text_sink list = {0};
-    text_printf(&list, "[%s]", segments->p != NULL ? segments->p : "");
-    if (!list.failed)
-        names = json_loads(list.p, 0, NULL);
-    for (size_t i = 0; names != NULL && i < json_array_size(names); i++) {
-        snprintf(path, sizeof path, "%s/%s", dir, json_string_value(json_array_get(names, i)));
+    DIR *d = opendir(dir);
+    for (struct dirent *entry; d != NULL && (entry = readdir(d)) != NULL;) {
+        const char *name = entry->d_name;
+        if (strncmp(name, "summary-", 8) != 0 && strcmp(name, "events.ndjson.zst") != 0)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", dir, name);
         unlink(path);
     }
-    snprintf(path, sizeof path, "%s/events.ndjson.zst", dir);
-    unlink(path);
+    if (d != NULL)
+        closedir(d);
     rmdir(dir);
-    json_decref(names);
-    text_free(&list);
 }
 
 static bool write_line(struct batch *b, const struct run_result *r, const char *hex, struct err *e)
 {
     const struct run_capture *c = &r->captures[0];
     struct text_sink line = {0};
-    text_puts(&line, "{\"path\":");
+    text_printf(&line, "{\"sha256\":\"%s\",\"config\":\"%s\",\"release\":\"%s\",\"path\":", hex,
+                b->config_hash, TELLSCOPE_VERSION);
     text_json(&line, c->path, strlen(c->path));
-    text_printf(&line, ",\"sha256\":\"%s\",\"config\":\"%s\",\"release\":\"%s\",\"packets\":%llu", hex,
-                b->config_hash, TELLSCOPE_VERSION, (unsigned long long)c->packets);
+    text_printf(&line, ",\"packets\":%llu", (unsigned long long)c->packets);
     if (c->packets > 0) {
         text_puts(&line, ",\"first\":\"");
         text_time(&line, c->first_ns, 9);
@@ -177,7 +195,7 @@ static bool publish(struct batch *b, const char *aside, struct run_result *r, st
             return false;
         }
         if (!b->o->force) { /* there already, from the same bytes; other content would be another configuration's */
-            remove_dir(aside, &r->segments);
+            remove_dir(aside);
             err_set(e, "%s exists; --force replaces it, --resume skips what is done", dir);
             return false;
         }
@@ -187,7 +205,7 @@ static bool publish(struct batch *b, const char *aside, struct run_result *r, st
             err_set(e, "replace %s: %s", dir, strerror(errno));
             return false;
         }
-        remove_dir(old, &r->segments);
+        remove_dir(old);
     }
     return write_line(b, r, hex, e);
 }
@@ -213,10 +231,22 @@ static bool run_one(struct batch *b, const struct path_item *item, struct batch_
         ok = publish(b, aside, &r, e);
         result->done += ok;
     } else {
-        remove_dir(aside, &r.segments);
+        remove_dir(aside);
     }
     run_free(&r);
     return ok;
+}
+
+/* What decides the output of a capture besides its content: the configuration with sensor and window, filter and events. */
+static void hash_options(const struct run_options *o, char hex[static 17])
+{
+    char config[17], all[4096];
+    config_hash(o->config, config);
+    int n = snprintf(all, sizeof all, "%s %s %llu %d %u %s", config, o->config->sensor,
+                     (unsigned long long)o->config->window_s, o->config->continuous, o->events,
+                     o->bpf != NULL ? o->bpf : "");
+    size_t len = n < (int)sizeof all ? (size_t)n : sizeof all - 1;
+    snprintf(hex, 17, "%016llx", (unsigned long long)hash_bytes(all, len, 0));
 }
 
 bool batch_run(const struct run_options *o, const struct paths *paths, bool resume,
@@ -225,7 +255,7 @@ bool batch_run(const struct run_options *o, const struct paths *paths, bool resu
     struct batch b = {.o = o};
     char path[4400];
     *result = (struct batch_result){0};
-    config_hash(o->config, b.config_hash);
+    hash_options(o, b.config_hash);
     snprintf(path, sizeof path, "%s/captures.ndjson", o->dir);
     bool ok = !resume || read_done(&b, path, e);
     if (ok && (b.lines = fopen(path, resume ? "a" : "w")) == NULL) {

@@ -12,8 +12,7 @@ static void fold_messages(void *ctx, struct msgs *batch)
     struct pipeline *pl = ctx;
     if (pl->events != NULL)
         events_messages(pl->events, batch);
-    for (unsigned i = 0; i < batch->n; i++)
-        windows_message(pl->windows, &batch->m[i], pl->vantages);
+    windows_messages(pl->windows, batch->m, batch->n, pl->vantages);
 }
 
 int pipeline_poll(struct pipeline *pl, struct err *e)

@@ -4,12 +4,15 @@
 #include "cli/report.h"
 #include "cli/runs.h"
 #include "cli/stop.h"
+#include "core/arena.h"
 #include "ingest/capture.h"
 #include "sinks/segment.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+
+enum { LONG_RUN_BYTES = 64 << 20 };
 
 struct run {
     const struct run_options *o;
@@ -193,6 +196,7 @@ bool run_captures(const struct run_options *o, const struct path_item items[], s
 {
     *r = (struct run_result){.n = n};
     struct run run = {.o = o, .r = r, .progress = progress_begin(o->quiet, size_of_all(items, n))};
+    arena_prefer_large(run.progress.bytes_total == 0 || run.progress.bytes_total > LONG_RUN_BYTES);
     r->captures = calloc(n > 0 ? n : 1, sizeof *r->captures);
     if (r->captures == NULL) {
         err_set(e, "out of memory");

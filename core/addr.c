@@ -1,31 +1,7 @@
 #include "core/addr.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-bool addr_is_group(const struct addr *a)
-{
-    static const struct addr none = {{0}};
-    if (addr_is_v4(a)) {
-        const uint8_t *v4 = a->b + 12;
-        bool broadcast = v4[0] == 255 && v4[1] == 255 && v4[2] == 255 && v4[3] == 255;
-        bool unspecified = (v4[0] | v4[1] | v4[2] | v4[3]) == 0;
-        return (v4[0] & 0xf0) == 0xe0 || broadcast || unspecified;
-    }
-    return a->b[0] == 0xff || addr_equal(a, &none);
-}
-
-bool addr_is_private(const struct addr *a)
-{
-    if (addr_is_v4(a)) {
-        const uint8_t *v4 = a->b + 12;
-        return v4[0] == 10 || (v4[0] == 172 && (v4[1] & 0xf0) == 16)
-               || (v4[0] == 192 && v4[1] == 168) || (v4[0] == 100 && (v4[1] & 0xc0) == 64)
-               || (v4[0] == 169 && v4[1] == 254);
-    }
-    return (a->b[0] & 0xfe) == 0xfc || (a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80);
-}
 
 size_t addr_text(const struct addr *a, char text[static ADDR_TEXT_MAX])
 {
@@ -71,17 +47,26 @@ size_t mac_text(const uint8_t mac[static 6], char text[static MAC_TEXT_MAX])
     return MAC_TEXT_MAX - 1;
 }
 
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 bool mac_parse(const char *text, uint8_t mac[static 6])
 {
-    unsigned v[6];
-    int end = 0;
-    if (strlen(text) != MAC_TEXT_MAX - 1
-        || sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &end)
-               != 6
-        || end != MAC_TEXT_MAX - 1)
+    uint8_t found[6];
+    if (strlen(text) != MAC_TEXT_MAX - 1)
         return false;
-    for (int i = 0; i < 6; i++)
-        mac[i] = (uint8_t)v[i];
+    for (int i = 0; i < 6; i++) {
+        int high = hex_digit(text[3 * i]), low = hex_digit(text[3 * i + 1]);
+        if (high < 0 || low < 0 || (i < 5 && text[3 * i + 2] != ':'))
+            return false;
+        found[i] = (uint8_t)(high << 4 | low);
+    }
+    memcpy(mac, found, sizeof found);
     return true;
 }
 

@@ -35,10 +35,29 @@ static inline bool addr_equal(const struct addr *a, const struct addr *b)
 }
 
 /* Multicast, IPv4 limited broadcast, or unspecified: not one host's address. Subnet broadcasts cannot be told. */
-bool addr_is_group(const struct addr *a);
+static inline bool addr_is_group(const struct addr *a)
+{
+    static const struct addr none = {{0}};
+    if (addr_is_v4(a)) {
+        const uint8_t *v4 = a->b + 12;
+        bool broadcast = v4[0] == 255 && v4[1] == 255 && v4[2] == 255 && v4[3] == 255;
+        bool unspecified = (v4[0] | v4[1] | v4[2] | v4[3]) == 0;
+        return (v4[0] & 0xf0) == 0xe0 || broadcast || unspecified;
+    }
+    return a->b[0] == 0xff || addr_equal(a, &none);
+}
 
 /* Private in the sense of the default client networks: RFC 1918, RFC 6598, RFC 3927, RFC 4193, fe80::/10. */
-bool addr_is_private(const struct addr *a);
+static inline bool addr_is_private(const struct addr *a)
+{
+    if (addr_is_v4(a)) {
+        const uint8_t *v4 = a->b + 12;
+        return v4[0] == 10 || (v4[0] == 172 && (v4[1] & 0xf0) == 16)
+               || (v4[0] == 192 && v4[1] == 168) || (v4[0] == 100 && (v4[1] & 0xc0) == 64)
+               || (v4[0] == 169 && v4[1] == 254);
+    }
+    return (a->b[0] & 0xfe) == 0xfc || (a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80);
+}
 
 /* RFC 5952 text (IPv4 as dotted quad) into `text`; returns its length. */
 size_t addr_text(const struct addr *a, char text[static ADDR_TEXT_MAX]);

@@ -83,6 +83,8 @@ struct dns_msg {
     uint16_t len;
     unsigned n_questions, n_answers; /* filled below; at most the limits */
     struct dns_question *questions;  /* in the arena */
+    unsigned n_more_qtypes;          /* questions read past DNS_QUESTIONS_MAX: their types only */
+    uint16_t *more_qtypes;           /* in the arena; NULL: none */
     struct dns_answer *answers;      /* in the arena */
     uint32_t soa_minimum;            /* of the first SOA in authority: min(MINIMUM, ttl) (RFC 2308 5) */
     bool has_soa;

@@ -1,5 +1,6 @@
 #include "decoders/decode.h"
 
+#include "core/arena.h"
 #include "core/pkt.h"
 #include "decoders/decode_state.h"
 #include "decoders/dns.h"
@@ -200,8 +201,8 @@ bool decode_new(struct decode **out, const struct decode_limits *limits, const c
               && stream_pool_init(&d->nodes, sizeof(struct stream_node), n_nodes, e)
               && dns_match_new(&d->dns, limits->dns_pending, limits->seed, e) && ntp_pairs_new(&d->ntp, limits->ntp_pending, limits->seed, e);
     if (ok) {
-        d->open = stream_map((size_t)limits->tcp_flows * sizeof *d->open, e);
-        d->scratch = d->open == NULL ? NULL : stream_map((size_t)limits->tcp_buffer_bytes + OFFER_BLOB_MAX, e);
+        d->open = arena_new((size_t)limits->tcp_flows * sizeof *d->open, e);
+        d->scratch = d->open == NULL ? NULL : arena_new((size_t)limits->tcp_buffer_bytes + OFFER_BLOB_MAX, e);
         ok = d->scratch != NULL;
     }
     if (!ok) {
@@ -216,8 +217,8 @@ void decode_free(struct decode *d)
 {
     if (d == NULL)
         return;
-    stream_unmap(d->scratch, (size_t)d->limits.tcp_buffer_bytes + OFFER_BLOB_MAX);
-    stream_unmap(d->open, (size_t)d->limits.tcp_flows * sizeof *d->open);
+    arena_free(d->scratch, (size_t)d->limits.tcp_buffer_bytes + OFFER_BLOB_MAX);
+    arena_free(d->open, (size_t)d->limits.tcp_flows * sizeof *d->open);
     ntp_pairs_free(d->ntp);
     dns_match_free(d->dns);
     stream_pool_end(&d->nodes);

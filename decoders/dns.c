@@ -38,7 +38,7 @@ struct walk {
     struct dns_msg *m;
     struct dns_names names;
     struct cur at;
-    uint32_t questions_room, answers_room;
+    uint32_t questions_room, more_room, answers_room;
     bool opt_seen;
 };
 
@@ -78,7 +78,10 @@ static bool walk_questions(struct walk *w)
         if (!cur_take(&w->at, 4, &fixed) || !cur_u16(&fixed, &q->qtype)
             || !cur_u16(&fixed, &q->qclass))
             return stop(m, &w->at);
-        m->n_questions += kept;
+        if (kept)
+            m->n_questions++;
+        else if (m->n_more_qtypes < w->more_room)
+            m->more_qtypes[m->n_more_qtypes++] = q->qtype;
     }
     return true;
 }
@@ -204,19 +207,21 @@ enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, en
     uint16_t id, flags, counts[4];
     struct cur head;
     if (!cur_take(&w.at, HEADER_BYTES, &head) || !cur_u16(&head, &id) || !cur_u16(&head, &flags)
-        || !cur_u16(&head, &counts[0]) || !cur_u16(&head, &counts[1])
-        || !cur_u16(&head, &counts[2]) || !cur_u16(&head, &counts[3]))
+        || !cur_u16(&head, &counts[0]) || !cur_u16(&head, &counts[1]) || !cur_u16(&head, &counts[2])
+        || !cur_u16(&head, &counts[3]))
         return cur_why(&in);
 
     /* A message cannot hold more than its length allows, whatever its counts say. */
     uint32_t records = (uint32_t)counts[1] + counts[2] + counts[3];
-    w.questions_room = least(counts[0], DNS_QUESTIONS_MAX, w.at.left / QUESTION_MIN);
+    uint32_t questions = least(counts[0], UINT16_MAX, w.at.left / QUESTION_MIN);
+    w.questions_room = questions < DNS_QUESTIONS_MAX ? questions : DNS_QUESTIONS_MAX;
+    w.more_room = questions - w.questions_room;
     w.answers_room = least(records, DNS_ANSWERS_MAX, w.at.left / RECORD_MIN);
     uint32_t tables = w.questions_room * (uint32_t)sizeof(struct dns_question)
-                      + w.answers_room * (uint32_t)sizeof(struct dns_answer) + 2 * 16;
-    struct dns_msg *m = &msgs_push(out, MSG_DNS, rec, sender,
-                                   tables + DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM)
-                             ->dns;
+                      + w.answers_room * (uint32_t)sizeof(struct dns_answer)
+                      + w.more_room * (uint32_t)sizeof(uint16_t) + 3 * 16;
+    struct dns_msg *m =
+        &msgs_push(out, MSG_DNS, rec, sender, tables + DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM)->dns;
     size_t len = tcp || rec->payload_wire_len < in.left ? in.left : rec->payload_wire_len;
     m->id = id;
     m->flags = flags;
@@ -234,6 +239,8 @@ enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, en
     m->len = len > UINT16_MAX ? UINT16_MAX : (uint16_t)len;
     m->questions = msgs_alloc(out, w.questions_room * (uint32_t)sizeof(struct dns_question), 8);
     m->answers = msgs_alloc(out, w.answers_room * (uint32_t)sizeof(struct dns_answer), 8);
+    if (w.more_room > 0)
+        m->more_qtypes = msgs_alloc(out, w.more_room * (uint32_t)sizeof(uint16_t), 2);
 
     w.m = m;
     dns_names_init(&w.names, in, out);
@@ -250,7 +257,8 @@ static bool class_known(uint16_t class)
     return class == CLASS_IN || class == CLASS_CH || class == CLASS_ANY;
 }
 
-/* Steps over a name that ends in the root or in a pointer that leads backwards. `c` is in the message that begins at `start`. */
+/* Steps over a name that ends in the root or in a pointer that leads backwards. `c` is in the
+ * message that begins at `start`. */
 static bool plausible_name(const uint8_t *start, struct cur *c)
 {
     size_t here = (size_t)(c->p - start);
@@ -294,8 +302,8 @@ bool dns_plausible(struct cur in)
         return false;
     if (!response && (an > 0 || ns > 0 || ar > 2 || rcode != 0 || (flags & (AA | TC | RA))))
         return false;
-    if (!plausible_name(start, &in) || !cur_u16(&in, &qtype) || !cur_u16(&in, &qclass)
-        || qtype == 0 || !class_known(qclass))
+    if (!plausible_name(start, &in) || !cur_u16(&in, &qtype) || !cur_u16(&in, &qclass) || qtype == 0
+        || !class_known(qclass))
         return false;
     for (uint32_t i = 0; i < records; i++)
         if (!plausible_record(start, &in))

@@ -16,7 +16,7 @@ enum {
 /* A pending query. The key is of all but the question: a response may come without one. */
 struct query {
     struct fifo_entry entry;
-    bool asks;     /* it had a question */
+    bool asks; /* it had a question */
     bool answered;
     uint64_t question;
     uint64_t ts_ns;
@@ -122,7 +122,8 @@ static bool still_pending(const struct query *q, uint64_t now_ns)
     return q->ts_ns <= now_ns && now_ns - q->ts_ns <= PENDING_NS;
 }
 
-/* Whether pushing `q` out at `now_ns` loses something. What lies ahead of now cannot be judged: it counts. */
+/* Whether pushing `q` out at `now_ns` loses something. What lies ahead of now cannot be judged: it
+ * counts. */
 static bool matters(const struct dns_match *t, const struct query *q, uint64_t now_ns)
 {
     return !q->answered && !fifo_forgotten(&t->fifo, &q->entry)
@@ -145,8 +146,8 @@ static void make_room(struct dns_match *t, const struct rec *rec)
         o->dropped_ns = victim->ts_ns;
 }
 
-/* An entry was dropped as too old, and now packet time has jumped back to where it was not: what was found might have been
- * otherwise. */
+/* An entry was dropped as too old, and now packet time has jumped back to where it was not: what
+ * was found might have been otherwise. */
 static void count_jump_back(struct dns_match *t, const struct rec *rec)
 {
     uint64_t dropped_ns = t->fifo.origins[rec->origin].dropped_ns;

@@ -4,7 +4,8 @@ enum {
     HEADER_BYTES = 12,
     LABEL_MAX = 63,
     CHUNK = 8,
-    STEPS_MAX = DNS_NAME_WIRE_MAX / 2 + DNS_NAME_JUMPS_MAX + 2, /* of one name: labels, pointers, end */
+    STEPS_MAX =
+        DNS_NAME_WIRE_MAX / 2 + DNS_NAME_JUMPS_MAX + 2, /* of one name: labels, pointers, end */
 };
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
@@ -18,12 +19,13 @@ static uint64_t le64(uint64_t v)
 #endif
 }
 
-/* Nonzero where one of 8 bytes has to be escaped: a control byte, blank, '.', '\\', or above '~'. Whatever
- * else a borrow or a carry flags has its top bit set, so is flagged anyway. */
+/* Nonzero where one of 8 bytes has to be escaped: a control byte, blank, '.', '\\', or above '~'.
+ * Whatever else a borrow or a carry flags has its top bit set, so is flagged anyway. */
 static uint64_t needs_escape(uint64_t x)
 {
     uint64_t dot = x ^ EACH('.'), slash = x ^ EACH('\\');
-    return (x | (x + EACH(1)) | (x - EACH(0x21)) | (dot - EACH(1)) | (slash - EACH(1))) & EACH(0x80);
+    return (x | (x + EACH(1)) | (x - EACH(0x21)) | (dot - EACH(1)) | (slash - EACH(1)))
+           & EACH(0x80);
 }
 
 static uint32_t le32(const uint8_t *p)
@@ -36,8 +38,8 @@ static uint32_t le32(const uint8_t *p)
     return v;
 }
 
-/* The last n = 1..7 bytes of a label as the low bytes of a number; the rest is harmless filling. Loads
- * may overlap, but stay within the label. */
+/* The last n = 1..7 bytes of a label as the low bytes of a number; the rest is harmless filling.
+ * Loads may overlap, but stay within the label. */
 static uint64_t load_tail(const uint8_t *p, size_t n)
 {
     uint64_t filling = EACH('a') << 8 * n;
@@ -63,8 +65,9 @@ static size_t escape_label(uint8_t *to, const uint8_t *label, size_t n)
     return len;
 }
 
-/* The text of one label; returns its length. Eight bytes a step: half of all packets may carry names,
- * and a table a byte took more than the rest of the decoder. May write 7 bytes past its end. */
+/* The text of one label; returns its length. Eight bytes a step: half of all packets may carry
+ * names, and a table a byte took more than the rest of the decoder. May write 7 bytes past its end.
+ */
 static inline size_t put_label(uint8_t *to, const uint8_t *label, size_t n)
 {
     uint64_t odd = 0, x;
@@ -137,7 +140,8 @@ static enum dns_name_result bad_name(struct cur *c, size_t known)
     return dns_name_skip(c) == DNS_NAME_OK ? DNS_NAME_BAD : DNS_NAME_LOST;
 }
 
-/* `at`, `floor` and the counts stay in registers: nothing here may take their address out of sight. */
+/* `at`, `floor` and the counts stay in registers: nothing here may take their address out of sight.
+ */
 enum dns_name_result dns_name_read_new(struct dns_names *n, struct cur *c, struct bytes *name)
 {
     name->p = NULL;

@@ -3,11 +3,11 @@
 #include "decoders/msg.h"
 
 enum {
-    DNS_NAME_WIRE_MAX = 255,       /* bytes of a name, root included (RFC 1035 2.3.4) */
-    DNS_NAME_ROOM = 1024,      /* what the text of one name may need: 250 bytes as \DDD, 3 dots, copying slack */
-    DNS_NAME_JUMPS_MAX = 126,      /* pointers followed in one name */
-    DNS_NAMES_TEXT_MAX = 16384,    /* text of all names of a message */
-    DNS_NAMES_STEPS_MAX = 8192,    /* labels and pointers followed in a message */
+    DNS_NAME_WIRE_MAX = 255,    /* bytes of a name, root included (RFC 1035 2.3.4) */
+    DNS_NAME_ROOM = 1024,       /* for one text: 250 bytes as \DDD, 3 dots, copying slack */
+    DNS_NAME_JUMPS_MAX = 126,   /* pointers followed in one name */
+    DNS_NAMES_TEXT_MAX = 16384, /* text of all names of a message */
+    DNS_NAMES_STEPS_MAX = 8192, /* labels and pointers followed in a message */
     DNS_NAMES_CACHED = 16,
 };
 
@@ -26,14 +26,16 @@ struct dns_names {
     } cached[DNS_NAMES_CACHED];
 };
 
+/* CUT and LOST: the cursor has not moved. */
 enum dns_name_result {
     DNS_NAME_OK,
-    DNS_NAME_BAD,  /* breaks the rules, but where it ends is clear: the cursor is past it, the text absent */
-    DNS_NAME_CUT,  /* runs past the end of `c`: cur_why tells. The cursor has not moved */
-    DNS_NAME_LOST, /* a label type nobody defines (RFC 6891 5): where it ends is unknown. The cursor has not moved */
+    DNS_NAME_BAD,  /* breaks the rules, but its end is clear: the cursor is past it, text absent */
+    DNS_NAME_CUT,  /* runs past the end of what holds it: cur_why tells whose fault that is */
+    DNS_NAME_LOST, /* a label type nobody defines (RFC 6891 5): where it ends is unknown */
 };
 
-/* `out` must have DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM bytes reserved (msgs_push). Sets all but the cached names. */
+/* `out` must have DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM bytes reserved (msgs_push). Sets all but the
+ * cached names. */
 void dns_names_init(struct dns_names *n, struct cur whole, struct msgs *out);
 
 /* As dns_name_read, for a name that does not only point to one read before. */
@@ -44,11 +46,13 @@ enum dns_name_result dns_name_skip(struct cur *c);
 
 /* Reads the name at `c`, which lies within n->whole, and moves past it.
  *
- * name:  the text (see core/msg.h); absent for a bad name, and once DNS_NAMES_TEXT_MAX or DNS_NAMES_STEPS_MAX is used up: then names are
- *        stepped over as dns_name_skip does. A name that is but a pointer to one read before shares its text.
- * Rules: labels of at most 63 bytes, 255 in all; a pointer leads before the piece of name it ends, and not into the header; at most
- *        126 of them. So no name can loop. */
-static inline enum dns_name_result dns_name_read(struct dns_names *n, struct cur *c, struct bytes *name)
+ * name:  the text (see core/msg.h); absent for a bad name, and once DNS_NAMES_TEXT_MAX or
+ *        DNS_NAMES_STEPS_MAX is used up: then names are stepped over as dns_name_skip does. A name
+ *        that is but a pointer to one read before shares its text.
+ * Rules: labels of at most 63 bytes, 255 in all; a pointer leads before the piece of name it ends,
+ *        and not into the header; at most 126 of them. So no name can loop. */
+static inline enum dns_name_result dns_name_read(struct dns_names *n, struct cur *c,
+                                                 struct bytes *name)
 {
     struct cur at = *c;
     uint16_t pointer;

@@ -1,26 +1,8 @@
 #include "decoders/dns_ntp_fifo.h"
 
-#include <errno.h>
-#include <sys/mman.h>
+#include "core/arena.h"
 
 enum { ORIGINS = 1 << 16, FIRST_CAPACITY = 1024 };
-
-/* Zero pages that need no memory until they are written to. */
-static void *reserve(size_t bytes, struct err *e)
-{
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (p != MAP_FAILED)
-        return p;
-    err_set(e, "reserve %zu bytes: %s", bytes, strerror(errno));
-    return NULL;
-}
-
-static void release(void *p, size_t bytes)
-{
-    if (p != NULL)
-        munmap(p, bytes);
-}
 
 bool fifo_init(struct fifo *f, uint32_t max, size_t entry_size, struct err *e)
 {
@@ -34,13 +16,13 @@ bool fifo_init(struct fifo *f, uint32_t max, size_t entry_size, struct err *e)
         .mask = (uint32_t)(capacity - 1),
         .limit_mask = (uint32_t)(limit - 1),
     };
-    f->entries = reserve(limit * entry_size, e);
+    f->entries = arena_new(limit * entry_size, e);
     if (f->entries == NULL)
         return false;
-    f->heads = reserve(limit * FIFO_BUCKETS * sizeof *f->heads, e);
+    f->heads = arena_new(limit * FIFO_BUCKETS * sizeof *f->heads, e);
     if (f->heads == NULL)
         goto fail;
-    f->origins = reserve(ORIGINS * sizeof *f->origins, e);
+    f->origins = arena_new(ORIGINS * sizeof *f->origins, e);
     if (f->origins == NULL)
         goto fail;
     return true;
@@ -52,9 +34,9 @@ fail:
 void fifo_end(struct fifo *f)
 {
     size_t limit = (size_t)f->limit_mask + 1;
-    release(f->entries, limit * f->entry_size);
-    release(f->heads, limit * FIFO_BUCKETS * sizeof *f->heads);
-    release(f->origins, ORIGINS * sizeof *f->origins);
+    arena_free(f->entries, limit * f->entry_size);
+    arena_free(f->heads, limit * FIFO_BUCKETS * sizeof *f->heads);
+    arena_free(f->origins, ORIGINS * sizeof *f->origins);
     *f = (struct fifo){0};
 }
 

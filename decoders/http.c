@@ -2,7 +2,7 @@
 
 enum { HEAD_MAX = 8192, EMPTY_LINES_MAX = 4 };
 
-static const char *const methods[] = {"GET ",   "POST ",    "HEAD ",  "PUT ",  "DELETE ",
+static const char *const methods[] = {"GET ",   "POST ",    "HEAD ",  "PUT ",    "DELETE ",
                                       "PATCH ", "OPTIONS ", "TRACE ", "CONNECT "};
 
 bool http_plausible_request(struct cur in)
@@ -40,7 +40,8 @@ static bool is_name(struct cur c, const char *word)
     return true;
 }
 
-/* What lies before the first `b`, which is stepped over. False: there is none, nothing has moved. */
+/* What lies before the first `b`, which is stepped over. False: there is none, nothing has moved.
+ */
 static bool take_until(struct cur *c, char b, struct cur *before)
 {
     const uint8_t *found = c->left > 0 ? memchr(c->p, b, c->left) : NULL;
@@ -194,7 +195,8 @@ static bool take_length(struct cur value, bool *seen, uint64_t *len)
     return true;
 }
 
-/* name ":" value (RFC 9112 5). A line that begins with a blank goes on the value before it: let be. */
+/* name ":" value (RFC 9112 5). A line that begins with a blank goes on the value before it: let be.
+ */
 static bool take_field(struct cur line, bool *length_seen, struct http_request *r)
 {
     struct cur name;

@@ -1,19 +1,19 @@
 #include "decoders/ntp.h"
 
 enum {
-    EXT_MAX = 16,     /* extension fields walked */
-    EXT_MIN = 16,     /* RFC 7822 7.5; Autokey's own may be 8 (RFC 5906 10) */
+    EXT_MAX = 16, /* extension fields walked */
+    EXT_MIN = 16, /* RFC 7822 7.5; Autokey's own may be 8 (RFC 5906 10) */
     EXT_MIN_KNOWN = 8,
-    MAC_MIN = 8,      /* key id and a digest */
-    MAC_MAX_V4 = 24,  /* RFC 7822 7.5.1.3: in version 4 what is longer is an extension field */
-    CRYPTO_NAK = 4,   /* a key id alone */
+    MAC_MIN = 8,     /* key id and a digest */
+    MAC_MAX_V4 = 24, /* RFC 7822 7.5.1.3: in version 4 what is longer is an extension field */
+    CRYPTO_NAK = 4,  /* a key id alone */
 };
 
 #define UNIX_EPOCH_NTP_S INT64_C(2208988800)
 #define NS_PER_S         UINT64_C(1000000000)
 
-/* The registry "NTP Extension Field Types" (RFC 5906, RFC 8915, RFC 7821, RFC 9748). Autokey has two
- * spellings: 0x0N02, as deployed, and 0x020N, as RFC 5906 says. */
+/* The registry "NTP Extension Field Types" (RFC 5906, RFC 8915, RFC 7821, RFC 9748). Autokey has
+ * two spellings: 0x0N02, as deployed, and 0x020N, as RFC 5906 says. */
 static bool ext_known(uint16_t type)
 {
     if (type == 0x0104 || type == 0x0204 || type == 0x0304 || type == 0x0404 || type == 0x2005)
@@ -27,8 +27,8 @@ static bool ext_is_nts(uint16_t type)
     return type == 0x0104 || type == 0x0204 || type == 0x0304 || type == 0x0404;
 }
 
-/* Up to version 3 there are no extension fields: what follows is a MAC of one of these lengths (DES,
- * MD5, SHA-1, SHA-256, SHA-384, SHA-512; 72: MS-SNTP extended authenticator) or nobody's. */
+/* Up to version 3 there are no extension fields: what follows is a MAC of one of these lengths
+ * (DES, MD5, SHA-1, SHA-256, SHA-384, SHA-512; 72: MS-SNTP extended authenticator) or nobody's. */
 static bool mac_len_v3(size_t len)
 {
     return len == 12 || len == 20 || len == 24 || len == 36 || len == 52 || len == 68 || len == 72;
@@ -120,8 +120,8 @@ static enum outcome control_decode(struct cur in, uint16_t payload_len, struct n
     return OUT_OK;
 }
 
-/* Fields are read into variables and written once: building a message and copying it took longer than
- * all the rest. */
+/* Fields are read into variables and written once: building a message and copying it took longer
+ * than all the rest. */
 enum outcome ntp_decode(struct cur in, struct ntp_msg *out)
 {
     struct cur at = in, head;

@@ -1,16 +1,24 @@
-/* NTP: RFC 5905 (v4), RFC 1305 (v3), RFC 1119/1059 (v2, v1); extension fields RFC 7822; NTS RFC 8915. */
+/* NTP: RFC 5905 (v4), RFC 1305 (v3), RFC 1119 and 1059 (v2, v1); extension fields RFC 7822; NTS
+ * RFC 8915. */
 #pragma once
 #include "decoders/msg.h"
 
 /* Decodes one datagram on port 123.
  *
- * in:        the UDP payload. Header (RFC 5905 7.3), then extension fields walked (RFC 7822 7.5), then the MAC.
- * out:       filled on OUT_OK, otherwise untouched. Modes 6 and 7 have another layout: leap, version, mode, response and
- *            priv_code are filled, `whole` is false. Pairing fields are left zero.
- * Returns:   OUT_OK; OUT_NOT_MINE where it is something else on the port (version 0 or above 4; an empty payload; mode 0 unless
- *            version 1); OUT_TRUNCATED where the capture cut it; OUT_MALFORMED where it is NTP by its first byte but shorter than 48
- *            bytes (12 in mode 6, 8 in mode 7). Broken extension fields after a good header do not make a packet malformed:
- *            ext walking stops and the rest counts as ext_unknown_bytes.
+ * in:        the UDP payload. Header (RFC 5905 7.3), then, in version 4, extension fields
+ *            (RFC 7822 7.5), then the MAC.
+ * out:       filled on OUT_OK, otherwise untouched. Modes 6 and 7 have another layout: leap,
+ *            version, mode, response and priv_code are filled, `whole` is false. Pairing fields
+ *            are left zero. payload_len counts captured bytes.
+ * Returns:   OUT_OK; OUT_NOT_MINE where it is something else on the port (version 0 or above 4;
+ *            an empty payload; mode 0 unless version 1); OUT_TRUNCATED where the capture cut the
+ *            header (48 bytes; 12 in mode 6, 8 in mode 7); OUT_MALFORMED where it is NTP by its
+ *            first byte but shorter than that.
+ *            What follows a good header changes nothing: at a broken extension field the walk
+ *            stops and the rest counts as ext_unknown_bytes; what the capture cut counts nowhere.
+ * MAC:       in version 4 what is left when it is 8..24 bytes long, a multiple of 4, and no
+ *            extension field of a known type; 4 bytes are a crypto-NAK. Before version 4 the known
+ *            lengths of MACs.
  * Cost:      no allocation; one loop over at most 16 extension fields. */
 enum outcome ntp_decode(struct cur in, struct ntp_msg *out);
 

@@ -122,7 +122,8 @@ static bool still_pending(const struct request *r, uint64_t now_ns)
     return r->known && r->ts_ns <= now_ns && now_ns - r->ts_ns <= PENDING_NS;
 }
 
-/* Whether pushing `pair` out at `now_ns` loses something. What lies ahead of now cannot be judged: it counts. */
+/* Whether pushing `pair` out at `now_ns` loses something. What lies ahead of now cannot be judged:
+ * it counts. */
 static bool matters(const struct pair *pair, uint64_t now_ns)
 {
     bool some = pair->last.known;
@@ -162,8 +163,8 @@ static void see_request(struct ntp_pairs *p, const struct rec *rec, struct ntp_m
     uint64_t key[2];
     make_key(p, rec, true, key);
     struct pair *pair = find_or_make(p, rec, key);
-    bool interleaved
-        = m->org_ntp64 != 0 && pair->last.known && m->org_ntp64 == pair->last.rec_ntp64;
+    bool interleaved =
+        m->org_ntp64 != 0 && pair->last.known && m->org_ntp64 == pair->last.rec_ntp64;
     pair->requests[pair->n_requests++ % REQUESTS] = (struct request){
         .ts_ns = rec->ts_ns,
         .xmt_ntp64 = m->xmt_ntp64,
@@ -195,7 +196,8 @@ static struct request *find_request(struct pair *pair, const struct rec *rec,
     return had_reply;
 }
 
-/* RFC 5905 8, with the capture times in the client's place. No difference here overflows: NTP times are within 2^31 s of the capture's. */
+/* RFC 5905 8, with the capture times in the client's place. No difference here overflows: NTP times
+ * are within 2^31 s of the capture's. */
 static void set_times(struct ntp_msg *m, uint64_t t1_ns, uint64_t rec_ntp64, uint64_t xmt_ntp64,
                       uint64_t t4_ns)
 {
@@ -229,12 +231,11 @@ static void see_last(struct pair *pair, const struct rec *rec, struct ntp_msg *m
     if (m->kod)
         return;
     if (last->known)
-        m->free_changes = (uint8_t)((last->refid != m->refid)
-                                    + (last->root_delay_s16 != m->root_delay_s16)
-                                    + (last->root_dispersion_s16 != m->root_dispersion_s16)
-                                    + (last->precision_log2_s != m->precision_log2_s)
-                                    + (last->poll_log2_s != m->poll_log2_s)
-                                    + (last->ref_ntp64 != m->ref_ntp64));
+        m->free_changes =
+            (uint8_t)((last->refid != m->refid) + (last->root_delay_s16 != m->root_delay_s16)
+                      + (last->root_dispersion_s16 != m->root_dispersion_s16)
+                      + (last->precision_log2_s != m->precision_log2_s)
+                      + (last->poll_log2_s != m->poll_log2_s) + (last->ref_ntp64 != m->ref_ntp64));
     *last = (struct reply){
         .ref_ntp64 = m->ref_ntp64,
         .rec_ntp64 = m->rec_ntp64,
@@ -250,7 +251,8 @@ static void see_last(struct pair *pair, const struct rec *rec, struct ntp_msg *m
     };
 }
 
-static void see_reply(struct ntp_pairs *p, const struct rec *rec, struct ntp_msg *m, bool only_reply)
+static void see_reply(struct ntp_pairs *p, const struct rec *rec, struct ntp_msg *m,
+                      bool only_reply)
 {
     uint64_t key[2];
     make_key(p, rec, false, key);

@@ -13,11 +13,6 @@ struct stream_pool {
 MUST_CHECK bool stream_pool_init(struct stream_pool *p, uint32_t size, uint32_t max, struct err *e);
 void stream_pool_end(struct stream_pool *p);
 
-/* Reserves `bytes` of zeroed memory that costs nothing until it is touched, on huge pages where the system gives them. NULL with `e` set.
- * Ends with stream_unmap. */
-MUST_CHECK void *stream_map(size_t bytes, struct err *e);
-void stream_unmap(void *p, size_t bytes);
-
 static inline void *stream_pool_at(const struct stream_pool *p, uint32_t i)
 {
     return p->base + (size_t)i * p->size;

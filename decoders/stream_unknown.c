@@ -21,8 +21,30 @@ static bool dns_port(const struct flow *f)
     return f->port[0] == DNS_PORT || f->port[1] == DNS_PORT;
 }
 
+/* Bytes of a whole PROXY header (HAProxy's, versions 1 and 2) at `p`: what a load balancer puts before the stream. 0: there is none. */
+static size_t proxy_head(const uint8_t *p, size_t n)
+{
+    static const uint8_t v2[12] = {'\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n'};
+    enum { V1_MAX = 107, V2_HEAD = 16 };
+    if (n >= 8 && memcmp(p, "PROXY ", 6) == 0) {
+        const uint8_t *end = memchr(p, '\n', n < V1_MAX ? n : V1_MAX);
+        return end == NULL ? 0 : (size_t)(end - p) + 1;
+    }
+    if (n < V2_HEAD || memcmp(p, v2, sizeof v2) != 0)
+        return 0;
+    size_t len = V2_HEAD + ((size_t)p[14] << 8 | p[15]);
+    return len <= n ? len : 0;
+}
+
 bool stream_unknown_wants(const struct stream_at *at, unsigned dir, const uint8_t *p, size_t n)
 {
+    if (first_bytes(at, dir)) {
+        size_t head = proxy_head(p, n);
+        p += head;
+        n -= head;
+        if (n == 0)
+            return false;
+    }
     return dns_port(at->flow) || tls_here(at, dir, p, n) != TLS_NO || stream_http_wants(at, p, n);
 }
 
@@ -100,7 +122,12 @@ void stream_unknown_data(struct stream_at *at, unsigned dir, const uint8_t *p, s
             return;
         }
     }
-    if (!start || settle(at, dir, p, n, ts_ns, &maybe) || !maybe)
+    if (!start)
+        return;
+    size_t head = first_bytes(at, dir) ? proxy_head(p, n) : 0;
+    p += head;
+    n -= head;
+    if (n == 0 || settle(at, dir, p, n, ts_ns, &maybe) || !maybe)
         return;
     memcpy(h->head, p, n);
     h->n_head = (uint8_t)n;

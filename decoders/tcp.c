@@ -191,9 +191,9 @@ static void note_seen(struct flow *f, unsigned dir, uint32_t seq, uint32_t len)
 {
     uint32_t end = seq + len;
     int32_t ahead = (int32_t)(seq - f->high[dir]);
-    bool leap = ahead > JUMP_MAX || ahead < -JUMP_MAX;
-    if ((f->flags & seen_flag(dir)) == 0 || leap) {
-        f->flags |= seen_flag(dir) | (leap ? FLOW_HOLE : 0);
+    bool seen = f->flags & seen_flag(dir);
+    if (!seen || ahead > JUMP_MAX || ahead < -JUMP_MAX) {
+        f->flags |= seen_flag(dir) | (seen ? FLOW_HOLE : 0);
         f->high[dir] = end;
         f->gap_bytes[dir] = 0;
         return;

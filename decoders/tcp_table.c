@@ -1,8 +1,8 @@
 #include "decoders/tcp_table.h"
 
+#include "core/arena.h"
 #include "core/hash.h"
 
-#include <sys/mman.h>
 
 enum {
     BUCKET_SLOTS = 7,
@@ -29,23 +29,21 @@ bool tcp_table_init(struct tcp_table *t, uint32_t max, uint64_t seed, struct err
     while (n < max / 4) /* seven places for four connections at most */
         n *= 2;
     *t = (struct tcp_table){.max = max, .mask = n - 1, .seed = seed};
-    t->flows = stream_map(((size_t)max + 1) * sizeof *t->flows, e);
-    t->keys = t->flows == NULL ? NULL : stream_map(((size_t)max + 1) * sizeof *t->keys, e);
-    t->buckets = t->keys == NULL ? NULL : stream_map(buckets_bytes(t), e);
+    t->flows = arena_new(((size_t)max + 1) * sizeof *t->flows, e);
+    t->keys = t->flows == NULL ? NULL : arena_new(((size_t)max + 1) * sizeof *t->keys, e);
+    t->buckets = t->keys == NULL ? NULL : arena_new(buckets_bytes(t), e);
     if (t->buckets == NULL) {
         tcp_table_end(t);
         return false;
     }
-    (void)madvise(t->buckets, buckets_bytes(t), MADV_HUGEPAGE);
-    (void)madvise(t->flows, ((size_t)max + 1) * sizeof *t->flows, MADV_HUGEPAGE);
     return true;
 }
 
 void tcp_table_end(struct tcp_table *t)
 {
-    stream_unmap(t->flows, ((size_t)t->max + 1) * sizeof *t->flows);
-    stream_unmap(t->keys, ((size_t)t->max + 1) * sizeof *t->keys);
-    stream_unmap(t->buckets, buckets_bytes(t));
+    arena_free(t->flows, ((size_t)t->max + 1) * sizeof *t->flows);
+    arena_free(t->keys, ((size_t)t->max + 1) * sizeof *t->keys);
+    arena_free(t->buckets, buckets_bytes(t));
     t->flows = NULL;
     t->keys = NULL;
     t->buckets = NULL;

@@ -230,8 +230,8 @@ enum outcome tls_server_hello_decode(struct cur in, struct tls_server_hello *out
     *usable = false;
     if (!cur_u16(&in, &h.legacy_version) || !cur_take(&in, RANDOM_LEN, &random))
         return cur_why(&in);
-    /* Drafts of TLS 1.3 up to 21 gave their own number here and had no session id and no compression. */
-    bool early_draft = h.legacy_version >> 8 == 0x7f && (h.legacy_version & 0xff) < 22;
+    /* Drafts of TLS 1.3 up to 21 gave their own version here and had no session id and no compression. */
+    bool early_draft = h.legacy_version == TLS_1_3 || (h.legacy_version >> 8 == 0x7f && (h.legacy_version & 0xff) < 22);
     if (h.legacy_version >> 8 != 3 && !early_draft)
         return OUT_MALFORMED;
     if (!early_draft && !cur_block8(&in, &session_id))

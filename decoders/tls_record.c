@@ -42,6 +42,7 @@ enum {
     H_HELLO_2 = 4,   /* the hello after a HelloRetryRequest was seen */
     H_CLEAR = 8,     /* the handshake record being read is in clear */
     H_LIST = 16,     /* AT_CERTS: the list's own length was read */
+    H_TRY = 32,      /* the handshake record being read is protected, or holds a hello: its first bytes tell */
 };
 
 /* ---- probing */
@@ -121,11 +122,16 @@ enum tls_probe tls_record_probe(const uint8_t *p, size_t n, enum tls_probe_want 
     }
     if (!head_good(p, n))
         return TLS_NO;
-    if (want == TLS_WANT_HELLO && p[0] != TYPE_HANDSHAKE)
+    if (want == TLS_WANT_HELLO && p[0] != TYPE_HANDSHAKE && p[0] != TYPE_ALERT)
         return TLS_NO;
     if (n < RECORD_HEAD + 1)
         return TLS_MAYBE;
     uint32_t len = (uint32_t)p[3] << 8 | p[4];
+    if (want == TLS_WANT_HELLO && p[0] == TYPE_ALERT) {
+        if (len != 2 || n < RECORD_HEAD + 2)
+            return len == 2 && p[5] <= 2 ? TLS_MAYBE : TLS_NO;
+        return alert_known(p[5], p[6]) ? TLS_YES : TLS_NO;
+    }
     size_t there = n - RECORD_HEAD < len ? n - RECORD_HEAD : len;
     if (p[0] == TYPE_HANDSHAKE && hello_good(p + RECORD_HEAD, there))
         return there == len || there >= 5 ? TLS_YES : TLS_MAYBE;
@@ -211,10 +217,27 @@ static void message_end(struct stream_at *at, struct stream_half *h)
     h->n_msg_head = 0;
 }
 
-static void message_start(struct stream_at *at, struct stream_half *h)
+/* A protected record of direction `dir` tells that it went on. */
+static void protected_record(struct stream_at *at, unsigned dir, uint16_t version)
 {
+    const struct stream_half *h = &at->stream->half[dir];
+    struct tls_session *s = &at->stream->tls;
+    if (s->record_version == 0 && version != 0)
+        s->record_version = version;
+    if (s->flags & TLS_S_SERVER && (s->version <= TLS_1_2 || h->type != TYPE_DATA || h->left >= TLS13_FINISHED_MIN))
+        tls_session_went_on(at, dir);
+}
+
+static void message_start(struct stream_at *at, unsigned dir)
+{
+    struct stream_half *h = &at->stream->half[dir];
     h->msg_left = (uint32_t)h->msg_head[1] << 16 | (uint32_t)h->msg_head[2] << 8 | h->msg_head[3];
     bool hello = h->msg_head[0] == MSG_CLIENT_HELLO || h->msg_head[0] == MSG_SERVER_HELLO;
+    if (h->flags & H_TRY && (!hello || h->msg_left + MSG_HEAD != h->list_left)) {
+        h->mode = AT_LOST;
+        protected_record(at, dir, 0);
+        return;
+    }
     if (!message_known(h->msg_head[0]) || (hello && h->msg_left > HELLO_MAX)) {
         broken(at, h);
         h->mode = AT_LOST;
@@ -265,6 +288,7 @@ static void certs_end(struct stream_at *at, unsigned dir)
     struct stream_half *h = &at->stream->half[dir];
     if (h->list_left > 0 || h->n_msg_head > 1)
         stream_outcome(at, OUT_MALFORMED);
+    h->count = (uint16_t)(h->count - (h->list_left > 0)); /* the message ended within the last one */
     struct msg *m = msgs_push(at->out, MSG_TLS_CERTIFICATES, at->rec, stream_sender(at, dir), 0);
     m->ts_ns = h->msg_ts_ns;
     m->certs.n = h->count;
@@ -301,7 +325,7 @@ static void handshake_data(struct stream_at *at, unsigned dir, const uint8_t *p,
             h->msg_head[h->n_msg_head++] = *p++;
             n--;
             if (h->n_msg_head == MSG_HEAD)
-                message_start(at, h);
+                message_start(at, dir);
             continue;
         }
         uint32_t k = n < h->msg_left ? n : h->msg_left;
@@ -341,24 +365,13 @@ static void alert_data(struct stream_at *at, unsigned dir, const uint8_t *p, uin
     }
 }
 
-/* A protected record of direction `dir` tells that it went on. */
-static void protected_record(struct stream_at *at, unsigned dir, uint16_t version)
-{
-    const struct stream_half *h = &at->stream->half[dir];
-    struct tls_session *s = &at->stream->tls;
-    if (s->record_version == 0)
-        s->record_version = version;
-    if (s->flags & TLS_S_SERVER && (s->version <= TLS_1_2 || h->type != TYPE_DATA || h->left >= TLS13_FINISHED_MIN))
-        tls_session_went_on(at, dir);
-}
-
 static void record_start(struct stream_at *at, unsigned dir, uint16_t version)
 {
     struct stream_half *h = &at->stream->half[dir];
     struct tls_session *s = &at->stream->tls;
     s->records += s->records < UINT8_MAX;
     bool protected = h->flags & H_PROTECTED;
-    h->flags &= (uint16_t)~H_CLEAR;
+    h->flags &= (uint16_t)~(H_CLEAR | H_TRY);
     switch (h->type) {
     case TYPE_CCS:
         h->flags |= H_PROTECTED;
@@ -377,8 +390,15 @@ static void record_start(struct stream_at *at, unsigned dir, uint16_t version)
                 h->mode = AT_HEAD;
                 h->n_msg_head = 0;
             }
-        } else {
-            protected_record(at, dir, version);
+        } else if (h->left >= MSG_HEAD) {
+            /* Middleboxes please clients to send ChangeCipherSpec before a hello (RFC 8446 D.4), whose cause we may have missed. */
+            stream_drop(at, &h->kept);
+            h->flags |= H_CLEAR | H_TRY;
+            h->mode = AT_HEAD;
+            h->n_msg_head = 0;
+            h->list_left = h->left;
+            if (s->record_version == 0)
+                s->record_version = version;
         }
         break;
     case TYPE_DATA:

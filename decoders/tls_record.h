@@ -9,7 +9,7 @@ enum tls_probe { TLS_NO, TLS_MAYBE, TLS_YES, TLS_YES_SSLV2 };
 
 /* What may start a TLS stream. */
 enum tls_probe_want {
-    TLS_WANT_HELLO, /* only a ClientHello or ServerHello */
+    TLS_WANT_HELLO, /* only a ClientHello or ServerHello, or a readable alert in its place */
     TLS_WANT_ANY,   /* any record, of a session that began before */
 };
 

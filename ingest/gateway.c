@@ -5,21 +5,24 @@ struct party {
     const struct rec *rec;
     const struct origin *origin;
     const struct addr *addr;  /* NULL: no IP header, or no address of one host */
+    bool is_private;          /* the address */
     const uint8_t *mac;       /* NULL: not known, or a group's */
     const uint8_t *inner_mac; /* likewise */
     bool tagged_side;         /* who is meant where a rule names both ends' VLAN, tunnel or file */
 };
 
+static uint64_t mac_number(const uint8_t mac[6])
+{
+    uint32_t high;
+    uint16_t low;
+    memcpy(&high, mac, sizeof high);
+    memcpy(&low, mac + 4, sizeof low);
+    return (uint64_t)__builtin_bswap32(high) << 16 | __builtin_bswap16(low);
+}
+
 static bool mac_matches(const uint8_t *mac, const struct gateway_rule *rule)
 {
-    if (mac == NULL)
-        return false;
-    uint64_t a = 0, b = 0;
-    for (int i = 0; i < 6; i++) {
-        a = a << 8 | mac[i];
-        b = b << 8 | rule->mac[i];
-    }
-    return (a ^ b) >> (48 - rule->mac_bits) == 0;
+    return mac != NULL && (mac_number(mac) ^ mac_number(rule->mac)) >> (48 - rule->mac_bits) == 0;
 }
 
 static bool number_matches(const struct party *who, uint16_t flag, uint32_t value,
@@ -48,7 +51,7 @@ static enum client_by rule_match(const struct gateway_rule *rule, const struct p
     case RULE_ONE_PER_FILE:
         return who->tagged_side ? BY_FILE : BY_NONE;
     case RULE_ANY_CLIENT:
-        return who->addr != NULL && addr_is_private(who->addr) ? BY_ADDR : BY_NONE;
+        return who->is_private ? BY_ADDR : BY_NONE;
     default:
         return BY_NONE;
     }
@@ -95,17 +98,17 @@ static void name_client(struct client *c, enum client_kind kind, enum client_by 
     }
 }
 
-static bool in_client_nets(const struct config *config, const struct addr *a)
+static bool in_client_nets(const struct config *config, const struct party *who)
 {
-    if (config->n_client_nets == 0)
-        return addr_is_private(a);
+    if (config->n_client_nets == 0 || who->addr == NULL)
+        return who->is_private;
     for (unsigned i = 0; i < config->n_client_nets; i++)
-        if (net_has(&config->client_nets[i], a))
+        if (net_has(&config->client_nets[i], who->addr))
             return true;
     return false;
 }
 
-static void classify(const struct config *config, const struct party *who, struct client *c)
+static inline void classify(const struct config *config, const struct party *who, struct client *c)
 {
     for (unsigned i = 0; i < config->n_rules; i++) {
         const struct gateway_rule *rule = &config->rules[i];
@@ -116,7 +119,7 @@ static void classify(const struct config *config, const struct party *who, struc
                     rule->kind == RULE_INNER_OUI ? who->inner_mac : who->mac);
         return;
     }
-    if (who->addr != NULL && in_client_nets(config, who->addr))
+    if (in_client_nets(config, who))
         name_client(c, CLIENT_HOST, BY_ADDR, who, NULL);
 }
 
@@ -136,38 +139,59 @@ static const uint8_t *mac_of_one(const struct rec *r, uint16_t flag, const uint8
     return (r->flags & flag) != 0 && (mac[0] & 1) == 0 ? mac : NULL;
 }
 
-static void gateway_rec(const struct config *config, const struct origin *o, struct rec *r)
+/* One side, without tagged_side. The destination's being a group the header walk has found out. */
+static inline struct party party_of(const struct rec *r, const struct origin *o, int side)
 {
-    r->site = site_of(config, r, o);
-    memset(r->client, 0, sizeof r->client);
+    struct party p = {
+        .rec = r,
+        .origin = o,
+        .mac = mac_of_one(r, REC_HAS_MAC, r->mac[side]),
+        .inner_mac = mac_of_one(r, REC_HAS_INNER_MAC, r->inner_mac[side]),
+    };
+    const struct addr *a = side == SIDE_SRC ? &r->src : &r->dst;
+    if ((r->flags & REC_HAS_IP) == 0 || (side == SIDE_DST && (r->flags & REC_GROUP) != 0))
+        return p;
+    p.is_private = addr_is_private(a);
+    if (p.is_private || !addr_is_group(a))
+        p.addr = a;
+    return p;
+}
 
-    struct party party[2];
-    const struct addr *addrs[2] = {&r->src, &r->dst};
-    for (int side = SIDE_SRC; side <= SIDE_DST; side++) {
-        bool one = (r->flags & REC_HAS_IP) != 0 && !addr_is_group(addrs[side])
-                   && (side == SIDE_SRC || (r->flags & REC_GROUP) == 0);
-        party[side] = (struct party){
-            .rec = r,
-            .origin = o,
-            .addr = one ? addrs[side] : NULL,
-            .mac = mac_of_one(r, REC_HAS_MAC, r->mac[side]),
-            .inner_mac = mac_of_one(r, REC_HAS_INNER_MAC, r->inner_mac[side]),
-        };
+/* Do any rules name what both ends have in common? */
+static bool needs_side(const struct config *config)
+{
+    for (unsigned i = 0; i < config->n_rules; i++) {
+        uint8_t kind = config->rules[i].kind;
+        if (kind == RULE_VLAN || kind == RULE_VNI || kind == RULE_GRE_KEY
+            || kind == RULE_ONE_PER_FILE)
+            return true;
     }
-    if ((r->flags & REC_HAS_IP) != 0) {
-        bool private_src = party[SIDE_SRC].addr != NULL && addr_is_private(&r->src);
-        bool private_dst = party[SIDE_DST].addr != NULL && addr_is_private(&r->dst);
-        bool dst = private_src != private_dst ? private_dst
-                                              : party[SIDE_DST].addr != NULL && r->dport > r->sport;
-        party[dst ? SIDE_DST : SIDE_SRC].tagged_side = true;
-    }
-    classify(config, &party[SIDE_SRC], &r->client[SIDE_SRC]);
-    classify(config, &party[SIDE_DST], &r->client[SIDE_DST]);
+    return false;
+}
+
+static void choose_side(struct party *src, struct party *dst)
+{
+    const struct rec *r = src->rec;
+    if ((r->flags & REC_HAS_IP) == 0)
+        return;
+    bool is_dst = src->is_private != dst->is_private ? dst->is_private
+                                                     : dst->addr != NULL && r->dport > r->sport;
+    (is_dst ? dst : src)->tagged_side = true;
 }
 
 void gateway_burst(const struct config *config, const struct origin origins[], struct rec recs[],
                    unsigned n)
 {
-    for (unsigned i = 0; i < n; i++)
-        gateway_rec(config, &origins[recs[i].origin], &recs[i]);
+    bool sides = needs_side(config);
+    for (unsigned i = 0; i < n; i++) {
+        struct rec *r = &recs[i];
+        const struct origin *o = &origins[r->origin];
+        r->site = site_of(config, r, o);
+        memset(r->client, 0, sizeof r->client);
+        struct party src = party_of(r, o, SIDE_SRC), dst = party_of(r, o, SIDE_DST);
+        if (sides)
+            choose_side(&src, &dst);
+        classify(config, &src, &r->client[SIDE_SRC]);
+        classify(config, &dst, &r->client[SIDE_DST]);
+    }
 }

@@ -129,19 +129,25 @@ static enum layer vxlan(struct walk *w)
     return LAYER_ETHER;
 }
 
-/* draft-ietf-nvo3-vxlan-gpe 3. */
+/* draft-ietf-nvo3-vxlan-gpe 3. Not every sender sets the flag that a next protocol is named. */
 static enum layer vxlan_gpe(struct walk *w)
 {
     struct field in = w->at;
     const uint8_t *p = field_take(&in, 8);
-    if (p == NULL || (p[0] & 0xfc) != 0x0c || p[1] != 0 || p[2] != 0 || p[7] != 0)
+    if (p == NULL || (p[0] & 0xf8) != 0x08 || p[1] != 0 || p[2] != 0 || p[7] != 0)
         return LAYER_END;
-    static const enum layer next[] = {LAYER_END, LAYER_IP, LAYER_IP, LAYER_ETHER, LAYER_NSH};
-    if (p[3] >= sizeof next / sizeof *next || next[p[3]] == LAYER_END)
+    enum layer next = LAYER_END;
+    if ((p[3] == 1 || p[3] == 2) && walk_looks_ip(&in))
+        next = LAYER_IP;
+    else if (p[3] == 3 && link_looks_ether(&in))
+        next = LAYER_ETHER;
+    else if (p[3] == 4)
+        next = LAYER_NSH;
+    if (next == LAYER_END)
         return LAYER_END;
     w->at = in;
     vni_found(w, be32(p + 4) >> 8);
-    return next[p[3]];
+    return next;
 }
 
 /* RFC 8926 3.4. */

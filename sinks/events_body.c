@@ -88,7 +88,8 @@ static void dns_record(struct text_sink *t, const struct config *config, const s
     dns_type_text(a->rtype, type);
     text_puts(t, "{");
     put_name(t, config, "rrname", a->name);
-    if (a->rtype == 1 || a->rtype == 28) {
+    if (a->rtype == 28
+        || (a->rtype == 1 && addr_is_v4(&a->addr))) { /* an A of another size has none */
         addr_text(&a->addr, addr);
         text_printf(t, "\"rdata\":\"%s\",", addr);
     } else {

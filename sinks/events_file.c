@@ -116,7 +116,8 @@ static void sync_folder_of(const char *path)
     free(dir);
 }
 
-/* A file of no bytes is no zstd file: no lines are one empty frame (RFC 8878 3.1.1), without a checksum. */
+/* A file of no bytes is no zstd file: no lines are one empty frame (RFC 8878 3.1.1), without a
+ * checksum. */
 static bool write_no_lines(const struct events_file *f)
 {
     static const uint8_t frame[] = {0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x00, 0x01, 0x00, 0x00};

@@ -1,7 +1,9 @@
-/* Rows as JSON, and back, driven by the field tables of summary/rows.h: they know field types, not fields.
+/* Rows as JSON, and back, driven by the field tables of summary/rows.h: they know field types, not
+ * fields.
  *
- * Strings are byte strings: printable ASCII stands for itself, byte b >= 0x80 and control bytes are written as U+00bb, byte 0 as
- * U+0100. Numbers stop at 2^63 - 1. A name with a dot ("dns.queries") is a member of an object ("dns"). */
+ * Strings are byte strings: printable ASCII stands for itself, byte b >= 0x80 and control bytes are
+ * written as U+00bb, byte 0 as U+0100. Numbers stop at 2^63 - 1. A name with a dot ("dns.queries")
+ * is a member of an object ("dns"). */
 #pragma once
 #include "core/text.h"
 #include "summary/window.h"
@@ -20,12 +22,12 @@ struct rowjson_name {
 };
 
 struct rowjson_writer {
-    struct window *w;        /* borrowed */
-    struct text_sink *out;   /* borrowed */
-    bool numbers;            /* distinct counts as numbers: the totals object, not the segment's row */
-    const char *group;       /* the open object, or NULL */
+    struct window *w;      /* borrowed */
+    struct text_sink *out; /* borrowed */
+    bool numbers;      /* distinct counts as numbers: the totals object, not the segment's row */
+    const char *group; /* the open object, or NULL */
     uint8_t group_len;
-    struct client client;    /* whose text stands in client_text: sorted rows repeat it */
+    struct client client; /* whose text stands in client_text: sorted rows repeat it */
     unsigned client_len;
     char client_text[512];
     struct rowjson_name names[ROW_KIND_N][ROWJSON_FIELDS_MAX]; /* keys, then values */
@@ -42,8 +44,9 @@ void rowjson_row(struct rowjson_writer *r, enum row_kind kind, const void *row);
 /* The same for what a full table turned away: `{"kind":"other","of":"peer",...}`, without keys. */
 void rowjson_other(struct rowjson_writer *r, enum row_kind kind, const void *row);
 
-/* Members of the totals object, `"packets":{...},...`. With a budget of bytes they may need several calls: the first writes all but
- * the tallies that exceed it, later ones go on. Starts from a zeroed cursor; returns whether more is to come. */
+/* Members of the totals object, `"packets":{...},...`. With a budget of bytes they may need several
+ * calls: the first writes all but the tallies that exceed it, later ones go on. Starts from a
+ * zeroed cursor; returns whether more is to come. */
 struct rowjson_cursor {
     unsigned part;
     size_t next[TALLY_N]; /* tallies of each family written so far */
@@ -53,7 +56,8 @@ bool rowjson_totals(struct rowjson_writer *r, struct rowjson_cursor *c, size_t b
 /* A JSON string of any bytes; see the top. */
 void rowjson_string(struct text_sink *out, const void *p, size_t len);
 
-/* Text of a site or client for people and rows: "home-7", "vlan:100", "id:8f00000000000001"; "mac:ac:ca:54:00:00:01". Returns its length; 0: none. */
+/* Text of a site or client for people and rows: "home-7", "vlan:100", "id:8f00000000000001";
+ * "mac:ac:ca:54:00:00:01". Returns its length; 0: none. */
 enum { ROWJSON_WHO_MAX = 80 };
 size_t rowjson_site(const struct window *w, uint64_t site, char text[static ROWJSON_WHO_MAX]);
 size_t rowjson_client(const struct client *c, char text[static ROWJSON_WHO_MAX]);
@@ -66,30 +70,38 @@ struct rowjson_reader {
     struct window *w;             /* rows are added to it */
     uint64_t start_s, length_s;   /* of the segment that is read */
     struct distinct_block *block; /* owned: one sketch at a time */
-    alignas(16) uint8_t row[1024], before[1024]; /* this row and, for the order, the one before it */
+    alignas(16) uint8_t row[1024],
+        before[1024]; /* this row and, for the order, the one before it */
     enum row_kind kind_before;
     bool has_before;
-    unsigned other_next;          /* the least kind the next `other` row may be of */
-    bool nameless;                /* the window had no room for a name of this row */
-    uint64_t strings_lost;        /* of the window when reading began */
-    struct totals totals;         /* what the totals rows held */
+    unsigned other_next;   /* the least kind the next `other` row may be of */
+    bool nameless;         /* the window had no room for a name of this row */
+    uint64_t strings_lost; /* of the window when reading began */
+    struct totals totals;  /* what the totals rows held */
 };
-MUST_CHECK bool rowjson_reader_init(struct rowjson_reader *r, struct window *w, uint64_t start_s, uint64_t length_s, struct err *e);
+MUST_CHECK bool rowjson_reader_init(struct rowjson_reader *r, struct window *w, uint64_t start_s,
+                                    uint64_t length_s, struct err *e);
 void rowjson_reader_free(struct rowjson_reader *r);
 
-/* Parses one line into an object with a "kind"; *kind points into it. NULL, and `e` set, where that fails. End it with rowjson_drop. */
+/* Parses one line into an object with a "kind"; *kind points into it. NULL, and `e` set, where that
+ * fails. End it with rowjson_drop. */
 struct json_t *rowjson_parse(const void *line, size_t len, const char **kind, struct err *e);
 void rowjson_drop(struct json_t *row);
 
-/* Finds what `kind` names. For "gateway" and "host" *client_kind tells them apart, else it is CLIENT_NONE. */
+/* Finds what `kind` names. For "gateway" and "host" *client_kind tells them apart, else it is
+ * CLIENT_NONE. */
 MUST_CHECK bool rowjson_kind_find(const char *kind, enum row_kind *found, uint8_t *client_kind);
 
-/* Each checks a whole row (types, ranges, unknown members, its place in the order) and adds it to the window. */
-MUST_CHECK bool rowjson_read_row(struct rowjson_reader *r, enum row_kind kind, uint8_t client_kind, struct json_t *row, struct err *e);
+/* Each checks a whole row (types, ranges, unknown members, its place in the order) and adds it to
+ * the window. */
+MUST_CHECK bool rowjson_read_row(struct rowjson_reader *r, enum row_kind kind, uint8_t client_kind,
+                                 struct json_t *row, struct err *e);
 MUST_CHECK bool rowjson_read_other(struct rowjson_reader *r, struct json_t *row, struct err *e);
 MUST_CHECK bool rowjson_read_totals(struct rowjson_reader *r, struct json_t *row, struct err *e);
 
-/* Reads V_SUM and V_COUNTS fields of `fields` (ending with F_END) from the members of `object` into `base`; any other member is refused. */
-MUST_CHECK bool rowjson_read_sums(const struct field *fields, struct json_t *object, void *base, struct err *e);
+/* Reads V_SUM and V_COUNTS fields of `fields` (ending with F_END) from the members of `object` into
+ * `base`; any other member is refused. */
+MUST_CHECK bool rowjson_read_sums(const struct field *fields, struct json_t *object, void *base,
+                                  struct err *e);
 /* Writes them: members of an object, after a comma where one is due. */
 void rowjson_sums(struct rowjson_writer *r, const struct field *fields, const void *base);

@@ -2,7 +2,8 @@
 
 #include "sinks/rowjson_value.h"
 
-/* A list of struct offer. Elements of `bytes` bytes are written in decimal (digits 0) or as "0x" and so many hex digits. */
+/* A list of struct offer. Elements of `bytes` bytes are written in decimal (digits 0) or as "0x"
+ * and so many hex digits. */
 struct list {
     const char *name;
     size_t at, n_at;
@@ -11,18 +12,14 @@ struct list {
 
 #define LIST(name, max, digits)                                                                    \
     {                                                                                              \
-        #name, offsetof(struct offer, name), offsetof(struct offer, n_##name), max,                \
+#name, offsetof(struct offer, name), offsetof(struct offer, n_##name), max,                \
             sizeof(((struct offer *)0)->name[0]), digits                                           \
     }
 static const struct list lists[] = {
-    LIST(versions, OFFER_VERSIONS_MAX, 4),
-    LIST(ciphers, OFFER_CIPHERS_MAX, 4),
-    LIST(extensions, OFFER_EXTENSIONS_MAX, 0),
-    LIST(groups, OFFER_GROUPS_MAX, 4),
-    LIST(signatures, OFFER_SIGNATURES_MAX, 4),
-    LIST(point_formats, OFFER_BYTES_MAX, 0),
-    LIST(compressions, OFFER_BYTES_MAX, 0),
-    LIST(kinds, OFFER_KINDS_MAX, 6),
+    LIST(versions, OFFER_VERSIONS_MAX, 4),     LIST(ciphers, OFFER_CIPHERS_MAX, 4),
+    LIST(extensions, OFFER_EXTENSIONS_MAX, 0), LIST(groups, OFFER_GROUPS_MAX, 4),
+    LIST(signatures, OFFER_SIGNATURES_MAX, 4), LIST(point_formats, OFFER_BYTES_MAX, 0),
+    LIST(compressions, OFFER_BYTES_MAX, 0),    LIST(kinds, OFFER_KINDS_MAX, 6),
 };
 enum { LISTS = sizeof lists / sizeof *lists };
 

@@ -1,4 +1,5 @@
-/* What a ClientHello offers (core/offer.h), as a row's object: lists of code points in the client's order, those that are empty left out. */
+/* What a ClientHello offers (core/offer.h), as a row's object: lists of code points in the client's
+ * order, those that are empty left out. */
 #pragma once
 #include "core/offer.h"
 #include "sinks/rowjson.h"

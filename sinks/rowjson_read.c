@@ -76,7 +76,8 @@ static bool named(const struct field *fields, const char *group, const char *nam
 {
     char full[128];
     size_t n = strlen(name);
-    snprintf(full, sizeof full, "%s%s%s", group != NULL ? group : "", group != NULL ? "." : "", name);
+    snprintf(full, sizeof full, "%s%s%s", group != NULL ? group : "", group != NULL ? "." : "",
+             name);
     for (const struct field *f = fields; f != NULL && f->type != F_END; f++)
         if (strcmp(f->name, full) == 0
             || (group == NULL && strncmp(f->name, name, n) == 0 && f->name[n] == '.'))
@@ -193,7 +194,8 @@ static bool read_keys(struct rowjson_reader *r, enum row_kind kind, uint8_t clie
         }
         if (!members_get(m, f->name, &v, e))
             return false;
-        if (v == NULL && (f->type == F_U8 || f->type == F_U16 || f->type == F_U32 || f->type == F_ENUM)) {
+        if (v == NULL
+            && (f->type == F_U8 || f->type == F_U16 || f->type == F_U32 || f->type == F_ENUM)) {
             err_set(e, "\"%s\" is missing", f->name);
             return false;
         }
@@ -203,7 +205,8 @@ static bool read_keys(struct rowjson_reader *r, enum row_kind kind, uint8_t clie
     return true;
 }
 
-/* Values that add up in the row itself go to `scratch`; those with storage of their own straight to `into`. */
+/* Values that add up in the row itself go to `scratch`; those with storage of their own straight to
+ * `into`. */
 static bool read_values(struct rowjson_reader *r, const struct field *fields, bool other,
                         const struct distinct_shape *shape, struct members *m, void *scratch,
                         void *into, struct err *e)
@@ -284,10 +287,8 @@ static bool offer_is_its_id(const struct rowjson_reader *r, enum row_kind kind, 
 bool rowjson_read_row(struct rowjson_reader *r, enum row_kind kind, uint8_t client_kind,
                       struct json_t *row, struct err *e)
 {
-    struct members m = {.object = row,
-                        .seen = 1,
-                        .keys = row_types[kind].keys,
-                        .values = row_types[kind].values};
+    struct members m = {
+        .object = row, .seen = 1, .keys = row_types[kind].keys, .values = row_types[kind].values};
     clear_row(r, kind);
     if (!read_keys(r, kind, client_kind, &m, e) || !in_order(r, kind, e))
         return err_in(e, "%s", row_types[kind].name);

@@ -1,14 +1,6 @@
 #include "sinks/rowjson_value.h"
 
-#include "sinks/rowjson_offer.h"
-
 #include <assert.h>
-
-static bool wrong(struct err *e, const char *what)
-{
-    err_set(e, "%s", what);
-    return false;
-}
 
 bool value_number(const json_t *v, uint64_t max, uint64_t *out, struct err *e)
 {
@@ -41,13 +33,13 @@ bool value_bytes(const char *text, size_t len, uint8_t *to, size_t max, size_t *
     for (size_t i = 0; i < len; i++) { /* jansson gives valid UTF-8 only */
         unsigned c = (uint8_t)text[i];
         if (c >= 0xe0)
-            return wrong(e, "a character that stands for no byte");
+            return value_wrong(e, "a character that stands for no byte");
         if (c >= 0x80 && ++i < len)
             c = (c & 0x1f) << 6 | ((uint8_t)text[i] & 0x3f);
         if (c == 0 || c > 0x100)
-            return wrong(e, "a character that stands for no byte");
+            return value_wrong(e, "a character that stands for no byte");
         if (*n == max)
-            return wrong(e, "text too long");
+            return value_wrong(e, "text too long");
         to[(*n)++] = (uint8_t)c; /* 0x100 stands for 0 */
     }
     return true;
@@ -86,8 +78,7 @@ bool value_hex(const char *text, size_t digits, uint64_t *out)
     return true;
 }
 
-/* A decimal number up to `max` without sign or leading zeros, to the end of `text`. */
-static bool decimal(const char *text, uint64_t max, uint64_t *out)
+bool value_decimal(const char *text, uint64_t max, uint64_t *out)
 {
     uint64_t v = 0;
     size_t n = strlen(text);
@@ -119,11 +110,11 @@ bool value_site(struct window *w, const json_t *v, uint64_t *site, struct err *e
     const char *text = json_string_value(v);
     uint64_t n;
     if (text == NULL || text[0] == '\0' || strlen(text) >= CONFIG_NAME_LEN)
-        return wrong(e, "no site");
+        return value_wrong(e, "no site");
     if (strchr(text, ':') == NULL) {
         for (const char *p = text; *p != '\0'; p++)
             if (*p <= 0x20 || *p >= 0x7f)
-                return wrong(e, "a site's name is printable ASCII");
+                return value_wrong(e, "a site's name is printable ASCII");
         *site = window_site_name(w, text);
         return true;
     }
@@ -133,8 +124,8 @@ bool value_site(struct window *w, const json_t *v, uint64_t *site, struct err *e
                           : after(&text, "vni:") ? SITE_VNI
                           : after(&text, "gre:") ? SITE_GRE
                                                  : SITE_NAMED;
-    if (kind == SITE_NAMED || !decimal(text, UINT32_MAX, &n))
-        return wrong(e, "no site: a name, or vlan:, vni:, gre: or id: with its number");
+    if (kind == SITE_NAMED || !value_decimal(text, UINT32_MAX, &n))
+        return value_wrong(e, "no site: a name, or vlan:, vni:, gre: or id: with its number");
     *site = site_of_number(kind, (uint32_t)n);
     return true;
 }
@@ -152,7 +143,7 @@ bool value_client_id(const json_t *v, struct client *c, struct err *e)
     uint64_t n;
     bool ok = false;
     if (text == NULL)
-        return wrong(e, "no text");
+        return value_wrong(e, "no text");
     if (after(&text, "mac:")) {
         c->by = BY_MAC;
         ok = mac_parse(text, c->id);
@@ -166,10 +157,12 @@ bool value_client_id(const json_t *v, struct client *c, struct err *e)
         to_be(c->id, ok ? n : 0, 8);
     } else if (after(&text, "vlan:") || after(&text, "vni:") || after(&text, "gre:")) {
         c->by = text[-2] == 'n' ? BY_VLAN : text[-2] == 'i' ? BY_VNI : BY_GRE;
-        ok = decimal(text, UINT32_MAX, &n);
+        ok = value_decimal(text, UINT32_MAX, &n);
         to_be(c->id, ok ? n : 0, 4);
     }
-    return ok || wrong(e, "no client: mac:, addr:, vlan:, vni:, gre: or file: and what it names");
+    return ok
+           || value_wrong(e,
+                          "no client: mac:, addr:, vlan:, vni:, gre: or file: and what it names");
 }
 
 /* ---- keys */
@@ -181,19 +174,19 @@ static bool key_text(const struct field *f, const char *text, uint8_t *at, struc
     switch ((enum field_type)f->type) {
     case F_ADDR:
         if (!addr_parse(text, &a))
-            return wrong(e, "no address");
+            return value_wrong(e, "no address");
         memcpy(at, a.b, sizeof a.b);
         return true;
     case F_MAC:
-        return mac_parse(text, at) || wrong(e, "no MAC address");
+        return mac_parse(text, at) || value_wrong(e, "no MAC address");
     case F_HEX16:
         if (text[0] != '0' || text[1] != 'x' || !value_hex(text + 2, 4, &n))
-            return wrong(e, "not 0x and four hex digits");
+            return value_wrong(e, "not 0x and four hex digits");
         memcpy(at, &(uint16_t){(uint16_t)n}, 2);
         return true;
     case F_ID64:
         if (!value_hex(text, 16, &n))
-            return wrong(e, "not 16 hex digits");
+            return value_wrong(e, "not 16 hex digits");
         memcpy(at, &n, 8);
         return true;
     default:
@@ -242,7 +235,7 @@ bool value_key(struct window *w, const struct field *f, const json_t *v, uint8_t
         break;
     }
     if (!json_is_string(v))
-        return wrong(e, "no text");
+        return value_wrong(e, "no text");
     if (f->type != F_STR)
         return key_text(f, json_string_value(v), at, e);
     if (!intern(w, json_string_value(v), json_string_length(v), &id, nameless, e))
@@ -272,242 +265,18 @@ bool value_tally_key(struct window *w, unsigned family, const char *text, size_t
         ok = colon != NULL && colon - text < (int)sizeof first;
         if (ok) {
             snprintf(first, sizeof first, "%.*s", (int)(colon - text), text);
-            ok = decimal(first, 255, &level) && decimal(colon + 1, 255, &n);
+            ok = value_decimal(first, 255, &level) && value_decimal(colon + 1, 255, &n);
         }
         n |= level << 8;
         break;
     default:
-        ok = decimal(text, UINT32_MAX, &n);
+        ok = value_decimal(text, UINT32_MAX, &n);
     }
     if (!ok) {
         err_set(e, "\"%s\" is no code of this kind", text);
         return false;
     }
     row->key.code = (uint32_t)n;
-    return true;
-}
-
-/* ---- values in the row */
-
-static bool counts(const struct field *f, const json_t *v, uint8_t *at, struct err *e)
-{
-    size_t each = f->type == V_COUNTS32 ? 4 : 8;
-    if (!json_is_object(v))
-        return wrong(e, "no object");
-    for (void *i = json_object_iter((json_t *)v); i != NULL;
-         i = json_object_iter_next((json_t *)v, i)) {
-        const char *key = json_object_iter_key(i);
-        uint64_t which = f->n, count;
-        if (f->names == NULL && !decimal(key, f->n - 1u, &which))
-            which = f->n;
-        for (unsigned k = 0; f->names != NULL && which == f->n && k < f->n; k++)
-            if (strcmp(f->names[k], key) == 0)
-                which = k;
-        if (which == f->n) {
-            err_set(e, "\"%s\" is not known", key);
-            return false;
-        }
-        if (!value_number(json_object_iter_value(i), each == 4 ? UINT32_MAX : INT64_MAX, &count, e))
-            return err_in(e, "\"%s\"", key);
-        if (each == 4)
-            memcpy(at + 4 * which, &(uint32_t){(uint32_t)count}, 4);
-        else
-            memcpy(at + 8 * which, &count, 8);
-    }
-    return true;
-}
-
-static bool bits(const struct field *f, const json_t *v, uint8_t *at, struct err *e)
-{
-    uint32_t set = 0;
-    if (!json_is_array(v))
-        return wrong(e, "no list");
-    for (size_t i = 0; i < json_array_size(v); i++) {
-        const json_t *item = json_array_get(v, i);
-        uint64_t bit;
-        if (f->names != NULL ? !value_name(item, f->names, f->n, &bit, e)
-                             : !value_number(item, f->n - 1u, &bit, e))
-            return false;
-        if (set >> bit != 0)
-            return wrong(e, "a list out of order");
-        set |= UINT32_C(1) << bit;
-    }
-    memcpy(at, &set, sizeof set);
-    return true;
-}
-
-static bool set8(const json_t *v, struct set8 *s, struct err *e)
-{
-    const json_t *values = json_object_get(v, "values"), *other = json_object_get(v, "other");
-    size_t n = json_array_size(values);
-    uint64_t number;
-    if (!json_is_array(values) || n > SET8_MAX
-        || json_object_size(v) != 1u + (other != NULL))
-        return wrong(e, "no object of up to 8 values and the count of others");
-    for (size_t i = 0; i < n; i++) {
-        const json_t *pair = json_array_get(values, i);
-        const char *text = json_string_value(json_array_get(pair, 0));
-        if (json_array_size(pair) != 2 || text == NULL || !value_hex(text, 8, &number))
-            return wrong(e, "no pair of 8 hex digits and a count");
-        s->value[i] = (uint32_t)number;
-        for (size_t k = 0; k < i; k++)
-            if (s->value[k] == s->value[i])
-                return wrong(e, "a value twice");
-        if (!value_number(json_array_get(pair, 1), UINT32_MAX, &number, e))
-            return false;
-        s->count[i] = (uint32_t)number;
-    }
-    s->n = (uint8_t)n;
-    number = 0;
-    if (other != NULL && !value_number(other, UINT32_MAX, &number, e))
-        return false;
-    s->other = (uint32_t)number;
-    return true;
-}
-
-bool value_sum(struct window *w, const struct field *f, const json_t *v, uint8_t *at, struct err *e)
-{
-    uint64_t n;
-    uint32_t id;
-    switch ((enum field_type)f->type) {
-    case V_SUM:
-    case V_MIN_NS:
-    case V_MAX_NS:
-        if (!value_number(v, INT64_MAX, &n, e))
-            return false;
-        memcpy(at, &n, 8);
-        return true;
-    case V_SUM32:
-    case V_MAX32:
-    case V_MIN32:
-        if (!value_number(v, UINT32_MAX, &n, e))
-            return false;
-        memcpy(at, &(uint32_t){(uint32_t)n}, 4);
-        return true;
-    case V_BITS32:
-        return bits(f, v, at, e);
-    case V_COUNTS32:
-    case V_COUNTS:
-        return counts(f, v, at, e);
-    case V_SET8:
-        return set8(v, (struct set8 *)(void *)at, e);
-    case V_BLOB:
-        if (!rowjson_offer_read(w, v, &id, e))
-            return false;
-        memcpy(at, &id, sizeof id);
-        return true;
-    default:
-        assert(!"a value in the row");
-        return false;
-    }
-}
-
-bool value_slots(const struct window *w, uint64_t start_s, uint64_t length_s, const json_t *v,
-                 uint8_t *at, struct err *e)
-{
-    uint64_t slots = 0, slot_s = slot_seconds(length_s), before = 0;
-    uint64_t coarse_s = slot_seconds(window_length_s(w)), shift_s = start_s - window_start_s(w);
-    if (!json_is_array(v))
-        return wrong(e, "no list");
-    for (size_t i = 0; i < json_array_size(v); i++) {
-        const json_t *pair = json_array_get(v, i);
-        uint64_t from, to;
-        if (json_array_size(pair) != 2)
-            return wrong(e, "no pair");
-        if (!value_number(json_array_get(pair, 0), length_s, &from, e)
-            || !value_number(json_array_get(pair, 1), length_s, &to, e))
-            return false;
-        bool aligned = from % slot_s == 0 && (to % slot_s == 0 || to == length_s);
-        if (from >= to || !aligned || (i > 0 && from <= before))
-            return wrong(e, "no intervals in order, aligned to slots");
-        before = to;
-        uint64_t last = (shift_s + to - 1) / coarse_s;
-        for (uint64_t k = (shift_s + from) / coarse_s; k <= last && k < 64; k++)
-            slots |= UINT64_C(1) << k;
-    }
-    memcpy(at, &slots, sizeof slots);
-    return true;
-}
-
-/* ---- values with storage of their own */
-
-bool value_hist(struct window *w, const json_t *v, struct hist *h, struct err *e)
-{
-    if (!json_is_object(v))
-        return wrong(e, "no object");
-    for (void *i = json_object_iter((json_t *)v); i != NULL;
-         i = json_object_iter_next((json_t *)v, i)) {
-        const char *key = json_object_iter_key(i);
-        uint64_t bucket, count;
-        bool below = key[0] == '-';
-        if (!decimal(key + below, HIST_MAX, &bucket) || (below && bucket == 0)) {
-            err_set(e, "\"%s\" is no bucket", key);
-            return false;
-        }
-        if (!value_number(json_object_iter_value(i), UINT32_MAX, &count, e))
-            return err_in(e, "\"%s\"", key);
-        if (count > 0)
-            window_hist_add(w, h, below ? -(int)bucket : (int)bucket, (uint32_t)count);
-    }
-    return true;
-}
-
-static bool registers(const json_t *v, const struct distinct_shape *shape, uint8_t reg[],
-                      struct err *e)
-{
-    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
-    const char *p = json_string_value(v);
-    size_t n = (size_t)1 << shape->p, i = 0;
-    if (p == NULL)
-        return wrong(e, "no text");
-    memset(reg, 0, n);
-    while (*p != '\0') {
-        const char *digit = strchr(digits, *p);
-        if (*p == '(') {
-            size_t run = 0;
-            for (p++; *p >= '0' && *p <= '9' && run <= n; p++)
-                run = run * 10 + (size_t)(*p - '0');
-            if (*p != ')' || run < 4 || run > n - i)
-                return wrong(e, "no run of zeros");
-            i += run;
-        } else if (digit == NULL || digit - digits > 65 - shape->p || i == n) {
-            return wrong(e, "no register");
-        } else {
-            reg[i++] = (uint8_t)(digit - digits);
-        }
-        p++;
-    }
-    return i == n || wrong(e, "too few registers");
-}
-
-bool value_distinct(struct window *w, const json_t *v, const struct distinct_shape *shape,
-                    struct distinct_block *block, struct distinct *d, struct err *e)
-{
-    const json_t *exact = json_object_get(v, "exact"), *hll = json_object_get(v, "hll");
-    uint64_t count;
-    if (json_object_size(v) != 2 || (exact == NULL) == (hll == NULL))
-        return wrong(e, "no object of count and exact or hll");
-    if (!value_number(json_object_get(v, "count"), INT64_MAX, &count, e))
-        return err_in(e, "\"count\"");
-    if (hll != NULL) { /* its count is an estimate, which may round otherwise elsewhere */
-        block->n = UINT32_MAX;
-        if (!registers(hll, shape, block->reg, e))
-            return err_in(e, "\"hll\"");
-    } else {
-        if (!json_is_array(exact) || json_array_size(exact) > shape->exact_max
-            || json_array_size(exact) != count)
-            return wrong(e, "its hashes are not as many as it says or may have");
-        block->n = (uint32_t)count;
-        for (size_t i = 0; i < count; i++) {
-            const char *text = json_string_value(json_array_get(exact, i));
-            if (text == NULL || !value_hex(text, 16, &block->hash[i])
-                || (i > 0 && block->hash[i] <= block->hash[i - 1]))
-                return wrong(e, "no hashes of 16 hex digits in order");
-        }
-    }
-    struct distinct_block *to = window_distinct_make(w, d, shape);
-    if (to != NULL) /* else counted as turned away */
-        distinct_merge(shape, to, block);
     return true;
 }
 

@@ -1,15 +1,19 @@
-/* Segments: a window's summary as NDJSON rows in zstd frames, written whole or not at all, and read back.
+/* Segments: a window's summary as NDJSON rows in zstd frames, written whole or not at all, and read
+ * back.
  *
- * Rows: `segment` first; then per kind in the order of enum row_kind (coverage, gateway and host, binding, peer, ntp, dns, tls, hello, unattributed),
- * each sorted; then `other` rows, `totals`, and `end` with row counts, the ledger and the SHA-256 of all bytes before its line. A segment is a pure function of
- * the window, the header below and the release. docs/summary.schema.json describes every row. */
+ * Rows: `segment` first; then per kind in the order of enum row_kind (coverage, gateway and host,
+ * binding, peer, ntp, dns, tls, hello, unattributed), each sorted; then `other` rows, `totals`, and
+ * `end` with row counts, the ledger and the SHA-256 of all bytes before its line. A segment is a
+ * pure function of the window, the header below and the release. docs/summary.schema.json describes
+ * every row. */
 #pragma once
 #include "core/err.h"
 #include "summary/window.h"
 
 #define SEGMENT_SCHEMA "tellscope.summary.v1"
 
-/* How many rows the tables could hold: what is merged with this segment must be cut alike. 0: not told. */
+/* How many rows the tables could hold: what is merged with this segment must be cut alike. 0: not
+ * told. */
 struct segment_limits {
     uint64_t clients, coverage, bindings, peers, ntp, dns, tls, hellos, tallies, string_bytes;
 };
@@ -20,15 +24,15 @@ struct segment_head {
     char config_hash[17];
     uint64_t start_s, length_s;
     uint64_t seed;
-    uint8_t scope;                /* enum scope */
+    uint8_t scope; /* enum scope */
     struct segment_limits limits;
-    bool interrupted;             /* a signal ended the run: what was read is here */
-    uint64_t rolled_from_s;       /* 0, or the window length it was rolled up from */
+    bool interrupted;       /* a signal ended the run: what was read is here */
+    uint64_t rolled_from_s; /* 0, or the window length it was rolled up from */
 };
 
 struct segment_options {
     int zstd_level;
-    bool force;                   /* replace a file with other bytes */
+    bool force; /* replace a file with other bytes */
 };
 
 /* Fills what the configuration says: sensor, config_hash, seed, scope, limits. */
@@ -39,26 +43,33 @@ void segment_limits_get(const struct segment_head *h, struct config *c);
 /* "summary-<sensor>-<start>-<end>.ndjson.zst" into `name` (at least 160 bytes). */
 void segment_name(const struct segment_head *h, char name[static 160]);
 
-/* Writes `w` as DIR/<segment_name>: aside, fsync, rename. A file of that name with the same rows is left as it is; with other rows it is an error
- * ("exists with other content; --force replaces it") unless o->force. On failure nothing is left behind. `sha256`: of the uncompressed rows before `end`; may be NULL. */
-MUST_CHECK bool segment_write(struct window *w, const struct segment_head *h, const char *dir, const struct segment_options *o,
-                              uint8_t sha256[32], struct err *e);
+/* Writes `w` as DIR/<segment_name>: aside, fsync, rename. A file of that name with the same rows is
+ * left as it is; with other rows it is an error
+ * ("exists with other content; --force replaces it") unless o->force. On failure nothing is left
+ * behind. `sha256`: of the uncompressed rows before `end`; may be NULL. */
+MUST_CHECK bool segment_write(struct window *w, const struct segment_head *h, const char *dir,
+                              const struct segment_options *o, uint8_t sha256[32], struct err *e);
 
 /* The same as the file `path`. */
-MUST_CHECK bool segment_write_file(struct window *w, const struct segment_head *h, const char *path, const struct segment_options *o,
-                                   uint8_t sha256[32], struct err *e);
+MUST_CHECK bool segment_write_file(struct window *w, const struct segment_head *h, const char *path,
+                                   const struct segment_options *o, uint8_t sha256[32],
+                                   struct err *e);
 
 /* The same into an open file descriptor, at its offset (spilled runs). */
-MUST_CHECK bool segment_write_fd(struct window *w, const struct segment_head *h, int fd, int zstd_level, uint8_t sha256[32], struct err *e);
+MUST_CHECK bool segment_write_fd(struct window *w, const struct segment_head *h, int fd,
+                                 int zstd_level, uint8_t sha256[32], struct err *e);
 
 /* Reads the head (first row) of a segment. */
 struct segment_reader;
-MUST_CHECK bool segment_open(struct segment_reader **r, const char *path, struct segment_head *h, struct err *e);
+MUST_CHECK bool segment_open(struct segment_reader **r, const char *path, struct segment_head *h,
+                             struct err *e);
 /* The same for `len` bytes at `offset` of an open descriptor; it is not closed. */
-MUST_CHECK bool segment_open_fd(struct segment_reader **r, int fd, uint64_t offset, uint64_t len, const char *what,
-                                struct segment_head *h, struct err *e);
+MUST_CHECK bool segment_open_fd(struct segment_reader **r, int fd, uint64_t offset, uint64_t len,
+                                const char *what, struct segment_head *h, struct err *e);
 
-/* Adds all rows to `w` (whose start and length must contain the segment's, see window_merge). Every row is checked: types, ranges, unknown keys, order, counts and SHA-256
- * of the `end` row. On failure `e` names file and line, and `w` is spoiled: reset it. `sha256` as above; may be NULL. */
-MUST_CHECK bool segment_read(struct segment_reader *r, struct window *w, uint8_t sha256[32], struct err *e);
+/* Adds all rows to `w` (whose start and length must contain the segment's, see window_merge). Every
+ * row is checked: types, ranges, unknown keys, order, counts and SHA-256 of the `end` row. On
+ * failure `e` names file and line, and `w` is spoiled: reset it. `sha256` as above; may be NULL. */
+MUST_CHECK bool segment_read(struct segment_reader *r, struct window *w, uint8_t sha256[32],
+                             struct err *e);
 void segment_close(struct segment_reader *r);

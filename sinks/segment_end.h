@@ -3,7 +3,7 @@
 #include "sinks/rowjson.h"
 #include "sinks/segment.h"
 
-extern const char *const segment_scope_names[2]; /* by enum scope */
+extern const char *const segment_scope_names[2];  /* by enum scope */
 extern const struct field segment_limit_fields[]; /* of struct segment_limits; ends with F_END */
 enum { SEGMENT_LIMITS_N = sizeof(struct segment_limits) / sizeof(uint64_t) };
 

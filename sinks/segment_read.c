@@ -22,12 +22,6 @@ struct segment_reader {
     struct segment_head head;
 };
 
-static bool wrong(struct err *e, const char *what)
-{
-    err_set(e, "%s", what);
-    return false;
-}
-
 /* Puts file and line in front. */
 static bool at_line(const struct segment_reader *r, struct err *e)
 {
@@ -42,7 +36,7 @@ static bool read_time(const json_t *v, uint64_t *s, struct err *e)
     struct tm tm = {0};
     const char *rest = text != NULL ? strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm) : NULL;
     if (rest == NULL || *rest != '\0')
-        return wrong(e, "no time such as 2018-02-28T12:00:00Z");
+        return value_wrong(e, "no time such as 2018-02-28T12:00:00Z");
     time_t when = timegm(&tm);
     struct text_sink again = {0};
     bool same = false;
@@ -52,7 +46,7 @@ static bool read_time(const json_t *v, uint64_t *s, struct err *e)
     }
     text_free(&again);
     *s = (uint64_t)when;
-    return same || wrong(e, "no time such as 2018-02-28T12:00:00Z");
+    return same || value_wrong(e, "no time such as 2018-02-28T12:00:00Z");
 }
 
 static bool read_text(const json_t *v, char *to, size_t size, const char *chars, struct err *e)
@@ -88,21 +82,22 @@ static bool read_limits(json_t *v, struct segment_limits *limits, struct err *e)
     json_t *row = json_object();
     bool ok = row != NULL && json_object_set(row, "limits", v) == 0
                   ? rowjson_read_sums(segment_limit_fields, row, limits, e)
-                  : wrong(e, "out of memory");
+                  : value_wrong(e, "out of memory");
     json_decref(row);
     for (const struct field *f = segment_limit_fields; ok && f->type != F_END; f++) {
         uint64_t limit;
         memcpy(&limit, (const uint8_t *)limits + f->at, sizeof limit);
         bool strings = f->at == offsetof(struct segment_limits, string_bytes);
         if (limit > UINT64_C(1) << (strings ? STRINGS_LOG_MAX : ROWS_LOG_MAX))
-            ok = wrong(e, "more than any configuration may say");
+            ok = value_wrong(e, "more than any configuration may say");
     }
     return ok;
 }
 
 static bool read_head_values(const json_t *row, struct segment_head *h, struct err *e)
 {
-    static const char alnum[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+~";
+    static const char alnum[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-+~";
     static const char hex[] = "0123456789abcdef";
     const json_t *interrupted = json_object_get(row, "interrupted");
     const json_t *rolled = json_object_get(row, "rolled_up_from_s");
@@ -112,7 +107,7 @@ static bool read_head_values(const json_t *row, struct segment_head *h, struct e
     if (!read_text(json_object_get(row, "sensor"), h->sensor, sizeof h->sensor, alnum, e))
         return err_in(e, "\"sensor\"");
     if (h->sensor[0] == '\0')
-        return wrong(e, "\"sensor\": empty");
+        return value_wrong(e, "\"sensor\": empty");
     if (!read_time(json_object_get(row, "start"), &h->start_s, e))
         return err_in(e, "\"start\"");
     if (!read_time(json_object_get(row, "end"), &end_s, e))
@@ -120,26 +115,26 @@ static bool read_head_values(const json_t *row, struct segment_head *h, struct e
     if (!value_number(json_object_get(row, "window_s"), 86400, &h->length_s, e))
         return err_in(e, "\"window_s\"");
     if (h->length_s == 0 || end_s != h->start_s + h->length_s)
-        return wrong(e, "start, end and window_s do not fit together");
+        return value_wrong(e, "start, end and window_s do not fit together");
     if (!read_text(json_object_get(row, "release"), h->release, sizeof h->release, alnum, e))
         return err_in(e, "\"release\"");
     if (!read_text(json_object_get(row, "config"), h->config_hash, sizeof h->config_hash, hex, e))
         return err_in(e, "\"config\"");
     if (seed == NULL || !value_hex(seed, 16, &h->seed))
-        return wrong(e, "\"seed\": not 16 hex digits");
+        return value_wrong(e, "\"seed\": not 16 hex digits");
     if (interrupted != NULL && !json_is_true(interrupted))
-        return wrong(e, "\"interrupted\": may only be true");
+        return value_wrong(e, "\"interrupted\": may only be true");
     h->interrupted = interrupted != NULL;
     if (rolled != NULL
         && (!value_number(rolled, h->length_s - 1, &h->rolled_from_s, e) || h->rolled_from_s == 0))
-        return wrong(e, "\"rolled_up_from_s\": no shorter window");
+        return value_wrong(e, "\"rolled_up_from_s\": no shorter window");
     if (!value_name(json_object_get(row, "scope"), segment_scope_names, 2, &scope, e))
         return err_in(e, "\"scope\"");
     h->scope = (uint8_t)scope;
     if (!read_limits(limits, &h->limits, e))
         return err_in(e, "\"limits\"");
     if (json_object_size(row) != 10u + h->interrupted + (rolled != NULL) + (limits != NULL))
-        return wrong(e, "a member that does not belong here");
+        return value_wrong(e, "a member that does not belong here");
     return true;
 }
 
@@ -151,14 +146,14 @@ static bool read_head(struct segment_reader *r, struct err *e)
     if (!zstd_in_line(r->in, ROWJSON_LINE_MAX, &line, &len, e))
         return false;
     if (line == NULL)
-        return wrong(e, "empty");
+        return value_wrong(e, "empty");
     struct json_t *row = rowjson_parse(line, len, &kind, e);
     if (row == NULL)
         return false;
     r->head = (struct segment_head){0};
     bool ok = strcmp(kind, "segment") == 0
                   ? read_schema(row, e) && read_head_values(row, &r->head, e)
-                  : wrong(e, "the first row is no \"segment\"");
+                  : value_wrong(e, "the first row is no \"segment\"");
     rowjson_drop(row);
     if (ok) {
         sha256_add(r->sha, line, len);
@@ -173,7 +168,7 @@ bool segment_open_fd(struct segment_reader **out, int fd, uint64_t offset, uint6
     struct segment_reader *r = calloc(1, sizeof *r);
     if (r == NULL || (r->what = strdup(what)) == NULL) {
         free(r);
-        return wrong(e, "out of memory");
+        return value_wrong(e, "out of memory");
     }
     r->fd = fd;
     bool ok = (sha256_new(&r->sha, e) && zstd_in_new(&r->in, fd, offset, len, e) && read_head(r, e))
@@ -222,7 +217,7 @@ enum phase { PHASE_ROWS, PHASE_OTHER, PHASE_TOTALS, PHASE_END };
 static bool enter(enum phase *now, enum phase next, struct err *e)
 {
     if (next < *now)
-        return wrong(e, "row out of order");
+        return value_wrong(e, "row out of order");
     *now = next;
     return true;
 }
@@ -255,26 +250,26 @@ static bool read_end(struct segment_reader *r, struct json_t *row, const struct 
     struct segment_end told = {0};
     char hex[65] = "";
     if (!sha256_get(r->sha, sha256))
-        return wrong(e, "SHA-256 failed");
+        return value_wrong(e, "SHA-256 failed");
     for (int i = 0; i < 32; i++)
         snprintf(hex + 2 * i, 3, "%02x", sha256[i]);
     const char *hash = json_string_value(json_object_get(row, "sha256"));
     if (hash == NULL || strcmp(hash, hex) != 0)
-        return wrong(e, "the rows are not those that were written: their SHA-256 differs");
+        return value_wrong(e, "the rows are not those that were written: their SHA-256 differs");
     (void)json_object_del(row, "sha256");
     (void)json_object_del(row, "kind");
     segment_end_format(&format);
     if (!rowjson_read_sums(format.fields, row, &told, e))
         return err_in(e, "end");
     if (memcmp(told.rows, seen->rows, sizeof told.rows) != 0)
-        return wrong(e, "end: its row counts are not those of the rows");
+        return value_wrong(e, "end: its row counts are not those of the rows");
     if (memcmp(&told, seen, sizeof told) != 0)
-        return wrong(e, "end: its ledger is not that of the totals");
+        return value_wrong(e, "end: its ledger is not that of the totals");
     uint64_t sum = 0;
     for (int o = 0; o < OUT_N; o++)
         sum += told.outcome[o];
     if (sum != told.read)
-        return wrong(e, "end: the outcomes do not add up to the packets read");
+        return value_wrong(e, "end: the outcomes do not add up to the packets read");
     return true;
 }
 
@@ -291,7 +286,7 @@ static bool read_rows(struct segment_reader *r, struct rowjson_reader *rows, uin
         if (!zstd_in_line(r->in, ROWJSON_LINE_MAX, &line, &len, e))
             return false;
         if (line == NULL)
-            return wrong(e, "the file ends before its end row");
+            return value_wrong(e, "the file ends before its end row");
         struct json_t *row = rowjson_parse(line, len, &kind, e);
         if (row == NULL)
             return false;
@@ -299,7 +294,7 @@ static bool read_rows(struct segment_reader *r, struct rowjson_reader *rows, uin
         if (strcmp(kind, "end") == 0) {
             segment_end_ledger(&seen, &rows->totals);
             ok = phase == PHASE_TOTALS ? read_end(r, row, &seen, sha256, e)
-                                       : wrong(e, "no totals before the end row");
+                                       : value_wrong(e, "no totals before the end row");
             phase = PHASE_END;
         } else {
             ok = read_row(rows, kind, row, &phase, &seen, e);
@@ -313,7 +308,7 @@ static bool read_rows(struct segment_reader *r, struct rowjson_reader *rows, uin
     r->line++;
     if (!zstd_in_line(r->in, ROWJSON_LINE_MAX, &line, &len, e))
         return false;
-    return line == NULL || wrong(e, "rows after the end row");
+    return line == NULL || value_wrong(e, "rows after the end row");
 }
 
 bool segment_read(struct segment_reader *r, struct window *w, uint8_t sha256[32], struct err *e)
@@ -322,16 +317,16 @@ bool segment_read(struct segment_reader *r, struct window *w, uint8_t sha256[32]
     uint64_t start_s = window_start_s(w), end_s = start_s + window_length_s(w);
     uint8_t digest[32];
     if (h->start_s < start_s || h->start_s + h->length_s > end_s) {
-        wrong(e, "lies outside the window it is read into");
+        value_wrong(e, "lies outside the window it is read into");
         return err_in(e, "%s", r->what);
     }
     struct rowjson_reader *rows = malloc(sizeof *rows);
     if (rows == NULL) {
-        wrong(e, "out of memory");
+        value_wrong(e, "out of memory");
         return err_in(e, "%s", r->what);
     }
-    bool ok = rowjson_reader_init(rows, w, h->start_s, h->length_s, e)
-              && read_rows(r, rows, digest, e);
+    bool ok =
+        rowjson_reader_init(rows, w, h->start_s, h->length_s, e) && read_rows(r, rows, digest, e);
     rowjson_reader_free(rows);
     free(rows);
     if (ok && sha256 != NULL)

@@ -47,9 +47,8 @@ static bool put_rows(struct rowjson_writer *r, struct zstd_out *z, struct segmen
             rowjson_row(r, kind, rows[i]);
             if (!zstd_out_line(z, e))
                 return false;
-            uint8_t who = kind == ROW_CLIENT
-                              ? ((const struct row_client *)rows[i])->key.client.kind
-                              : CLIENT_NONE;
+            uint8_t who = kind == ROW_CLIENT ? ((const struct row_client *)rows[i])->key.client.kind
+                                             : CLIENT_NONE;
             end->rows[segment_end_slot(kind, who)]++;
         }
     }
@@ -116,8 +115,7 @@ bool segment_write_fd(struct window *w, const struct segment_head *h, int fd, in
     if (ok) {
         rowjson_writer_init(r, w, zstd_out_text(z));
         put_head(r, h);
-        ok = put_rows(r, z, &end, e) && put_totals(r, z, &end, e)
-             && put_end(r, z, &end, digest, e);
+        ok = put_rows(r, z, &end, e) && put_totals(r, z, &end, e) && put_end(r, z, &end, digest, e);
     }
     if (ok && sha256 != NULL)
         memcpy(sha256, digest, sizeof digest);
@@ -148,8 +146,7 @@ static bool same_lines(struct zstd_in *a, struct zstd_in *b)
         if (!zstd_in_line(a, ROWJSON_LINE_MAX, &x, &x_len, &ignored)
             || !zstd_in_line(b, ROWJSON_LINE_MAX, &y, &y_len, &ignored))
             return false;
-        if (x_len != y_len || (x == NULL) != (y == NULL)
-            || (x != NULL && memcmp(x, y, x_len) != 0))
+        if (x_len != y_len || (x == NULL) != (y == NULL) || (x != NULL && memcmp(x, y, x_len) != 0))
             return false;
     } while (x != NULL);
     return true;

@@ -121,7 +121,8 @@ static void print_packets(const struct totals *t, const struct totals_extra *x,
                           struct text_sink *out)
 {
     uint64_t sum = 0;
-    text_printf(out, "Packets: %llu read, %llu bytes on the wire, %llu captured; IPv4 %llu, IPv6 %llu\n",
+    text_printf(out,
+                "Packets: %llu read, %llu bytes on the wire, %llu captured; IPv4 %llu, IPv6 %llu\n",
                 (unsigned long long)t->packets.read, (unsigned long long)t->packets.bytes_wire,
                 (unsigned long long)t->packets.bytes_captured, (unsigned long long)t->ip_v4,
                 (unsigned long long)t->ip_v6);
@@ -129,7 +130,8 @@ static void print_packets(const struct totals *t, const struct totals_extra *x,
     for (int o = 0; o < OUT_N; o++) {
         sum += t->packets.outcome[o];
         if (t->packets.outcome[o] > 0)
-            text_printf(out, " %s %llu", outcome_name[o], (unsigned long long)t->packets.outcome[o]);
+            text_printf(out, " %s %llu", outcome_name[o],
+                        (unsigned long long)t->packets.outcome[o]);
     }
     text_printf(out, " (%llu accounted for)\n", (unsigned long long)sum);
     if (t->ledger.lost_packets > 0)
@@ -186,7 +188,7 @@ static uint64_t client_weight(const void *row)
 
 static void print_gateways(struct window *w, struct text_sink *out)
 {
-    static const char *const heads[] = {"client", "site", "packets", "bytes",   "ntp",
+    static const char *const heads[] = {"client", "site", "packets", "bytes",    "ntp",
                                         "dns",    "tls",  "remotes", "last seen"};
     struct table_top t = table_top_rows(w, ROW_CLIENT, client_weight);
     struct grid g;
@@ -255,8 +257,9 @@ static void cell_strata(struct grid *g, uint32_t strata)
 
 static void print_ntp(struct window *w, struct text_sink *out)
 {
-    static const char *const heads[] = {"client",  "role",  "peer",   "requests", "replies", "answered",
-                                        "stratum", "refid", "offset", "delay",    "invalid"};
+    static const char *const heads[] = {"client",  "role",     "peer",    "requests",
+                                        "replies", "answered", "stratum", "refid",
+                                        "offset",  "delay",    "invalid"};
     struct table_top t = table_top_rows(w, ROW_NTP, ntp_weight);
     struct grid g;
     char text[TABLE_TEXT_MAX];
@@ -297,7 +300,8 @@ static void cell_rcodes(struct grid *g, const struct row_dns *d)
         if (d->by_rcode[r] == 0)
             continue;
         dns_rcode_text((uint16_t)r, name);
-        n += (size_t)snprintf(text + n, sizeof text - n, n > 0 ? " %s %u" : "%s %u", name, d->by_rcode[r]);
+        n += (size_t)snprintf(text + n, sizeof text - n, n > 0 ? " %s %u" : "%s %u", name,
+                              d->by_rcode[r]);
         if (n >= GRID_CELL_MAX)
             break;
     }

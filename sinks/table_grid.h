@@ -5,8 +5,9 @@
 enum { GRID_COLUMNS = 12, GRID_CELL_MAX = 64 };
 
 struct grid {
-    struct text_sink text; /* cells, each ended by a NUL, row after row; the heads are the first row */
-    const char *align;     /* a letter a column: 'l' or 'r' */
+    struct text_sink
+        text;          /* cells, each ended by a NUL, row after row; the heads are the first row */
+    const char *align; /* a letter a column: 'l' or 'r' */
     unsigned columns, cells;
     unsigned width[GRID_COLUMNS];
 };

@@ -51,7 +51,10 @@ struct server {
 /* RFC 6176, RFC 7568, RFC 8996. */
 static unsigned weakness(uint16_t version)
 {
-    return version == 0x0002 ? 4 : version == 0x0300 ? 3 : version == 0x0301 ? 2 : version == 0x0302;
+    return version == 0x0002   ? 4
+           : version == 0x0300 ? 3
+           : version == 0x0301 ? 2
+                               : version == 0x0302;
 }
 
 static void add_once(uint16_t list[], unsigned *n, unsigned max, uint16_t v)

@@ -9,7 +9,8 @@ struct totals_extra {
     bool has_clients;          /* write them */
 };
 
-/* Writes `"packets":{...},"ip":{...},...` (members without the outer braces; a comma first where `out` does not end in a brace) of `w`. */
+/* Writes `"packets":{...},"ip":{...},...` (members without the outer braces; a comma first where
+ * `out` does not end in a brace) of `w`. */
 void totals_members(struct window *w, struct text_sink *out);
 
 /* The whole contract object "tellscope.totals.v1", one line. */

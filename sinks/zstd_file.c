@@ -77,7 +77,8 @@ bool zstd_out_new(struct zstd_out **out, int fd, int level, struct err *e)
         return false;
     }
     z->zstd = ZSTD_createCCtx();
-    if (z->zstd == NULL || ZSTD_isError(ZSTD_CCtx_setParameter(z->zstd, ZSTD_c_compressionLevel, level))
+    if (z->zstd == NULL
+        || ZSTD_isError(ZSTD_CCtx_setParameter(z->zstd, ZSTD_c_compressionLevel, level))
         || ZSTD_isError(ZSTD_CCtx_setParameter(z->zstd, ZSTD_c_checksumFlag, 1))) {
         zstd_out_free(z);
         err_set(e, "zstd cannot be set up");
@@ -183,11 +184,11 @@ struct zstd_in {
     int fd;
     uint64_t offset, left; /* of compressed bytes not read yet */
     ZSTD_DCtx *zstd;
-    size_t hint;           /* 0: between frames */
-    bool pending;          /* the decoder may hold text it had no room for */
+    size_t hint;  /* 0: between frames */
+    bool pending; /* the decoder may hold text it had no room for */
     uint8_t in[IN_BYTES];
     ZSTD_inBuffer input;
-    char *text;            /* decompressed: lines given out, then what is left */
+    char *text; /* decompressed: lines given out, then what is left */
     size_t from, to, cap;
 };
 

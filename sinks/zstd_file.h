@@ -1,6 +1,7 @@
 /* Lines in zstd frames: written with their SHA-256, read back one by one.
  *
- * A frame holds whole lines, at least ZSTD_FRAME_BYTES but in the last one, and its own checksum. */
+ * A frame holds whole lines, at least ZSTD_FRAME_BYTES but in the last one, and its own checksum.
+ */
 #pragma once
 #include "core/text.h"
 
@@ -30,13 +31,16 @@ MUST_CHECK bool zstd_out_end(struct zstd_out *z, struct err *e);
 
 struct zstd_in;
 
-/* Reads `len` bytes (UINT64_MAX: to the end of the file) at `offset` of `fd`, without moving its offset; the descriptor stays the caller's. */
-MUST_CHECK bool zstd_in_new(struct zstd_in **z, int fd, uint64_t offset, uint64_t len, struct err *e);
+/* Reads `len` bytes (UINT64_MAX: to the end of the file) at `offset` of `fd`, without moving its
+ * offset; the descriptor stays the caller's. */
+MUST_CHECK bool zstd_in_new(struct zstd_in **z, int fd, uint64_t offset, uint64_t len,
+                            struct err *e);
 void zstd_in_free(struct zstd_in *z);
 
-/* The next line, without its newline, valid until the next call; *line is NULL at the end. A line longer than `max` bytes, a damaged or cut
- * frame and a last line without newline are failures. */
-MUST_CHECK bool zstd_in_line(struct zstd_in *z, size_t max, const char **line, size_t *len, struct err *e);
+/* The next line, without its newline, valid until the next call; *line is NULL at the end. A line
+ * longer than `max` bytes, a damaged or cut frame and a last line without newline are failures. */
+MUST_CHECK bool zstd_in_line(struct zstd_in *z, size_t max, const char **line, size_t *len,
+                             struct err *e);
 
 /* ---- hashing, for readers that check what they read */
 

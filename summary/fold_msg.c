@@ -5,17 +5,41 @@
 
 enum { NTP_PORT = 123, DNS_PORT = 53 };
 
-void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,
-               uint64_t count)
+static struct row_tally *tally_row(struct window *w, enum tally family, uint32_t code,
+                                   struct bytes name)
 {
     KEY(row_tally) key = {.family = family, .code = code};
     uint64_t name_hash = name.len > 0 ? strings_hash(name.p, name.len) : 0;
     uint64_t hash = key_hash_strings(w, ROW_TALLY, &key, name_hash, 0);
     if (name.len > 0 && !rowtab_refuses(&w->tabs[ROW_TALLY], hash))
         key.name = window_intern(w, name.p, name.len);
-    struct row_tally *row = name.len > 0 && key.name == 0 ? window_other_make(w, ROW_TALLY)
-                                                          : row_get(w, ROW_TALLY, hash, &key);
-    row->count += count;
+    return name.len > 0 && key.name == 0 ? window_other_make(w, ROW_TALLY)
+                                         : row_get(w, ROW_TALLY, hash, &key);
+}
+
+/* Question types and response codes come with every DNS message: their rows are remembered. */
+static void tally_often(struct window *w, enum tally family, uint32_t code)
+{
+    static_assert(TALLY_DNS_QTYPE < 2 && TALLY_DNS_RCODE < 2, "the families of tally_near");
+    struct rowtab *t = &w->tabs[ROW_TALLY];
+    if (code < 256) {
+        struct row_tally *row = rowtab_at(t, w->tally_near[family][code]);
+        if (w->tally_near[family][code] < t->n && row->key.family == family
+            && row->key.code == code) {
+            row->count++;
+            return;
+        }
+    }
+    struct row_tally *row = tally_row(w, family, code, (struct bytes){0});
+    row->count++;
+    if (code < 256 && row != window_other(w, ROW_TALLY))
+        w->tally_near[family][code] = (uint32_t)(((uint8_t *)row - t->rows) / t->row_size);
+}
+
+void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,
+               uint64_t count)
+{
+    tally_row(w, family, code, name)->count += count;
 }
 
 static struct bytes name_of(const struct window *w, struct bytes name, bool lower,
@@ -86,7 +110,15 @@ static void ntp_count(struct row_ntp *r, const struct ntp_msg *n)
         set8_add(&r->refids, n->refid, 1);
 }
 
-static void fold_ntp(struct window *w, const struct msg *m, enum msg_part part)
+static KEY(row_ntp) ntp_key(const struct msg *m, int side, int client_side)
+{
+    return (KEY(row_ntp)){.client = m->rec->client[side],
+                          .peer = *side_addr(m->rec, !side),
+                          .role = side == client_side ? ROLE_CLIENT : ROLE_SERVER};
+}
+
+static void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *hint,
+                     enum msg_part part)
 {
     const struct ntp_msg *n = &m->ntp;
     const struct rec *rec = m->rec;
@@ -99,12 +131,10 @@ static void fold_ntp(struct window *w, const struct msg *m, enum msg_part part)
     }
     int client_side = ntp_client_side(m);
     for (int side = 0; side < 2; side++) {
-        if (!side_visible(w, rec, side))
+        if (hint->row[side] == 0)
             continue;
-        KEY(row_ntp) key = {.client = rec->client[side],
-                            .peer = *side_addr(rec, !side),
-                            .role = side == client_side ? ROLE_CLIENT : ROLE_SERVER};
-        struct row_ntp *r = row_get(w, ROW_NTP, key_hash(w, ROW_NTP, &key), &key);
+        KEY(row_ntp) key = ntp_key(m, side, client_side);
+        struct row_ntp *r = row_get(w, ROW_NTP, hint->row[side], &key);
         if (part == PART_MESSAGE) {
             ntp_count(r, n);
         } else {
@@ -133,37 +163,51 @@ static void binding_count(struct row_binding *b, uint64_t ts_ns, bool matched)
     b->last_ns = ts_ns > b->last_ns ? ts_ns : b->last_ns;
 }
 
+static bool is_address(const struct dns_answer *a)
+{
+    return a->section == 0 && (a->rtype == 1 || a->rtype == 28);
+}
+
+static KEY(row_binding) binding_key(const struct msg *m, int client_side,
+                                    const struct dns_answer *a)
+{
+    return (KEY(row_binding)){.client = {.site = m->rec->client[client_side].site},
+                              .addr = a->addr,
+                              .kind = BIND_DNS};
+}
+
 /* The addresses a name was resolved to, as the asking client was told. */
-static void bind_answers(struct window *w, const struct msg *m, int client_side)
+static void bind_answers(struct window *w, const struct msg *m, const struct message_hint *hint,
+                         int client_side)
 {
     const struct dns_msg *d = &m->dns;
     char text[NAME_MAX_TEXT];
+    if (hint->name == 0)
+        return;
     struct bytes name = {0};
-    uint64_t name_hash = 0;
+    uint32_t value = 0; /* the name's id, once it is needed */
+    uint32_t client = (uint32_t)key_hash(w, ROW_CLIENT, &m->rec->client[client_side]);
+    uint32_t resolver = (uint32_t)hash_bytes(side_addr(m->rec, !client_side)->b, 16, 0);
+    unsigned n = 0;
     for (unsigned i = 0; i < d->n_answers; i++) {
         const struct dns_answer *a = &d->answers[i];
-        if (a->section != 0 || (a->rtype != 1 && a->rtype != 28))
+        if (!is_address(a))
             continue;
-        if (name.p == NULL) {
+        KEY(row_binding) key = binding_key(m, client_side, a);
+        uint64_t hash = n < HINT_ANSWERS ? hint->binding[n++]
+                                         : key_hash_strings(w, ROW_BINDING, &key, hint->name, 0);
+        if (value == 0 && !rowtab_refuses(&w->tabs[ROW_BINDING], hash)) {
             name = name_of(w, d->questions[0].name, true, text);
-            name_hash = name.len > 0 ? strings_hash(name.p, name.len) : 0;
+            value = strings_intern(&w->strings, name.p, name.len, hint->name);
+            w->totals.ledger.strings_turned_away += value == 0;
         }
-        if (name.len == 0)
-            return;
-        KEY(row_binding) key = {.client = {.site = m->rec->client[client_side].site},
-                                .addr = a->addr,
-                                .kind = BIND_DNS};
-        uint64_t hash = key_hash_strings(w, ROW_BINDING, &key, name_hash, 0);
-        if (!rowtab_refuses(&w->tabs[ROW_BINDING], hash))
-            key.value = window_intern(w, name.p, name.len);
+        key.value = rowtab_refuses(&w->tabs[ROW_BINDING], hash) ? 0 : value;
         struct row_binding *b = key.value == 0 ? window_other_make(w, ROW_BINDING)
                                                : row_get(w, ROW_BINDING, hash, &key);
         binding_count(b, m->ts_ns, d->matched);
         b->ttl_max_s = a->ttl_s > b->ttl_max_s ? a->ttl_s : b->ttl_max_s;
-        set8_add(&b->clients,
-                 (uint32_t)key_hash(w, ROW_CLIENT, &m->rec->client[client_side]), 1);
-        set8_add(&b->resolvers,
-                 (uint32_t)hash_bytes(side_addr(m->rec, !client_side)->b, 16, 0), 1);
+        set8_add(&b->clients, client, 1);
+        set8_add(&b->resolvers, resolver, 1);
     }
 }
 
@@ -186,9 +230,9 @@ static void dns_totals(struct window *w, const struct msg *m)
     *(d->response ? &t->dns.responses : &t->dns.queries) += 1;
     t->dns.malformed += d->malformed;
     if (d->response)
-        tally_add(w, TALLY_DNS_RCODE, d->rcode, (struct bytes){0}, 1);
+        tally_often(w, TALLY_DNS_RCODE, d->rcode);
     for (unsigned i = 0; i < d->n_questions; i++) {
-        tally_add(w, TALLY_DNS_QTYPE, d->questions[i].qtype, (struct bytes){0}, 1);
+        tally_often(w, TALLY_DNS_QTYPE, d->questions[i].qtype);
         struct distinct_block *b = window_distinct_make(w, &t->dns.qnames, &distinct_large);
         struct bytes name = d->questions[i].name;
         if (b != NULL)
@@ -213,7 +257,20 @@ static void dns_count(struct row_dns *r, const struct dns_msg *d)
         count32(&r->by_qtype[dns_type_slot(d->questions[i].qtype)], 1);
 }
 
-static void fold_dns(struct window *w, const struct msg *m, enum msg_part part)
+static int dns_client_side(const struct msg *m)
+{
+    return m->dns.response ? !m->sender : m->sender;
+}
+
+static KEY(row_dns) dns_key(const struct msg *m, int side)
+{
+    return (KEY(row_dns)){.client = m->rec->client[side],
+                          .peer = *side_addr(m->rec, !side),
+                          .role = side == dns_client_side(m) ? ROLE_CLIENT : ROLE_SERVER};
+}
+
+static void fold_dns(struct window *w, const struct msg *m, const struct message_hint *hint,
+                     enum msg_part part)
 {
     const struct dns_msg *d = &m->dns;
     const struct rec *rec = m->rec;
@@ -221,14 +278,12 @@ static void fold_dns(struct window *w, const struct msg *m, enum msg_part part)
         dns_totals(w, m);
     if (d->service != PROTO_DNS)
         return; /* never evidence: anyone on the link may say anything */
-    int client_side = d->response ? !m->sender : m->sender;
+    int client_side = dns_client_side(m);
     for (int side = 0; side < 2; side++) {
-        if (!side_visible(w, rec, side))
+        if (hint->row[side] == 0)
             continue;
-        KEY(row_dns) key = {.client = rec->client[side],
-                            .peer = *side_addr(rec, !side),
-                            .role = side == client_side ? ROLE_CLIENT : ROLE_SERVER};
-        struct row_dns *r = row_get(w, ROW_DNS, key_hash(w, ROW_DNS, &key), &key);
+        KEY(row_dns) key = dns_key(m, side);
+        struct row_dns *r = row_get(w, ROW_DNS, hint->row[side], &key);
         if (part == PART_MESSAGE) {
             dns_count(r, d);
         } else {
@@ -242,7 +297,7 @@ static void fold_dns(struct window *w, const struct msg *m, enum msg_part part)
     if (!visible && !d->response)
         unattributed_row(w, rec, rec->client[client_side].kind)->dns_exchanges++;
     if (visible && d->response && d->n_questions > 0)
-        bind_answers(w, m, client_side);
+        bind_answers(w, m, hint, client_side);
 }
 
 static void fold_hello(struct window *w, const struct msg *m)
@@ -397,15 +452,79 @@ bool window_part(const struct msg *m, enum msg_part part, uint64_t *ts_ns)
     }
 }
 
-void window_message(struct window *w, const struct msg *m, enum msg_part part, enum vantage vantage)
+static void hint_dns(const struct window *w, const struct msg *m, struct message_hint *hint)
+{
+    const struct dns_msg *d = &m->dns;
+    char text[NAME_MAX_TEXT];
+    if (d->service != PROTO_DNS)
+        return;
+    for (int side = 0; side < 2; side++) {
+        if (!side_visible(w, m->rec, side))
+            continue;
+        KEY(row_dns) key = dns_key(m, side);
+        hint->row[side] = key_hash(w, ROW_DNS, &key);
+        rowtab_prefetch(&w->tabs[ROW_DNS], hint->row[side]);
+    }
+    int client_side = dns_client_side(m);
+    if (!d->response || d->n_questions == 0 || d->n_answers == 0 || hint->row[client_side] == 0)
+        return;
+    struct bytes name = name_of(w, d->questions[0].name, true, text);
+    hint->name = name.len > 0 ? strings_hash(name.p, name.len) : 0;
+    if (hint->name == 0)
+        return;
+    strings_prefetch(&w->strings, hint->name);
+    unsigned n = 0;
+    for (unsigned i = 0; i < d->n_answers && n < HINT_ANSWERS; i++) {
+        if (!is_address(&d->answers[i]))
+            continue;
+        KEY(row_binding) key = binding_key(m, client_side, &d->answers[i]);
+        hint->binding[n] = key_hash_strings(w, ROW_BINDING, &key, hint->name, 0);
+        rowtab_prefetch(&w->tabs[ROW_BINDING], hint->binding[n++]);
+    }
+}
+
+static void hint_ntp(const struct window *w, const struct msg *m, struct message_hint *hint)
+{
+    int client_side = ntp_client_side(m);
+    for (int side = 0; side < 2; side++) {
+        if (!side_visible(w, m->rec, side))
+            continue;
+        KEY(row_ntp) key = ntp_key(m, side, client_side);
+        hint->row[side] = key_hash(w, ROW_NTP, &key);
+        rowtab_prefetch(&w->tabs[ROW_NTP], hint->row[side]);
+    }
+}
+
+void window_message_hint(const struct window *w, const struct msg msgs[], unsigned n,
+                         struct message_hint hints[])
+{
+    for (unsigned i = 0; i < n; i++) {
+        hints[i] = (struct message_hint){0};
+        if (msgs[i].kind == MSG_NTP)
+            hint_ntp(w, &msgs[i], &hints[i]);
+        else if (msgs[i].kind == MSG_DNS)
+            hint_dns(w, &msgs[i], &hints[i]);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        enum row_kind kind = msgs[i].kind == MSG_NTP ? ROW_NTP : ROW_DNS;
+        for (int side = 0; side < 2; side++)
+            if (hints[i].row[side] != 0)
+                rowtab_prefetch_row(&w->tabs[kind], hints[i].row[side]);
+        for (int a = 0; a < HINT_ANSWERS && hints[i].binding[a] != 0; a++)
+            rowtab_prefetch_row(&w->tabs[ROW_BINDING], hints[i].binding[a]);
+    }
+}
+
+void window_message(struct window *w, const struct msg *m, const struct message_hint *hint,
+                    enum msg_part part, enum vantage vantage)
 {
     w->filled = true;
     switch ((enum msg_kind)m->kind) {
     case MSG_NTP:
-        fold_ntp(w, m, part);
+        fold_ntp(w, m, hint, part);
         break;
     case MSG_DNS:
-        fold_dns(w, m, part);
+        fold_dns(w, m, hint, part);
         break;
     case MSG_TLS_CLIENT_HELLO:
     case MSG_TLS_SERVER_HELLO:

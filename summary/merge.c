@@ -2,21 +2,25 @@
 
 #include "core/hash.h"
 
-static uint64_t set8_hash(uint32_t value)
+/* A mixing of all bits that loses none (the finalizer of MurmurHash3), so that it orders values, and nothing they mean does. */
+static uint32_t set8_hash(uint32_t value)
 {
-    return hash_bytes(&value, sizeof value, 0);
+    value = (value ^ value >> 16) * UINT32_C(0x85ebca6b);
+    value = (value ^ value >> 13) * UINT32_C(0xc2b2ae35);
+    return value ^ value >> 16;
 }
 
 void set8_add(struct set8 *s, uint32_t value, uint32_t count)
 {
-    uint64_t hash = set8_hash(value);
     int i = 0;
-    while (i < s->n && s->value[i] != value && set8_hash(s->value[i]) < hash)
-        i++;
-    if (i < s->n && s->value[i] == value) {
-        s->count[i] = add32(s->count[i], count);
-        return;
-    }
+    for (; i < s->n; i++)
+        if (s->value[i] == value) {
+            s->count[i] = add32(s->count[i], count);
+            return;
+        }
+    uint32_t hash = set8_hash(value);
+    while (i > 0 && set8_hash(s->value[i - 1]) > hash)
+        i--;
     if (i == SET8_MAX) {
         s->other = add32(s->other, count);
         return;

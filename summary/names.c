@@ -3,10 +3,27 @@
 #include <stdio.h>
 #include <strings.h>
 
+/* Nearly every byte of nearly every name is plain: 0x21 to 0x7e, and lower case where that is wanted. Eight of them at once. */
+static bool plain8(uint64_t x, bool lower)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
+    uint64_t low = (x | high) - ones * 0x21;            /* high bit stays where the low 7 bits are >= 0x21 */
+    uint64_t top = (x & ~high) + ones;                  /* high bit is set where they are 0x7f */
+    bool printable = ((x | ~low | top) & high) == 0;
+    uint64_t upper = ((x & ~high) + ones * (0x80 - 'A')) & ~((x & ~high) + ones * (0x7f - 'Z')) & high;
+    return printable && (!lower || upper == 0);
+}
+
 uint32_t name_clean(struct bytes name, bool lower, char text[static NAME_MAX_TEXT])
 {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < name.len && n + 4 < NAME_MAX_TEXT; i++) {
+    uint32_t n = 0, from = 0;
+    for (uint64_t x; from + 8 <= name.len && n + 8 < NAME_MAX_TEXT; from += 8, n += 8) {
+        memcpy(&x, name.p + from, 8);
+        if (!plain8(x, lower))
+            break;
+        memcpy(text + n, &x, 8);
+    }
+    for (uint32_t i = from; i < name.len && n + 4 < NAME_MAX_TEXT; i++) {
         uint8_t c = name.p[i];
         if (c <= 0x20 || c >= 0x7f) {
             text[n++] = '\\';

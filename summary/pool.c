@@ -1,6 +1,6 @@
 #include "summary/pool.h"
 
-#include "summary/arena.h"
+#include "core/arena.h"
 
 bool pool_new(struct pool *p, uint32_t size, uint32_t limit, struct err *e)
 {

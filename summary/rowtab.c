@@ -1,6 +1,6 @@
 #include "summary/rowtab.h"
 
-#include "summary/arena.h"
+#include "core/arena.h"
 
 #include <assert.h>
 

@@ -1,7 +1,7 @@
 #include "summary/strings.h"
 
 #include "core/hash.h"
-#include "summary/arena.h"
+#include "core/arena.h"
 
 struct entry {
     uint64_t hash;

@@ -16,6 +16,10 @@ void strings_clear(struct strings *s);
 
 /* The id of this content, 0 where the store is full. `hash`: strings_hash of it. */
 uint32_t strings_intern(struct strings *s, const void *p, uint32_t len, uint64_t hash);
+static inline void strings_prefetch(const struct strings *s, uint64_t hash)
+{
+    __builtin_prefetch(&s->index[hash & s->mask]);
+}
 struct bytes strings_get(const struct strings *s, uint32_t id);
 uint64_t strings_id_hash(const struct strings *s, uint32_t id); /* 0 for id 0 */
 uint64_t strings_hash(const void *p, uint32_t len);             /* never 0 for len > 0 */

@@ -22,6 +22,7 @@ struct window {
     struct strings strings;
     struct pool hists, small, large;
     struct totals totals;
+    uint32_t tally_near[2][256]; /* where the rows of small codes of the first two families are */
     uint64_t seen_hosts[SEEN_HOSTS]; /* hashes lately added to totals.hosts: spares the sketch */
     struct {
         uint64_t id;

@@ -35,7 +35,17 @@ void window_packet(struct window *w, const struct rec *rec, const struct window_
  * it decides, and that of the session it tells of. Each part is counted in its own window; window_part says whether `m` has it, and when. */
 enum msg_part { PART_MESSAGE, PART_EXCHANGE, PART_SESSION, PART_N };
 MUST_CHECK bool window_part(const struct msg *m, enum msg_part part, uint64_t *ts_ns);
-void window_message(struct window *w, const struct msg *m, enum msg_part part, enum vantage vantage);
+/* As window_hint, for `n` messages: finds and fetches the rows they will touch. */
+enum { HINT_ANSWERS = 4 };
+struct message_hint {
+    uint64_t row[2];                /* NTP, DNS: row hashes of both sides; 0 where there is no such row */
+    uint64_t name;                  /* DNS: hash of the name that answers are bound to; 0: none */
+    uint64_t binding[HINT_ANSWERS]; /* DNS: row hashes of its first answers */
+};
+void window_message_hint(const struct window *w, const struct msg msgs[], unsigned n,
+                         struct message_hint hints[]);
+void window_message(struct window *w, const struct msg *m, const struct message_hint *hint,
+                    enum msg_part part, enum vantage vantage);
 
 /* The source lost `packets` before us (drop counts of a capture file or a port). */
 void window_lost(struct window *w, enum vantage vantage, uint64_t packets);

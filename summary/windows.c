@@ -167,7 +167,8 @@ void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const ui
     }
 }
 
-void windows_message(struct windows *ws, const struct msg *m, const uint8_t vantages[])
+static void message(struct windows *ws, const struct msg *m, const struct message_hint *hint,
+                    enum vantage vantage)
 {
     for (int part = 0; part < PART_N; part++) {
         uint64_t ts_ns;
@@ -175,8 +176,21 @@ void windows_message(struct windows *ws, const struct msg *m, const uint8_t vant
             continue;
         struct window *w = windows_at(ws, ts_ns);
         if (w != NULL)
-            window_message(w, m, (enum msg_part)part, (enum vantage)vantages[m->rec->origin]);
+            window_message(w, m, hint, (enum msg_part)part, vantage);
     }
+}
+
+void windows_messages(struct windows *ws, const struct msg msgs[], unsigned n,
+                      const uint8_t vantages[])
+{
+    struct message_hint hints[MSGS_MAX];
+    struct window *near = n > 0 ? windows_at(ws, msgs[0].ts_ns) : NULL;
+    near = near != NULL ? near : ws->last;
+    if (near == NULL)
+        return;
+    window_message_hint(near, msgs, n, hints);
+    for (unsigned i = 0; i < n; i++)
+        message(ws, &msgs[i], &hints[i], (enum vantage)vantages[msgs[i].rec->origin]);
 }
 
 static int by_start(const void *a, const void *b)

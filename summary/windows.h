@@ -21,7 +21,9 @@ void windows_free(struct windows *ws);
 /* Counts n <= BURST_MAX packets in the windows of their time; `vantages[rec.origin]` tells where each was captured. A packet for which no
  * window may be opened any more gets the outcome OUT_OUT_OF_TIME. */
 void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const uint8_t vantages[]);
-void windows_message(struct windows *ws, const struct msg *m, const uint8_t vantages[]);
+/* Counts every part of n <= MSGS_MAX messages in the window of its time. */
+void windows_messages(struct windows *ws, const struct msg msgs[], unsigned n,
+                      const uint8_t vantages[]);
 
 /* The window of this time, opened if need be; NULL beyond limits.windows_max. */
 struct window *windows_at(struct windows *ws, uint64_t ts_ns);

@@ -23,6 +23,7 @@ else()
     set(few --step 20)
 endif()
 
+system_test(golden 60 golden/golden.py)
 system_test(law_conservation 300 laws/conservation.py ${some})
 system_test(law_merging 300 laws/merging.py ${few})
 system_test(law_prefixes 300 laws/prefixes.py)

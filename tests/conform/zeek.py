@@ -54,13 +54,14 @@ def dns(capture, path):
         t.compare(capture, "dns", any(abs(r - float(row["rtt"])) < 2e-6 for r in rtts), "%s: rtt %s, not %s", what, rtts, row["rtt"])
         t.compare(capture, "dns", (row["rejected"] == "T") in {a["rejected"] for a in answers_}, "%s: rejected", what)
         t.compare(capture, "dns", (row["AA"] == "T") in {a.get("aa", False) for a in answers_}, "%s: aa", what)
-        told = sorted(x.lower() for x in unescape(row.get("answers", "")).split(",") if x)
-        if told and all(re.match(r"^[0-9a-z.:_-]+$", x) for x in told):
+        told = sorted(x.lower() for x in unescape(row.get("answers", "")).split(",") if " " not in x)   # "RRSIG 1 example.org"
+        if any(told) and row.get("qtype_name") in ("A", "AAAA", "CNAME", "PTR", "NS", "MX"):
             ours = [sorted(r["rdata"].lower() for r in a.get("answers", []) if "rdata" in r) for a in answers_]
             t.compare(capture, "dns", told in ours, "%s: answers %s, not %s", what, ours[:1], told)
 
 
 def ssl(capture, path):
+    several = "ssl-" in path        # the logs of several captures, one behind the other
     events = [e for e in t.events(capture) if e["event_type"] == "tls"]
     for row in log(path):
         version = row.get("version", "")
@@ -68,6 +69,8 @@ def ssl(capture, path):
             continue                                    # only what TCP carries has events
         what = "%s:%s" % (row["id.orig_h"], row["id.orig_p"])
         mine = [e["tls"] for e in events if ends(row, e)]
+        if not mine and several:
+            continue
         t.compare(capture, "ssl", len(mine) >= 1, "%s: no event", what)
         if not mine:
             continue
@@ -77,6 +80,8 @@ def ssl(capture, path):
                 "next_protocol": row.get("next_protocol"), "resumed": row["resumed"] == "T"}
         if version.startswith("TLSv13"):
             want["curve"] = row.get("curve")
+        if version and want["version"] is None:
+            del want["version"]                         # an experiment that Zeek calls by number
         for name, value in want.items():
             got = {tls.get(name, False if value is False else None) for tls in mine}
             t.compare(capture, "ssl", value in got, "%s: %s %s, not %s", what, name, sorted(map(str, got)), value)

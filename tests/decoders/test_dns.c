@@ -13,14 +13,21 @@
 
 /* Pieces of messages. A header's counts are one byte each. */
 #define HEAD(flags, qd, an, ns, ar) "\x12\x34" flags "\0" qd "\0" an "\0" ns "\0" ar
-#define QUERY    "\x01\0"
-#define RESPONSE "\x81\x80"
-#define NAME     "\3" "api" "\7" "telldus" "\3" "com" "\0" /* at 12 */
-#define IN_A     "\0\1\0\1"
-#define TTL      "\0\0\0\x3c"
-#define AT(low)  "\xc0" low
-#define A_DATA   "\0\4\1\2\3\4"
-#define OPT      "\0\0\x29\x04\xd0\x01\0\x80\0\0\0"
+#define QUERY                       "\x01\0"
+#define RESPONSE                    "\x81\x80"
+#define NAME                                                                                       \
+    "\3"                                                                                           \
+    "api"                                                                                          \
+    "\7"                                                                                           \
+    "telldus"                                                                                      \
+    "\3"                                                                                           \
+    "com"                                                                                          \
+    "\0" /* at 12 */
+#define IN_A    "\0\1\0\1"
+#define TTL     "\0\0\0\x3c"
+#define AT(low) "\xc0" low
+#define A_DATA  "\0\4\1\2\3\4"
+#define OPT     "\0\0\x29\x04\xd0\x01\0\x80\0\0\0"
 
 static struct msgs batch;
 
@@ -63,10 +70,15 @@ static void a_whole_response(void **state)
 {
     (void)state;
     static const char message[] = HEAD("\x87\x83", "\1", "\3", "\1", "\2") NAME IN_A /* 12..33 */
-        AT("\x0c") "\0\5\0\1" TTL "\0\6" "\3" "lb1" AT("\x10") /* 33: CNAME, data at 45 */
-        AT("\x2d") "\0\1\0\1" TTL A_DATA                       /* 51 */
-        AT("\x2d") "\0\x1c\0\1" TTL "\0\x10" "\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1" /* 67 */
-        AT("\x10") "\0\6\0\1\0\0\x0e\x10\0\x1b" "\2" "ns" AT("\x10") AT("\x0c") /* SOA */
+        AT("\x0c") "\0\5\0\1" TTL "\0\6"
+                   "\3"
+                   "lb1" AT("\x10")      /* 33: CNAME, data at 45 */
+        AT("\x2d") "\0\1\0\1" TTL A_DATA /* 51 */
+            AT("\x2d") "\0\x1c\0\1" TTL "\0\x10"
+                       "\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1" /* 67 */
+        AT("\x10") "\0\6\0\1\0\0\x0e\x10\0\x1b"
+                   "\2"
+                   "ns" AT("\x10") AT("\x0c")          /* SOA */
         "\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0\4\0\0\x01\x2c" /* minimum 300 under TTL 3600 */
         OPT "\1x\0" IN_A TTL "\0\4\x9\x9\x9\x9";
     size_t len = sizeof message - 1;
@@ -138,7 +150,10 @@ static void records_with_names(void **state)
         {"MX", "\0\x0f\0\1" TTL "\0\4\0\x0a" AT("\x10"), 14, "telldus.com", false},
         {"null MX", "\0\x0f\0\1" TTL "\0\3\0\0\0", 13, ".", false},
         {"SRV", "\0\x21\0\1" TTL "\0\x08\0\1\0\2\0\x35" AT("\x0c"), 18, "api.telldus.com", false},
-        {"HTTPS", "\0\x41\0\1" TTL "\0\x0b\0\1\0\0\1\0\4\2h2" "\0", 21, ".", false},
+        {"HTTPS",
+         "\0\x41\0\1" TTL "\0\x0b\0\1\0\0\1\0\4\2h2"
+         "\0",
+         21, ".", false},
         {"SVCB", "\0\x40\0\1" TTL "\0\5\0\1\1x\0", 15, "x", false},
         {"TXT", "\0\x10\0\1" TTL "\0\3\2hi", 13, NULL, false},
         {"CNAME past its data", "\0\5\0\1" TTL "\0\2\1x", 12, NULL, true},
@@ -178,17 +193,24 @@ static void names(void **state)
         {"\0", 1, ".", 1},
         {"\1a\0", 3, "a", 1},
         {"\3MiX\4CaSe\0", 10, "MiX.CaSe", 1},
-        {"\x7" "a.b\\c d\0", 9, "a\\046b\\092c\\032d", 1},
+        {"\x7"
+         "a.b\\c d\0",
+         9, "a\\046b\\092c\\032d", 1},
         {"\4\xff\0\x7f!\0", 6, "\\255\\000\\127!", 1},
-        {"\7seven_7\x8" "eight--8\x9" "nine99999\0", 28, "seven_7.eight--8.nine99999", 1},
-        {"\x10" "sixteen.ascii.16\0", 18, "sixteen\\046ascii\\04616", 1},
-        {"\xc0\x0c", 2, NULL, 1},     /* to itself */
-        {"\1a\xc0\x0c", 4, NULL, 1},  /* to its own beginning */
-        {"\xc0\x0b", 2, NULL, 1},     /* into the header */
+        {"\7seven_7\x8"
+         "eight--8\x9"
+         "nine99999\0",
+         28, "seven_7.eight--8.nine99999", 1},
+        {"\x10"
+         "sixteen.ascii.16\0",
+         18, "sixteen\\046ascii\\04616", 1},
+        {"\xc0\x0c", 2, NULL, 1},    /* to itself */
+        {"\1a\xc0\x0c", 4, NULL, 1}, /* to its own beginning */
+        {"\xc0\x0b", 2, NULL, 1},    /* into the header */
         {"\xc0\0", 2, NULL, 1},
-        {"\xc0\x0e", 2, NULL, 1},     /* forward */
+        {"\xc0\x0e", 2, NULL, 1}, /* forward */
         {"\xff\xff", 2, NULL, 1},
-        {"\1a\x40", 3, NULL, 0},      /* label types nobody defines: where the name ends is unknown */
+        {"\1a\x40", 3, NULL, 0}, /* label types nobody defines: where the name ends is unknown */
         {"\x80", 1, NULL, 0},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -208,7 +230,8 @@ static void names(void **state)
     }
 }
 
-/* Every byte alone in labels of every length: as itself or as \DDD, wherever in the label it stands. */
+/* Every byte alone in labels of every length: as itself or as \DDD, wherever in the label it
+ * stands. */
 static void every_byte_in_labels(void **state)
 {
     (void)state;
@@ -248,7 +271,7 @@ static void longest_names(void **state)
         for (int pointer = 0; pointer < 2; pointer++) {
             uint8_t message[600] = HEAD(QUERY, "\2", "\0", "\0", "\0");
             size_t at = 12;
-            int left = wire_len - 1; /* of labels, lengths included */
+            int left = wire_len - 1;     /* of labels, lengths included */
             int first = pointer ? 2 : 0; /* "a" goes before, in the second name */
             left -= first;
             while (left > 0) {
@@ -273,7 +296,8 @@ static void longest_names(void **state)
     }
 }
 
-/* A TXT whose data is a name and pointers, each to the one before; then a record owned by the last of `n` pointers. */
+/* A TXT whose data is a name and pointers, each to the one before; then a record owned by the last
+ * of `n` pointers. */
 static size_t pointer_chain(uint8_t *message, unsigned n)
 {
     memcpy(message, HEAD(RESPONSE, "\0", "\2", "\0", "\0") "\0\0\x10\0\1" TTL, 21);
@@ -302,7 +326,8 @@ static void pointer_chains_are_followed_to_a_limit(void **state)
     }
 }
 
-/* 64 KiB of records that all point to long names: the arena, the text and the work stay bounded, and the walk goes on to the end. */
+/* 64 KiB of records that all point to long names: the arena, the text and the work stay bounded,
+ * and the walk goes on to the end. */
 static void a_message_full_of_pointers(void **state)
 {
     (void)state;
@@ -332,6 +357,31 @@ static void a_message_full_of_pointers(void **state)
     assert_true(batch.used <= DNS_NAMES_TEXT_MAX + DNS_ANSWERS_MAX * sizeof *m->answers + 128);
 }
 
+/* Short names behind long chains: the text would fit, the work is bounded all the same. */
+static void a_message_full_of_chains(void **state)
+{
+    (void)state;
+    static uint8_t message[4096];
+    enum { CHAIN = 120, RECORDS = DNS_ANSWERS_MAX - 1 };
+    size_t at = pointer_chain(message, CHAIN) - 14, last = at - 2;
+    uint8_t to[2] = {(uint8_t)(0xc0 | last >> 8), (uint8_t)last};
+    message[7] = 1 + RECORDS;
+    for (int i = 0; i < RECORDS; i++) {
+        if (i > 0)
+            memcpy(message + at, to, 2), at += 2;
+        memcpy(message + at, "\0\5\0\1" TTL "\0\2", 10), at += 10;
+        memcpy(message + at, to, 2), at += 2;
+    }
+    enum outcome got;
+    const struct dns_msg *m = decode(message, at, at, &got);
+    assert_int_equal(got, OUT_OK);
+    assert_int_equal(m->n_answers, 1 + RECORDS);
+    text_is(m->answers[1].text, "x");
+    text_is(m->answers[DNS_NAMES_STEPS_MAX / (CHAIN + 2) / 2 - 1].text, "x");
+    text_is(m->answers[RECORDS].name, NULL);
+    text_is(m->answers[RECORDS].text, NULL);
+}
+
 static void questions_and_answers_past_the_limits(void **state)
 {
     (void)state;
@@ -347,6 +397,9 @@ static void questions_and_answers_past_the_limits(void **state)
     assert_int_equal(got, OUT_OK);
     assert_int_equal(m->qdcount, 1000);
     assert_int_equal(m->n_questions, DNS_QUESTIONS_MAX);
+    assert_int_equal(m->n_more_qtypes, 1000 - DNS_QUESTIONS_MAX);
+    assert_int_equal(m->more_qtypes[0], 1);
+    assert_int_equal(m->more_qtypes[999 - DNS_QUESTIONS_MAX], 1);
     assert_int_equal(m->edns_udp_size, 1232); /* found past them */
 
     len = 12;
@@ -369,8 +422,8 @@ static void what_is_no_fault(void **state)
     decode(trailing, sizeof trailing - 1, sizeof trailing - 1, &got);
     assert_int_equal(got, OUT_OK);
     /* An UPDATE that deletes an RRset: class ANY, no data (RFC 2136 2.5.2). */
-    static const char update[]
-        = HEAD("\x28\0", "\1", "\0", "\1", "\0") NAME "\0\6\0\1" AT("\x0c") "\0\1\0\xff\0\0\0\0\0\0";
+    static const char update[] =
+        HEAD("\x28\0", "\1", "\0", "\1", "\0") NAME "\0\6\0\1" AT("\x0c") "\0\1\0\xff\0\0\0\0\0\0";
     const struct dns_msg *m = decode(update, sizeof update - 1, sizeof update - 1, &got);
     assert_int_equal(got, OUT_OK);
     assert_int_equal(m->opcode, 5);
@@ -400,7 +453,10 @@ static void a_header_cut_pushes_nothing(void **state)
 static void plausible(void **state)
 {
     (void)state;
-#define ROW(want, ...) {want, __VA_ARGS__, sizeof(__VA_ARGS__) - 1}
+#define ROW(want, ...)                                                                             \
+    {                                                                                              \
+        want, __VA_ARGS__, sizeof(__VA_ARGS__) - 1                                                 \
+    }
     static const struct {
         bool want;
         const char *bytes;
@@ -442,6 +498,7 @@ int main(void)
         cmocka_unit_test_setup(longest_names, fresh),
         cmocka_unit_test_setup(pointer_chains_are_followed_to_a_limit, fresh),
         cmocka_unit_test_setup(a_message_full_of_pointers, fresh),
+        cmocka_unit_test_setup(a_message_full_of_chains, fresh),
         cmocka_unit_test_setup(questions_and_answers_past_the_limits, fresh),
         cmocka_unit_test_setup(what_is_no_fault, fresh),
         cmocka_unit_test_setup(a_header_cut_pushes_nothing, fresh),

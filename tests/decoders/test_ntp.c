@@ -18,11 +18,11 @@
 #define ZEROS48 ZEROS16 ZEROS16 ZEROS16
 #define KEY_ID  "\x00\x00\x00\x2a"
 /* Extension fields: type, length, body. */
-#define EF_UNIQUE_ID  "\x01\x04\x00\x24" ZEROS16 ZEROS16
-#define EF_COOKIE     "\x02\x04\x00\x14" ZEROS16
-#define EF_UNKNOWN    "\xf3\x23\x00\x1c" ZEROS16 ZEROS8
-#define EF_CHECKSUM   "\x20\x05\x00\x1c" ZEROS16 ZEROS8
-#define EF_AUTOKEY    "\x82\x01\x00\x08\0\0\0\0"
+#define EF_UNIQUE_ID "\x01\x04\x00\x24" ZEROS16 ZEROS16
+#define EF_COOKIE    "\x02\x04\x00\x14" ZEROS16
+#define EF_UNKNOWN   "\xf3\x23\x00\x1c" ZEROS16 ZEROS8
+#define EF_CHECKSUM  "\x20\x05\x00\x1c" ZEROS16 ZEROS8
+#define EF_AUTOKEY   "\x82\x01\x00\x08\0\0\0\0"
 
 static void every_field_is_read(void **state)
 {
@@ -150,6 +150,11 @@ static void what_follows_the_header(void **state)
         {"length 0", 0x23, "\x20\x05\0\0" ZEROS16 ZEROS8, 28, 0, 0, 0, 0, 28, 0},
         {"length past the end", 0x23, "\x20\x05\0\x20" ZEROS16 ZEROS8, 28, 0, 0, 0, 0, 28, 0},
         {"length no multiple of 4", 0x23, "\x20\x05\0\x19" ZEROS16 ZEROS8, 28, 0, 0, 0, 0, 28, 0},
+        {"length no multiple of 4, but even", 0x23, "\x20\x05\0\x1a" ZEROS16 ZEROS8, 28, 0, 0, 0, 0,
+         28, 0},
+        {"a key id like an unknown field", 0x23, "\xf3\x23\0\x14" ZEROS16, 20, 0, 0, 20, 0, 0,
+         0xf3230014},
+        {"Autokey as deployed", 0x23, "\x05\x02\0\x1c" ZEROS16 ZEROS8, 28, 1, 0, 0, 28, 0, 0},
         {"odd bytes", 0x23, "\1\2\3", 3, 0, 0, 0, 0, 3, 0},
         {"a field, then rubbish", 0x23, EF_CHECKSUM "\1\2\3\4\5", 33, 1, 0, 0, 28, 5, 0},
     };
@@ -198,9 +203,18 @@ static void kiss_codes(void **state)
         const char *refid;
         bool kod;
     } rows[] = {
-        {0x24, 0, "RATE", true},      {0xe4, 0, "\0\0\0\0", true}, {0x24, 0, "\0\0\0\0", false},
-        {0x24, 1, "RATE", false},     {0x23, 0, "RATE", false},    {0x22, 0, "DENY", true},
-        {0x24, 0, "AB\x7f" "D", false}, {0xe3, 0, "INIT", false},    {0x25, 0, "RSTR", true},
+        {0x24, 0, "RATE", true},
+        {0xe4, 0, "\0\0\0\0", true},
+        {0x24, 0, "\0\0\0\0", false},
+        {0x24, 1, "RATE", false},
+        {0x23, 0, "RATE", false},
+        {0x22, 0, "DENY", true},
+        {0x24, 0,
+         "AB\x7f"
+         "D",
+         false},
+        {0xe3, 0, "INIT", false},
+        {0x25, 0, "RSTR", true},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         uint8_t packet[48] = {rows[i].first, rows[i].stratum};
@@ -221,11 +235,11 @@ static void eras(void **state)
     } rows[] = {
         {UINT64_C(2208988800) << 32, 0, 0, 0},
         {UINT64_C(3729715200) << 32 | 0x80000000, 1520726400, 1520726400, 500000000},
-        {0, 2085978496, 2085978496, 0},                           /* era 1 begins */
-        {UINT64_C(0xffffffff) << 32, 2085978500, 2085978495, 0},  /* a second before it */
-        {UINT64_C(1) << 32, 2085978400, 2085978497, 0},           /* seen from before it */
-        {0, 1520726400, 2085978496, 0},                           /* zero: the nearest era's */
-        {UINT64_C(2208988790) << 32, 0, 0, 0},                    /* before 1970: none */
+        {0, 2085978496, 2085978496, 0},                          /* era 1 begins */
+        {UINT64_C(0xffffffff) << 32, 2085978500, 2085978495, 0}, /* a second before it */
+        {UINT64_C(1) << 32, 2085978400, 2085978497, 0},          /* seen from before it */
+        {0, 1520726400, 2085978496, 0},                          /* zero: the nearest era's */
+        {UINT64_C(2208988790) << 32, 0, 0, 0},                   /* before 1970: none */
         {UINT64_C(2208988800) << 32 | 0xffffffff, 0, 0, 999999999},
     };
     for (size_t i = 0; i < COUNT(rows); i++)

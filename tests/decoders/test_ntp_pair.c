@@ -22,7 +22,7 @@ struct step {
     uint64_t org, rec, xmt;
     const char *want; /* q: request, r: reply, m: matched, d: duplicate, l: longer */
     uint64_t request_ms;
-    uint16_t len;    /* 0: 48 */
+    uint16_t len; /* 0: 48 */
     uint16_t origin;
     uint8_t version; /* 0: 4 */
 };
@@ -124,7 +124,8 @@ static void what_does_not_match(void **state)
     TELL("another source", {A, B, 5000, 123, 3, 0, 0, 0, 77, .want = "q"},
          {C, A, 123, 5000, 4, 20, 77, 1, 2, .want = "r"});
     TELL("ports not mirrored", {A, B, 5000, 123, 3, 0, 0, 0, 77, .want = "q"},
-         {B, A, 123, 5001, 4, 20, 77, 1, 2, .want = "r"}, {B, A, 124, 5000, 4, 20, 77, 1, 2, .want = "r"});
+         {B, A, 123, 5001, 4, 20, 77, 1, 2, .want = "r"},
+         {B, A, 124, 5000, 4, 20, 77, 1, 2, .want = "r"});
     TELL("10 s at most", {A, B, 5000, 123, 3, 0, 0, 0, 77, .want = "q"},
          {B, A, 123, 5000, 4, 10001, 77, 1, 2, .want = "r"},
          {B, A, 123, 5000, 4, 10000, 77, 1, 2, "rm", .request_ms = 0});
@@ -141,19 +142,23 @@ static void several_requests(void **state)
 {
     (void)state;
     TELL("four wait, in any order", {A, B, 5000, 123, 3, 0, 0, 0, 70, .want = "q"},
-         {A, B, 5001, 123, 3, 1, 0, 0, 71, .want = "q"}, {A, B, 5002, 123, 3, 2, 0, 0, 72, .want = "q"},
+         {A, B, 5001, 123, 3, 1, 0, 0, 71, .want = "q"},
+         {A, B, 5002, 123, 3, 2, 0, 0, 72, .want = "q"},
          {A, B, 5003, 123, 3, 3, 0, 0, 73, .want = "q"},
          {B, A, 123, 5003, 4, 20, 73, 1, 2, "rm", .request_ms = 3},
          {B, A, 123, 5000, 4, 21, 70, 1, 2, "rm", .request_ms = 0},
          {B, A, 123, 5002, 4, 22, 72, 1, 2, "rm", .request_ms = 2},
          {B, A, 123, 5001, 4, 23, 71, 1, 2, "rm", .request_ms = 1});
     TELL("a fifth takes the place of the first", {A, B, 5000, 123, 3, 0, 0, 0, 70, .want = "q"},
-         {A, B, 5000, 123, 3, 1, 0, 0, 71, .want = "q"}, {A, B, 5000, 123, 3, 2, 0, 0, 72, .want = "q"},
-         {A, B, 5000, 123, 3, 3, 0, 0, 73, .want = "q"}, {A, B, 5000, 123, 3, 4, 0, 0, 74, .want = "q"},
+         {A, B, 5000, 123, 3, 1, 0, 0, 71, .want = "q"},
+         {A, B, 5000, 123, 3, 2, 0, 0, 72, .want = "q"},
+         {A, B, 5000, 123, 3, 3, 0, 0, 73, .want = "q"},
+         {A, B, 5000, 123, 3, 4, 0, 0, 74, .want = "q"},
          {B, A, 123, 5000, 4, 20, 70, 1, 2, .want = "r"},
          {B, A, 123, 5000, 4, 21, 71, 1, 2, "rm", .request_ms = 1},
          {B, A, 123, 5000, 4, 22, 74, 1, 2, "rm", .request_ms = 4});
-    TELL("the same request twice: the younger first", {A, B, 5000, 123, 3, 0, 0, 0, 70, .want = "q"},
+    TELL("the same request twice: the younger first",
+         {A, B, 5000, 123, 3, 0, 0, 0, 70, .want = "q"},
          {A, B, 5000, 123, 3, 10, 0, 0, 70, .want = "q"},
          {B, A, 123, 5000, 4, 20, 70, 1, 2, "rm", .request_ms = 10},
          {B, A, 123, 5000, 4, 21, 70, 1, 2, "rm", .request_ms = 0},
@@ -172,7 +177,8 @@ static void lengths(void **state)
 static void interleaved_mode(void **state)
 {
     (void)state;
-    /* RFC 9769 2: basic, then a request with org = the server's rec, answered with org = its rec. */
+    /* RFC 9769 2: basic, then a request with org = the server's rec, answered with org = its rec.
+     */
     TELL("interleaved", {A, B, 5000, 123, 3, 0, 0, 0, 70, .want = "q"},
          {B, A, 123, 5000, 4, 20, 70, 500, 501, "rm", .request_ms = 0},
          {A, B, 5000, 123, 3, 1000, 500, 900, 71, .want = "q"},

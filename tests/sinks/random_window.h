@@ -35,7 +35,8 @@ static inline uint64_t random_site(struct window *w, uint64_t *state)
     static const char *const names[] = {"home-1", "cellar.2", "0123456789abcdef", "a:b"};
     switch (random_u64(state) % 4) {
     case 0:
-        return site_of_number(SITE_VLAN + (int)(random_u64(state) % 3), (uint32_t)random_number(state, UINT32_MAX));
+        return site_of_number(SITE_VLAN + (int)(random_u64(state) % 3),
+                              (uint32_t)random_number(state, UINT32_MAX));
     case 1:
         return random_u64(state) | SITE_NAME_BIT;
     default:
@@ -53,7 +54,8 @@ static inline struct addr random_addr(uint64_t *state)
 
 static inline struct client random_client(struct window *w, uint64_t *state, bool some)
 {
-    static const uint8_t id_len[] = {[BY_MAC] = 6, [BY_VLAN] = 4, [BY_VNI] = 4, [BY_GRE] = 4, [BY_FILE] = 8};
+    static const uint8_t id_len[] = {
+        [BY_MAC] = 6, [BY_VLAN] = 4, [BY_VNI] = 4, [BY_GRE] = 4, [BY_FILE] = 8};
     struct client c = {.site = random_site(w, state)};
     if (!some && random_u64(state) % 4 == 0)
         return c;
@@ -64,7 +66,8 @@ static inline struct client random_client(struct window *w, uint64_t *state, boo
     return c;
 }
 
-static inline void random_key(struct window *w, uint64_t *state, enum row_kind kind, const struct field *f, uint8_t *at)
+static inline void random_key(struct window *w, uint64_t *state, enum row_kind kind,
+                              const struct field *f, uint8_t *at)
 {
     struct client c;
     struct addr a;
@@ -125,7 +128,8 @@ static inline uint32_t random_offer(struct window *w, uint64_t *state, uint64_t 
     for (uint64_t n = random_u64(state) % 300; n > 0; n--)
         offer_add(&o, o.ciphers, &o.n_ciphers, OFFER_CIPHERS_MAX, (uint16_t)random_u64(state));
     for (uint64_t n = random_u64(state) % 20; n > 0; n--)
-        offer_add(&o, o.extensions, &o.n_extensions, OFFER_EXTENSIONS_MAX, (uint16_t)random_u64(state));
+        offer_add(&o, o.extensions, &o.n_extensions, OFFER_EXTENSIONS_MAX,
+                  (uint16_t)random_u64(state));
     for (uint64_t n = random_u64(state) % 4; n > 0; n--)
         o.point_formats[o.n_point_formats++] = (uint8_t)random_u64(state);
     for (uint64_t n = random_u64(state) % 4; n > 0; n--)
@@ -137,14 +141,31 @@ static inline uint32_t random_offer(struct window *w, uint64_t *state, uint64_t 
     return window_intern(w, blob, (uint32_t)n);
 }
 
-static inline void random_value(struct window *w, uint64_t *state, const struct field *f, uint8_t *at,
+/* One more value, merged in as the summary does it, so that the set is as the summary keeps it. */
+static inline void random_set8(struct window *w, uint64_t *state, enum row_kind kind,
+                               const struct field *f, uint8_t *at)
+{
+    static uint64_t blank[128];
+    memset(blank, 0, sizeof blank);
+    for (const struct field *g = row_types[kind].values; g->type != F_END; g++)
+        if (g->type == V_MIN_NS || g->type == V_MIN32)
+            memset((uint8_t *)blank + g->at, 0xff, g->type == V_MIN_NS ? 8 : 4);
+    struct set8 *one = (struct set8 *)(void *)((uint8_t *)blank + f->at);
+    *one = (struct set8){.n = 1,
+                         .value = {(uint32_t)random_u64(state)},
+                         .count = {(uint32_t)(random_u64(state) % 100 + 1)}};
+    window_row_add(w, kind, at - f->at, w, blank);
+}
+
+static inline void random_value(struct window *w, uint64_t *state, enum row_kind kind,
+                                const struct field *f, uint8_t *at,
                                 const struct distinct_shape *shape)
 {
     bool sum = f->type == V_SUM || f->type == V_COUNTS;
-    uint64_t n = random_number(state, sum ? INT64_MAX / 1024 : INT64_MAX); /* a thousand can be added */
+    uint64_t n =
+        random_number(state, sum ? INT64_MAX / 1024 : INT64_MAX); /* a thousand can be added */
     uint32_t n32 = (uint32_t)random_number(state, UINT32_MAX);
     struct distinct_block *b;
-    struct set8 *set = (struct set8 *)(void *)at;
     if (random_u64(state) % 3 == 0)
         return; /* absent */
     switch ((enum field_type)f->type) {
@@ -170,30 +191,25 @@ static inline void random_value(struct window *w, uint64_t *state, const struct 
         break;
     case V_HIST:
         for (uint64_t i = random_u64(state) % 20; i > 0; i--)
-            window_hist_add(w, (struct hist *)(void *)at, (int)(random_u64(state) % (2 * HIST_MAX + 1)) - HIST_MAX,
+            window_hist_add(w, (struct hist *)(void *)at,
+                            (int)(random_u64(state) % (2 * HIST_MAX + 1)) - HIST_MAX,
                             (uint32_t)(random_u64(state) % 1000 + 1));
         break;
-    case V_SET8: { /* as a row of its own, so that the summary itself sorts it */
-        struct row_ntp one = {.refids = {.n = 1}};
-        struct row_ntp *row = (struct row_ntp *)(void *)(at - offsetof(struct row_ntp, refids));
-        for (uint64_t i = random_u64(state) % 12; i > 0; i--) {
-            one.refids.value[0] = (uint32_t)random_u64(state);
-            one.refids.count[0] = (uint32_t)(random_u64(state) % 100 + 1);
-            struct row_ntp blank = one;
-            blank.offset = blank.delay = (struct hist){0};
-            window_row_add(w, ROW_NTP, row, w, &blank);
-        }
-        (void)set;
+    case V_SET8:
+        for (uint64_t i = random_u64(state) % 12; i > 0; i--)
+            random_set8(w, state, kind, f, at);
         break;
-    }
     case V_SLOTS:
         n = random_u64(state) & random_u64(state);
-        n &= (UINT64_C(1) << (window_length_s(w) + slot_seconds(window_length_s(w)) - 1) / slot_seconds(window_length_s(w))) - 1;
+        n &= (UINT64_C(1) << (window_length_s(w) + slot_seconds(window_length_s(w)) - 1)
+                                 / slot_seconds(window_length_s(w)))
+             - 1;
         memcpy(at, &n, 8);
         break;
     case V_DISTINCT:
         b = window_distinct_make(w, (struct distinct *)(void *)at, shape);
-        for (uint64_t i = random_u64(state) % (random_u64(state) % 4 == 0 ? 3000 : 20); b != NULL && i > 0; i--)
+        for (uint64_t i = random_u64(state) % (random_u64(state) % 4 == 0 ? 3000 : 20);
+             b != NULL && i > 0; i--)
             distinct_add(shape, b, random_u64(state));
         break;
     default:
@@ -222,7 +238,7 @@ static inline void random_rows(struct window *w, uint64_t *state, enum row_kind 
         if (into == window_other(w, kind))
             continue;
         for (const struct field *f = type->values; f->type != F_END; f++)
-            random_value(w, state, f, into + f->at, &distinct_small);
+            random_value(w, state, kind, f, into + f->at, &distinct_small);
         if (kind == ROW_HELLO)
             ((struct row_hello *)(void *)into)->offer = offer;
         if (kind == ROW_TALLY)
@@ -239,7 +255,7 @@ static inline void random_window(struct window *w, uint64_t seed, unsigned n)
         random_rows(w, &state, (enum row_kind)kind, (unsigned)(random_u64(&state) % (n + 1)));
     struct totals *t = window_totals(w);
     for (const struct field *f = totals_fields; f->type != F_END; f++)
-        random_value(w, &state, f, (uint8_t *)t + f->at, &distinct_large);
+        random_value(w, &state, ROW_KIND_N, f, (uint8_t *)t + f->at, &distinct_large);
     memset(&t->packets.outcome, 0, sizeof t->packets.outcome);
     t->packets.outcome[OUT_OK] = t->packets.read;
 }

@@ -2,6 +2,7 @@
 
 #include "random_window.h"
 
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,7 +45,8 @@ static void check_fields(const struct field *fields, const char *what)
             if (same && !before)
                 fail_msg("%s: the group of %s is torn", what, f->name);
         }
-        if (f->type == F_ENUM || f->type == V_COUNTS || f->type == V_COUNTS32 || f->type == V_BITS32)
+        if (f->type == F_ENUM || f->type == V_COUNTS || f->type == V_COUNTS32
+            || f->type == V_BITS32)
             assert_true(f->n > 0);
         if (f->type == F_ENUM)
             assert_non_null(f->names);
@@ -114,7 +116,8 @@ static void test_who(void **state)
         {window_site_name(w, "a:b"), NULL}, /* would read as something else */
     };
     for (size_t i = 0; i < sizeof sites / sizeof *sites; i++) {
-        assert_int_equal(rowjson_site(w, sites[i].site, text), strlen(text));
+        size_t n = rowjson_site(w, sites[i].site, text);
+        assert_int_equal(n, strlen(text));
         if (sites[i].want != NULL)
             assert_string_equal(text, sites[i].want);
         else
@@ -134,7 +137,8 @@ static void test_who(void **state)
         {{.by = BY_FILE, .id = {0, 1, 2, 3, 4, 5, 6, 255}}, "file:00010203040506ff"},
     };
     for (size_t i = 0; i < sizeof clients / sizeof *clients; i++) {
-        assert_int_equal(rowjson_client(&clients[i].client, text), strlen(text));
+        size_t n = rowjson_client(&clients[i].client, text);
+        assert_int_equal(n, strlen(text));
         assert_string_equal(text, clients[i].want);
     }
     window_free(w);
@@ -158,46 +162,62 @@ static void test_values(void **state)
 {
     (void)state;
     struct window *w = make_window();
-    struct client c = {.site = site_of_number(SITE_VLAN, 1), .kind = CLIENT_HOST, .by = BY_VLAN, .id = {0, 0, 0, 9}};
+    struct client c = {.site = site_of_number(SITE_VLAN, 1),
+                       .kind = CLIENT_HOST,
+                       .by = BY_VLAN,
+                       .id = {0, 0, 0, 9}};
     struct row_client *client = window_row(w, ROW_CLIENT, &(struct row_client){.key.client = c});
     client->packets_out = UINT64_MAX; /* readers have 63 bits */
     client->first_ns = 0;
     client->protocols[PROTO_NONE] = UINT32_MAX;
     client->protocols[PROTO_TLS] = 1;
     assert_row(w, ROW_CLIENT, client,
-               "{\"kind\":\"host\",\"site\":\"vlan:1\",\"client\":\"vlan:9\",\"packets_out\":9223372036854775807,"
+               "{\"kind\":\"host\",\"site\":\"vlan:1\",\"client\":\"vlan:9\",\"packets_out\":"
+               "9223372036854775807,"
                "\"first_ns\":0,\"protocols\":{\"other\":4294967295,\"tls\":1}}\n");
 
-    struct row_coverage cover = {.key = {.client = {.site = SITE_NAME_BIT | 1}, .vantage = VANTAGE_WAN}};
+    struct row_coverage cover = {
+        .key = {.client = {.site = SITE_NAME_BIT | 1}, .vantage = VANTAGE_WAN}};
     cover.key.sensor = window_intern(w, "s", 1);
     struct row_coverage *v = window_row(w, ROW_COVERAGE, &cover);
     v->slots_in = UINT64_C(1) << 59 | 6 | 1;
     v->slots_out = UINT64_C(0xfffffffffffffff);
     assert_row(w, ROW_COVERAGE, v,
-               "{\"kind\":\"coverage\",\"sensor\":\"s\",\"vantage\":\"wan\",\"site\":\"id:8000000000000001\","
+               "{\"kind\":\"coverage\",\"sensor\":\"s\",\"vantage\":\"wan\",\"site\":\"id:"
+               "8000000000000001\","
                "\"out\":[[0,3600]],\"in\":[[0,180],[3540,3600]]}\n");
 
-    struct row_ntp *n = window_row(w, ROW_NTP, &(struct row_ntp){.key = {.client = c, .role = ROLE_SERVER}});
+    struct row_ntp *n =
+        window_row(w, ROW_NTP, &(struct row_ntp){.key = {.client = c, .role = ROLE_SERVER}});
     n->strata = 1 | UINT32_C(1) << 31;
     n->refids = (struct set8){.n = 2, .value = {1, 0xffffffff}, .count = {7, 8}, .other = 9};
     for (int b = -HIST_MAX; b <= HIST_MAX; b += HIST_MAX)
         window_hist_add(w, &n->offset, b, 2);
     for (int b = 0; b < 12; b++)
         window_hist_add(w, &n->delay, 11 - b, (uint32_t)b + 1);
-    assert_row(w, ROW_NTP, n,
-               "{\"kind\":\"ntp\",\"site\":\"vlan:1\",\"client_kind\":\"host\",\"client\":\"vlan:9\",\"role\":\"server\","
-               "\"strata\":[0,31],\"refids\":{\"values\":[[\"00000001\",7],[\"ffffffff\",8]],\"other\":9},"
-               "\"offset\":{\"-125\":2,\"0\":2,\"125\":2},\"delay\":{\"0\":12,\"1\":11,\"2\":10,\"3\":9,\"4\":8,\"5\":7,"
-               "\"6\":6,\"7\":5,\"8\":4,\"9\":3,\"10\":2,\"11\":1}}\n");
+    assert_row(
+        w, ROW_NTP, n,
+        "{\"kind\":\"ntp\",\"site\":\"vlan:1\",\"client_kind\":\"host\",\"client\":\"vlan:9\","
+        "\"role\":\"server\","
+        "\"strata\":[0,31],\"refids\":{\"values\":[[\"00000001\",7],[\"ffffffff\",8]],\"other\":9},"
+        "\"offset\":{\"-125\":2,\"0\":2,\"125\":2},\"delay\":{\"0\":12,\"1\":11,\"2\":10,\"3\":9,"
+        "\"4\":8,\"5\":7,"
+        "\"6\":6,\"7\":5,\"8\":4,\"9\":3,\"10\":2,\"11\":1}}\n");
 
-    struct row_binding bound = {.key = {.client = c, .kind = BIND_DNS, .matched = 1, .mac = {1, 2, 3, 4, 5, 6}}};
-    assert_true(addr_parse("2001:db8::1", &bound.key.addr) && addr_parse("192.0.2.53", &bound.key.source));
+    struct row_binding bound = {.key = {.client = c, .kind = BIND_DNS, .mac = {1, 2, 3, 4, 5, 6}}};
+    assert_true(addr_parse("2001:db8::1", &bound.key.addr)
+                && addr_parse("192.0.2.53", &bound.key.source));
     bound.key.value = window_intern(w, "x.example", 9);
     struct row_binding *b = window_row(w, ROW_BINDING, &bound);
-    b->count = 1;
+    b->count = 2;
+    b->matched = 1;
+    b->clients = (struct set8){.n = 1, .value = {10}, .count = {2}};
     assert_row(w, ROW_BINDING, b,
-               "{\"kind\":\"binding\",\"site\":\"vlan:1\",\"client_kind\":\"host\",\"client\":\"vlan:9\",\"addr\":\"2001:db8::1\","
-               "\"what\":\"dns\",\"mac\":\"01:02:03:04:05:06\",\"value\":\"x.example\",\"source\":\"192.0.2.53\",\"matched\":1,\"count\":1}\n");
+               "{\"kind\":\"binding\",\"site\":\"vlan:1\",\"client_kind\":\"host\",\"client\":"
+               "\"vlan:9\",\"addr\":\"2001:db8::1\","
+               "\"what\":\"dns\",\"mac\":\"01:02:03:04:05:06\",\"value\":\"x.example\",\"source\":"
+               "\"192.0.2.53\",\"count\":2,\"matched\":1,"
+               "\"clients\":{\"values\":[[\"0000000a\",2]]}}\n");
     window_free(w);
 }
 
@@ -206,14 +226,16 @@ static void test_registers(void **state)
 {
     (void)state;
     struct window *w = make_window();
-    struct row_client *c = window_row(w, ROW_CLIENT, &(struct row_client){.key.client = {.kind = CLIENT_GATEWAY, .by = BY_VLAN}});
+    struct row_client *c = window_row(
+        w, ROW_CLIENT, &(struct row_client){.key.client = {.kind = CLIENT_GATEWAY, .by = BY_VLAN}});
     struct distinct_block *b = window_distinct_make(w, &c->remotes, &distinct_small);
     b->n = UINT32_MAX;
-    memset(b->reg, 0, 256);
-    b->reg[0] = 1;
-    b->reg[4] = 57;
-    b->reg[9] = 10;
-    b->reg[255] = 36;
+    uint8_t *reg = b->reg;
+    memset(reg, 0, 256);
+    reg[0] = 1;
+    reg[4] = 57;
+    reg[9] = 10;
+    reg[255] = 36;
     struct text_sink out = {0};
     struct rowjson_writer *r = malloc(sizeof *r);
     rowjson_writer_init(r, w, &out);
@@ -260,7 +282,8 @@ static void test_read_distinct(void **state)
         struct err e = {""};
         enum row_kind which;
         uint8_t client_kind;
-        snprintf(line, sizeof line, "{\"kind\":\"gateway\",\"client\":\"vlan:1\",\"remotes\":%s}", rows[i].remotes);
+        snprintf(line, sizeof line, "{\"kind\":\"gateway\",\"client\":\"vlan:1\",\"remotes\":%s}",
+                 rows[i].remotes);
         assert_true(rowjson_reader_init(r, w, 1519819200, 3600, &e));
         struct json_t *row = rowjson_parse(line, strlen(line), &kind, &e);
         assert_non_null(row);
@@ -320,13 +343,113 @@ static void test_rows_stand_alone(void **state)
     window_free(w), window_free(back);
 }
 
+/* ---- documents */
+
+static json_t *load_schema(void)
+{
+    json_error_t why;
+    json_t *schema =
+        json_load_file(TELLSCOPE_SOURCE "/docs/summary.schema.json", JSON_REJECT_DUPLICATES, &why);
+    if (schema == NULL)
+        fail_msg("summary.schema.json:%d: %s", why.line, why.text);
+    return schema;
+}
+
+/* The schema has this field, in the object that holds it. */
+static void assert_described(const json_t *properties, const char *kind, const struct field *f)
+{
+    const char *dot = strchr(f->name, '.'), *member = f->name;
+    if (dot != NULL) {
+        char group[64];
+        snprintf(group, sizeof group, "%.*s", (int)(dot - f->name), f->name);
+        properties = json_object_get(json_object_get(properties, group), "properties");
+        member = dot + 1;
+    }
+    if (f->type != F_CLIENT && json_object_get(properties, member) == NULL)
+        fail_msg("docs/summary.schema.json does not describe %s of %s", f->name, kind);
+}
+
+static void test_schema(void **state)
+{
+    (void)state;
+    json_t *schema = load_schema();
+    const json_t *defs = json_object_get(schema, "$defs");
+    for (int kind = 0; kind < ROW_TALLY; kind++) {
+        const struct row_type *type = &row_types[kind];
+        char name[64];
+        size_t n = kind == ROW_CLIENT ? 3 : 1; /* "kind", and for clients "site" and "client" */
+        snprintf(name, sizeof name, "%s_row", type->name);
+        const json_t *properties = json_object_get(json_object_get(defs, name), "properties");
+        for (const struct field *f = type->keys; f->type != F_END; f++) {
+            assert_described(properties, type->name, f);
+            n += kind == ROW_CLIENT ? 0 : f->type == F_CLIENT ? 3 : 1;
+        }
+        for (const struct field *f = type->values; f->type != F_END; f++, n++)
+            assert_described(properties, type->name, f);
+        if (json_object_size(properties) != n)
+            fail_msg("docs/summary.schema.json describes more of %s than there is", type->name);
+    }
+    const json_t *totals = json_object_get(json_object_get(defs, "totals_row"), "properties");
+    for (const struct field *f = totals_fields; f->type != F_END; f++)
+        assert_described(totals, "totals", f);
+    json_decref(schema);
+}
+
+/* The example rows of docs/segments.md are rows: each is read, and written as it stands there. */
+static void test_examples(void **state)
+{
+    (void)state;
+    FILE *f = fopen(TELLSCOPE_SOURCE "/docs/segments.md", "r");
+    assert_non_null(f);
+    struct window *w = make_window();
+    struct rowjson_reader *in = malloc(sizeof *in);
+    struct rowjson_writer *r = malloc(sizeof *r);
+    static char line[65536];
+    unsigned seen = 0;
+    while (fgets(line, sizeof line, f) != NULL) {
+        struct err e = {""};
+        struct text_sink out = {0};
+        const char *kind;
+        enum row_kind which;
+        uint8_t client_kind;
+        size_t n;
+        if (strncmp(line, "{\"kind\"", 7) != 0)
+            continue;
+        struct json_t *row = rowjson_parse(line, strlen(line), &kind, &e);
+        assert_non_null(row);
+        if (rowjson_kind_find(kind, &which, &client_kind)) {
+            window_reset(w, 1519819200, 3600);
+            assert_true(rowjson_reader_init(in, w, 1519819200, 3600, &e));
+            if (!rowjson_read_row(in, which, client_kind, row, &e))
+                fail_msg("%s in %s", e.text, line);
+            rowjson_reader_free(in);
+            rowjson_writer_init(r, w, &out);
+            rowjson_row(r, which, window_rows(w, which, &n)[0]);
+            text_puts(&out, "");
+            assert_string_equal(out.p, line);
+            text_free(&out);
+            seen++;
+        }
+        rowjson_drop(row);
+    }
+    fclose(f);
+    assert_true(seen >= ROW_TALLY);
+    free(in), free(r);
+    window_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tables),        cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_who),           cmocka_unit_test(test_values),
-        cmocka_unit_test(test_registers),     cmocka_unit_test(test_read_distinct),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_who),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_registers),
+        cmocka_unit_test(test_read_distinct),
         cmocka_unit_test(test_rows_stand_alone),
+        cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_examples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

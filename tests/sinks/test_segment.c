@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* memfd_create */
-#include "sinks/segment.h"
 #include "random_window.h"
+#include "sinks/segment.h"
+#include "sinks/zstd_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -92,6 +93,13 @@ static struct file text_of(struct file f)
     return text;
 }
 
+static struct file compressed(const char *text, size_t len)
+{
+    struct file f = {malloc(ZSTD_compressBound(len)), 0};
+    f.len = ZSTD_compress(f.p, ZSTD_compressBound(len), text, len, 1);
+    return f;
+}
+
 /* The same rows? Frees both files. */
 static void assert_same(struct file a, struct file b)
 {
@@ -145,7 +153,8 @@ static void test_round_trip(void **state)
         assert_string_equal(got.config_hash, h.config_hash);
         assert_true(got.start_s == h.start_s && got.length_s == h.length_s && got.seed == h.seed
                     && got.interrupted == h.interrupted && got.scope == h.scope
-                    && memcmp(&got.limits, &h.limits, sizeof h.limits) == 0 && got.rolled_from_s == h.rolled_from_s);
+                    && memcmp(&got.limits, &h.limits, sizeof h.limits) == 0
+                    && got.rolled_from_s == h.rolled_from_s);
         struct file second = written(back, &got, sha_in);
         assert_true(first.len == second.len && memcmp(first.p, second.p, first.len) == 0);
         assert_same(first, second);
@@ -250,7 +259,8 @@ static const struct bad bad_rows[] = {
     {"\"sensor\":\"replay\"", "\"sensor\":\"re/play\"", "\"sensor\""},
     {"\"seed\":\"0", "\"seed\":\"", "\"seed\""},
     {"\"seed\"", "\"sead\"", "\"seed\""},
-    {"\"scope\":\"gateways\"", "\"scope\":\"all\",\"limits\":{\"peers\":1,\"beers\":1}", "\"beers\""},
+    {"\"scope\":\"gateways\"", "\"scope\":\"all\",\"limits\":{\"peers\":1,\"beers\":1}",
+     "\"beers\""},
     {"\"scope\":\"gateways\"", "\"scope\":\"all\",\"limits\":{\"peers\":99999999999}", "more than"},
     {"\"scope\":\"gateways\"", "\"scope\":\"all\",\"limits\":[]", "\"limits\""},
     {"\"scope\":\"gateways\"", "\"scope\":\"some\"", "\"scope\""},
@@ -328,10 +338,12 @@ static void known_window(struct window *w)
                              .kind = CLIENT_GATEWAY,
                              .by = BY_MAC,
                              .id = {0xac, 0xca, 0x54, 0, 0, 1}};
-    struct client host = {.site = site_of_number(SITE_VLAN, 100), .kind = CLIENT_HOST, .by = BY_ADDR};
+    struct client host = {
+        .site = site_of_number(SITE_VLAN, 100), .kind = CLIENT_HOST, .by = BY_ADDR};
     struct addr ten, server, other;
-    assert_true(addr_parse("10.0.0.2", &ten) && addr_parse("192.0.2.1", &server)
-                && addr_parse("192.0.2.2", &other));
+    assert_true(addr_parse("10.0.0.2", &ten));
+    assert_true(addr_parse("192.0.2.1", &server));
+    assert_true(addr_parse("192.0.2.2", &other));
     memcpy(host.id, ten.b, 16);
 
     struct row_coverage coverage = {.key = {.client = gateway, .vantage = VANTAGE_LAN}};
@@ -347,12 +359,14 @@ static void known_window(struct window *w)
     distinct_add(&distinct_small, b, 2);
 
     struct row_peer peer = {.key = {.client = host, .remote = server, .port = 123, .ip_proto = 17}};
-    ((struct row_peer *)window_row(w, ROW_PEER, &peer))->protocols = 1 << PROTO_NTP | 1 << PROTO_DNS;
+    ((struct row_peer *)window_row(w, ROW_PEER, &peer))->protocols =
+        1 << PROTO_NTP | 1 << PROTO_DNS;
     peer.key.remote = other;
     ((struct row_peer *)window_row(w, ROW_PEER, &peer))->packets_in = 1;
     ((struct row_peer *)window_other_make(w, ROW_PEER))->bytes_in = 9;
 
-    struct row_ntp *n = window_row(w, ROW_NTP, &(struct row_ntp){.key = {.client = host, .peer = server}});
+    struct row_ntp *n =
+        window_row(w, ROW_NTP, &(struct row_ntp){.key = {.client = host, .peer = server}});
     n->strata = 4;
     n->refids = (struct set8){.n = 1, .value = {0xc0a80001}, .count = {3}};
     window_hist_add(w, &n->offset, -3, 1);
@@ -367,7 +381,8 @@ static void known_window(struct window *w)
     o.legacy_version = 0x0301;
     size_t len = offer_write(&o, blob);
     struct row_hello hello = {.key.id = offer_id(blob, len)};
-    ((struct row_hello *)window_row(w, ROW_HELLO, &hello))->offer = window_intern(w, blob, (uint32_t)len);
+    ((struct row_hello *)window_row(w, ROW_HELLO, &hello))->offer =
+        window_intern(w, blob, (uint32_t)len);
 
     static const struct row_tally tallies[] = {{.key = {TALLY_DNS_QTYPE, 1, 0, 0}},
                                                {.key = {TALLY_TLS_ALERT, 0x0228, 0, 0}},
@@ -377,13 +392,6 @@ static void known_window(struct window *w)
     struct totals *t = window_totals(w);
     t->packets.read = t->packets.outcome[OUT_OK] = 7;
     t->ip_v4 = 1;
-}
-
-static struct file compressed(const char *text, size_t len)
-{
-    struct file f = {malloc(ZSTD_compressBound(len)), 0};
-    f.len = ZSTD_compress(f.p, ZSTD_compressBound(len), text, len, 1);
-    return f;
 }
 
 static void test_bad_rows(void **state)
@@ -471,13 +479,15 @@ static void test_bad_files(void **state)
     struct segment_reader *r = NULL;
     assert_false(segment_open(&r, "/nowhere/x.zst", &got, &e));
     assert_non_null(strstr(e.text, "/nowhere/x.zst"));
-    free(f.p), free(text.p), free(twice.p), free(no_newline.p), free(no_end.p), free(bomb.p), free(nested.p);
+    free(f.p), free(text.p), free(twice.p), free(no_newline.p), free(no_end.p), free(bomb.p),
+        free(nested.p);
     window_free(w), window_free(into), window_free(later);
 }
 
 /* ---- limits */
 
-/* A window whose tables are smaller than the segment keeps what law 4 says, whatever was read first. */
+/* A window whose tables are smaller than the segment keeps what law 4 says, whatever was read
+ * first. */
 static void test_small_tables(void **state)
 {
     (void)state;
@@ -498,6 +508,84 @@ static void test_small_tables(void **state)
     window_free(w), window_free(a), window_free(b);
 }
 
+static uint64_t all_sessions(struct window *w)
+{
+    size_t n;
+    void *const *rows = window_rows(w, ROW_TLS, &n);
+    const struct row_tls *other = window_other(w, ROW_TLS);
+    uint64_t sum = other != NULL ? other->sessions : 0;
+    for (size_t i = 0; i < n; i++)
+        sum += ((const struct row_tls *)rows[i])->sessions;
+    return sum;
+}
+
+/* Where the window has no room for a row's name, the row is not lost but counts with the rest. */
+static void test_no_room_for_names(void **state)
+{
+    (void)state;
+    struct window *w = make_window(START_S, WINDOW_S);
+    struct segment_head got;
+    uint8_t sha[32];
+    struct err e = {""};
+    random_window(w, 78, 600);
+    struct file f = written(w, &head, sha);
+    config.limits.string_bytes = 2048;
+    struct window *small = make_window(START_S, WINDOW_S);
+    if (!read_into(small, f, &got, sha, &e))
+        fail_msg("%s", e.text);
+    assert_true(window_totals(small)->ledger.strings_turned_away
+                > window_totals(w)->ledger.strings_turned_away);
+    assert_non_null(window_other(small, ROW_TLS));
+    assert_true(all_sessions(w) > 0 && all_sessions(small) == all_sessions(w));
+    size_t n;
+    void *const *rows = window_rows(small, ROW_TALLY, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct row_tally *t = rows[i];
+        bool sni = t->key.family == TALLY_TLS_SNI && window_string(small, t->key.name).len == 0;
+        assert_true(!sni || t->count < INT64_MAX / 2);
+    }
+    free(f.p);
+    window_free(w), window_free(small);
+}
+
+/* Lines of all lengths come back as they were, wherever the decoder's buffers end. */
+static void test_lines(void **state)
+{
+    (void)state;
+    for (size_t longest = 1; longest <= 1 << 20; longest = longest * 7 + 3) {
+        size_t size = 3 << 20, len = 0, n = 0;
+        char *text = malloc(size + 1);
+        memset(text, 'x', size);
+        for (size_t at = 0; at < size; n++) {
+            at += (n * 7919) % longest + 1;
+            text[at <= size ? at - 1 : size - 1] = '\n';
+            len = at <= size ? at : size;
+        }
+        struct file f = compressed(text, len);
+        int fd = memory_file(f.p, f.len);
+        struct zstd_in *in;
+        struct err e = {""};
+        assert_true(zstd_in_new(&in, fd, 0, UINT64_MAX, &e));
+        for (const char *at = text; n > 0; n--) {
+            const char *line;
+            size_t got, want = (size_t)(strchr(at, '\n') - at);
+            if (!zstd_in_line(in, size, &line, &got, &e))
+                fail_msg("lines up to %zu: %s", longest, e.text);
+            assert_int_equal(got, want);
+            assert_memory_equal(line, at, got);
+            at += want + 1;
+        }
+        const char *line;
+        size_t got;
+        if (!zstd_in_line(in, size, &line, &got, &e) || line != NULL)
+            fail_msg("longest %zu len %zu: %s %p", longest, len, e.text, (const void *)line);
+        zstd_in_free(in);
+        close(fd);
+        free(f.p);
+        free(text);
+    }
+}
+
 /* Totals too long for one row go on in further rows. */
 static void test_long_totals(void **state)
 {
@@ -509,7 +597,8 @@ static void test_long_totals(void **state)
     char name[1024];
     for (int i = 0; i < 3000; i++) {
         int n = snprintf(name, sizeof name, "%0*d", 900, i);
-        struct row_tally t = {.key = {.family = TALLY_TLS_SNI, .name = window_intern(w, name, (uint32_t)n)}};
+        struct row_tally t = {
+            .key = {.family = TALLY_TLS_SNI, .name = window_intern(w, name, (uint32_t)n)}};
         ((struct row_tally *)window_row(w, ROW_TALLY, &t))->count = 1;
     }
     struct row_tally alert = {.key = {.family = TALLY_TLS_ALERT, .code = 0x0228}};
@@ -520,6 +609,13 @@ static void test_long_totals(void **state)
         assert_true(strchr(line, '\n') - line < 3 << 20);
     if (!read_into(back, f, &got, sha, &e))
         fail_msg("%s", e.text);
+    /* The same in one frame without a checksum, so that the decoder may hold text after all input
+     * is taken. */
+    struct file plain = compressed((const char *)x.p, x.len);
+    window_reset(back, START_S, WINDOW_S);
+    if (!read_into(back, plain, &got, sha, &e))
+        fail_msg("%s", e.text);
+    free(plain.p);
     assert_same(f, written(back, &head, sha));
     free(x.p);
     window_free(w), window_free(back);
@@ -643,7 +739,8 @@ static void test_offsets(void **state)
         struct window *w = make_window(START_S, WINDOW_S);
         struct segment_head got;
         struct segment_reader *r = NULL;
-        assert_true(segment_open_fd(&r, fd, (uint64_t)at[i], (uint64_t)(at[i + 1] - at[i]), "run", &got, &e));
+        assert_true(segment_open_fd(&r, fd, (uint64_t)at[i], (uint64_t)(at[i + 1] - at[i]), "run",
+                                    &got, &e));
         if (!segment_read(r, w, NULL, &e))
             fail_msg("%s", e.text);
         segment_close(r);
@@ -656,12 +753,19 @@ static void test_offsets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_round_trip, setup), cmocka_unit_test_setup(test_merge, setup),
-        cmocka_unit_test_setup(test_roll_up, setup),    cmocka_unit_test_setup(test_cuts_and_flips, setup),
-        cmocka_unit_test_setup(test_bad_rows, setup),   cmocka_unit_test_setup(test_bad_files, setup),
-        cmocka_unit_test_setup(test_small_tables, setup), cmocka_unit_test_setup(test_long_totals, setup),
-        cmocka_unit_test_setup(test_write, setup),      cmocka_unit_test_setup(test_full_disk, setup),
+        cmocka_unit_test_setup(test_round_trip, setup),
+        cmocka_unit_test_setup(test_merge, setup),
+        cmocka_unit_test_setup(test_roll_up, setup),
+        cmocka_unit_test_setup(test_cuts_and_flips, setup),
+        cmocka_unit_test_setup(test_bad_rows, setup),
+        cmocka_unit_test_setup(test_bad_files, setup),
+        cmocka_unit_test_setup(test_small_tables, setup),
+        cmocka_unit_test_setup(test_long_totals, setup),
+        cmocka_unit_test_setup(test_write, setup),
+        cmocka_unit_test_setup(test_full_disk, setup),
         cmocka_unit_test_setup(test_offsets, setup),
+        cmocka_unit_test_setup(test_no_room_for_names, setup),
+        cmocka_unit_test_setup(test_lines, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,8 @@ static struct window *make_window(void)
     return w;
 }
 
-static void tally(struct window *w, enum tally family, uint32_t code, const char *name, uint64_t count)
+static void tally(struct window *w, enum tally family, uint32_t code, const char *name,
+                  uint64_t count)
 {
     struct row_tally t = {.key = {.family = family, .code = code}};
     t.key.name = window_intern(w, name, (uint32_t)strlen(name));
@@ -38,7 +39,8 @@ static void test_empty(void **state)
     assert_string_equal(out.p, "{\"schema\":\"tellscope.totals.v1\"}\n");
     out.len = 0;
     totals_json(w, &(struct totals_extra){.has_clients = true, .captures_json = "[]"}, &out);
-    assert_string_equal(out.p, "{\"schema\":\"tellscope.totals.v1\",\"gateways\":0,\"hosts\":0,\"captures\":[]}\n");
+    assert_string_equal(
+        out.p, "{\"schema\":\"tellscope.totals.v1\",\"gateways\":0,\"hosts\":0,\"captures\":[]}\n");
     out.len = 0;
     totals_members(w, &out);
     assert_string_equal(out.p, "");
@@ -87,7 +89,8 @@ static void test_contract(void **state)
         "{\"schema\":\"tellscope.totals.v1\",\"gateways\":1,\"hosts\":2,"
         "\"packets\":{\"read\":10,\"bytes_wire\":1000,\"outcome\":{\"ok\":9,\"not_mine\":1}},"
         "\"ip\":{\"v4\":8},"
-        "\"dns\":{\"queries\":2,\"by_rcode\":{\"3\":1},\"by_qtype\":{\"28\":2,\"65535\":1},\"distinct_qnames\":2},"
+        "\"dns\":{\"queries\":2,\"by_rcode\":{\"3\":1},\"by_qtype\":{\"28\":2,\"65535\":1},"
+        "\"distinct_qnames\":2},"
         "\"mdns\":{\"messages\":3},"
         "\"ntp\":{\"by_mode\":{\"3\":4},\"by_stratum\":{\"255\":1}},"
         "\"tls\":{\"client_hellos\":5,\"by_client_max_version\":{\"0x0303\":5},"
@@ -124,12 +127,20 @@ static void test_any_window(void **state)
 
 static struct client gateway(uint8_t n)
 {
-    return (struct client){.site = site_of_number(SITE_VLAN, 7), .kind = CLIENT_GATEWAY, .by = BY_MAC, .id = {0xac, 0xca, 0x54, 0, 0, n}};
+    return (struct client){.site = site_of_number(SITE_VLAN, 7),
+                           .kind = CLIENT_GATEWAY,
+                           .by = BY_MAC,
+                           .id = {0xac, 0xca, 0x54, 0, 0, n}};
 }
 
-static void tls_rows(struct window *w, const char *server, uint16_t version, uint64_t sessions, enum tls_outcome outcome)
+static void tls_rows(struct window *w, const char *server, uint16_t version, uint64_t sessions,
+                     enum tls_outcome outcome)
 {
-    struct row_tls row = {.key = {.client = gateway(1), .version = version, .cipher = version, .port = 443, .outcome = (uint8_t)outcome}};
+    struct row_tls row = {.key = {.client = gateway(1),
+                                  .version = version,
+                                  .cipher = version,
+                                  .port = 443,
+                                  .outcome = (uint8_t)outcome}};
     assert_true(addr_parse(server, &row.key.peer));
     row.key.sni = window_intern(w, "\x1b[31mevil", 9);
     ((struct row_tls *)window_row(w, ROW_TLS, &row))->sessions = sessions;
@@ -175,9 +186,11 @@ static void test_table(void **state)
     table_summary(w, &(struct totals_extra){.has_clients = true, .gateways = 30}, &out);
     assert_line(out.p, "Gateways: 30, hosts: 0\n");
     assert_line(out.p, "Gateways and hosts (20 of 29)\n");
-    assert_line(out.p, "mac:ac:ca:54:00:00:1d  vlan:7       29     29    0    0    0        0  2018-02-28T12:00:00Z\n");
+    assert_line(out.p, "mac:ac:ca:54:00:00:1d  vlan:7       29     29    0    0    0        0  "
+                       "2018-02-28T12:00:00Z\n");
     assert_null(strstr(out.p, "mac:ac:ca:54:00:00:09"));
-    assert_line(out.p, "193.11.114.43         4        3       75%        2  192.168.0.1  -4.1..-5.12 ms  <1 us        0\n");
+    assert_line(out.p, "193.11.114.43         4        3       75%        2  192.168.0.1  "
+                       "-4.1..-5.12 ms  <1 us        0\n");
     assert_line(out.p, "192.0.2.53       10       50%  NXDOMAIN 2  16.4..20.5 ms  16.4..20.5 ms\n");
     assert_line(out.p, "\\x1b[31mevil");
     const char *weak = strstr(out.p, "192.0.2.20"), *strong = strstr(out.p, "192.0.2.10");

@@ -1,9 +1,16 @@
-#include "summary/arena.h"
+#include "core/arena.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 
 enum { LARGE_PAGE = 2 << 20 };
+
+static bool prefer_large; /* set once, before any worker runs */
+
+void arena_prefer_large(bool prefer)
+{
+    prefer_large = prefer;
+}
 
 void *arena_new(size_t bytes, struct err *e)
 {
@@ -14,8 +21,8 @@ void *arena_new(size_t bytes, struct err *e)
                 bytes, strerror(errno));
         return NULL;
     }
-    if (bytes > 2 * LARGE_PAGE) /* a hint: nothing depends on it */
-        (void)!madvise((char *)p + LARGE_PAGE, bytes - LARGE_PAGE, MADV_HUGEPAGE);
+    if (prefer_large && bytes >= LARGE_PAGE) /* a hint: nothing depends on it */
+        (void)!madvise(p, bytes, MADV_HUGEPAGE);
     return p;
 }
 

@@ -1,0 +1,729 @@
+/* Hand-made packets and messages, and the rows they must give. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/hash.h"
+#include "traffic.h"
+
+static const uint64_t START_NS = UINT64_C(1500001200) * 1000000000;
+static const uint64_t SLOT_NS = UINT64_C(60) * 1000000000;
+
+enum { GATEWAY = 0, GATEWAY_BY_ADDR = 1, HOST = 10, SERVER = 20, SERVER_2 = 21 }; /* see traffic.h */
+
+static struct config config;
+static struct window *w;
+
+static void fresh(enum scope scope, enum name_policy names)
+{
+    struct err e;
+    window_free(w);
+    config = config_default();
+    config.scope = (uint8_t)scope;
+    config.names = (uint8_t)names;
+    assert_true(window_new(&w, &config, &e));
+    window_reset(w, START_NS / 1000000000, 3600);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    window_free(w);
+    w = NULL;
+    return 0;
+}
+
+static struct rec packet(unsigned from, unsigned to, uint64_t after_ns)
+{
+    struct rec r = {.ts_ns = START_NS + after_ns, .wire_len = 100, .cap_len = 90, .link = 1,
+                    .flags = REC_HAS_IP | REC_HAS_PORTS | REC_HAS_MAC, .outcome = OUT_OK,
+                    .ip_outer = 4, .ip_proto = 17, .site = 7, .service_port = 123,
+                    .sport = from == SERVER ? 123 : 40000, .dport = from == SERVER ? 40000 : 123,
+                    .proto = PROTO_NTP, .payload_wire_len = 48,
+                    .client = {device_client(from), device_client(to)},
+                    .src = device_addr(from), .dst = device_addr(to),
+                    .mac = {{0xac, 0xca, 0x54, 0, 0, (uint8_t)from}}};
+    return r;
+}
+
+static void count(const struct rec *r, enum vantage vantage)
+{
+    struct window_hint hint;
+    window_hint(w, r, 1, &hint);
+    window_packet(w, r, &hint, vantage);
+}
+
+/* Every part, in this window. */
+static void tell(const struct msg *m)
+{
+    struct message_hint hint;
+    window_message_hint(w, m, 1, &hint);
+    for (int part = 0; part < PART_N; part++) {
+        uint64_t ts_ns;
+        if (window_part(m, (enum msg_part)part, &ts_ns))
+            window_message(w, m, &hint, (enum msg_part)part, VANTAGE_LAN);
+    }
+}
+
+static size_t rows_of(enum row_kind kind)
+{
+    size_t n;
+    window_rows(w, kind, &n);
+    return n;
+}
+
+static const void *only(enum row_kind kind)
+{
+    size_t n;
+    void *const *rows = window_rows(w, kind, &n);
+    assert_int_equal(n, 1);
+    return rows[0];
+}
+
+static void assert_text(uint32_t id, const char *want)
+{
+    struct bytes got = window_string(w, id);
+    assert_int_equal(got.len, strlen(want));
+    if (got.len > 0)
+        assert_memory_equal(got.p, want, got.len);
+}
+
+static uint64_t tally(enum tally family, uint32_t code, const char *name)
+{
+    size_t n;
+    void *const *rows = window_rows(w, ROW_TALLY, &n);
+    for (size_t i = 0; i < n; i++) {
+        const struct row_tally *t = rows[i];
+        struct bytes got = window_string(w, t->key.name);
+        if (t->key.family == family && t->key.code == code && got.len == strlen(name)
+            && (got.len == 0 || memcmp(got.p, name, got.len) == 0))
+            return t->count;
+    }
+    return 0;
+}
+
+static struct bytes bytes_of(const char *s)
+{
+    return (struct bytes){(const uint8_t *)s, (uint32_t)strlen(s)};
+}
+
+/* ---- packets */
+
+static void client_and_peer(void **state)
+{
+    (void)state;
+    fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+    struct rec out = packet(GATEWAY, SERVER, 5), in = packet(SERVER, GATEWAY, 9);
+    struct rec far = packet(GATEWAY, SERVER_2, 7);
+    far.proto = PROTO_NONE;
+    in.wire_len = 300;
+    count(&in, VANTAGE_LAN);
+    count(&out, VANTAGE_LAN);
+    count(&out, VANTAGE_LAN);
+    count(&far, VANTAGE_LAN);
+    const struct row_client *c = only(ROW_CLIENT);
+    assert_memory_equal(&c->key.client, &out.client[SIDE_SRC], sizeof c->key.client);
+    assert_int_equal(c->packets_out, 3);
+    assert_int_equal(c->packets_in, 1);
+    assert_int_equal(c->packets_group, 0);
+    assert_int_equal(c->bytes_out, 300);
+    assert_int_equal(c->bytes_in, 300);
+    assert_int_equal(c->first_ns, START_NS + 5);
+    assert_int_equal(c->last_ns, START_NS + 9);
+    assert_int_equal(c->protocols[PROTO_NTP], 3);
+    assert_int_equal(c->protocols[PROTO_NONE], 1);
+    assert_int_equal(c->probes_in, 0);
+    const struct distinct_block *remotes
+        = window_distinct_block(w, &c->remotes, &distinct_small);
+    assert_int_equal(distinct_count(&distinct_small, remotes), 2);
+    size_t n;
+    void *const *rows = window_rows(w, ROW_PEER, &n);
+    assert_int_equal(n, 2);
+    const struct row_peer *p = rows[0];
+    assert_memory_equal(&p->key.remote, &out.dst, 16);
+    assert_int_equal(p->key.port, 123);
+    assert_int_equal(p->key.ip_proto, 17);
+    assert_int_equal(p->packets_out, 2);
+    assert_int_equal(p->packets_in, 1);
+    assert_int_equal(p->bytes_out, 200);
+    assert_int_equal(p->bytes_in, 300);
+    assert_int_equal(p->first_out_ns, START_NS + 5);
+    assert_int_equal(p->first_in_ns, START_NS + 9);
+    assert_int_equal(p->last_ns, START_NS + 9);
+    assert_int_equal(p->protocols, 1u << PROTO_NTP);
+    p = rows[1];
+    assert_true(p->first_in_ns == UINT64_MAX); /* never answered */
+    assert_int_equal(p->protocols, 0);
+    assert_int_equal(window_totals(w)->packets.read, 4);
+    assert_int_equal(window_totals(w)->packets.bytes_captured, 360);
+    assert_int_equal(window_totals(w)->ip_v4, 4);
+}
+
+static void probes(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned from, to;
+        uint8_t ip_proto, flags;
+        uint32_t syn_out, syn_in;
+    } rows[] = {
+        {SERVER, GATEWAY, 6, 2, 0, 1},    {SERVER, GATEWAY, 6, 2 | 16, 0, 0},
+        {GATEWAY, SERVER, 6, 2, 1, 0},    {SERVER, GATEWAY, 17, 2, 0, 0},
+        {SERVER, GATEWAY, 6, 2 | 64, 0, 1}, {SERVER, GATEWAY, 6, 16, 0, 0},
+    };
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+        struct rec r = packet(rows[i].from, rows[i].to, 0);
+        r.ip_proto = rows[i].ip_proto;
+        r.tcp_flags = rows[i].flags;
+        count(&r, VANTAGE_LAN);
+        const struct row_peer *p = only(ROW_PEER);
+        assert_int_equal(p->syn_out, rows[i].syn_out);
+        assert_int_equal(p->syn_in, rows[i].syn_in);
+        assert_int_equal(((const struct row_client *)only(ROW_CLIENT))->probes_in, rows[i].syn_in);
+    }
+}
+
+static void coverage(void **state)
+{
+    (void)state;
+    fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+    struct rec out = packet(GATEWAY, SERVER, 0), in = packet(SERVER, GATEWAY, 0);
+    struct rec group = packet(GATEWAY, SERVER, 0);
+    group.flags |= REC_GROUP;
+    static const unsigned out_slots[] = {0, 59, 3, 0}, in_slots[] = {3, 4};
+    for (unsigned i = 0; i < 4; i++) {
+        out.ts_ns = START_NS + (out_slots[i] + 1) * SLOT_NS - 1; /* its last nanosecond */
+        count(&out, VANTAGE_LAN);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        in.ts_ns = START_NS + in_slots[i] * SLOT_NS; /* its first */
+        count(&in, VANTAGE_LAN);
+    }
+    group.ts_ns = START_NS + 7 * SLOT_NS;
+    count(&group, VANTAGE_LAN);
+    const struct row_coverage *c = only(ROW_COVERAGE);
+    assert_text(c->key.sensor, "replay");
+    assert_int_equal(c->key.vantage, VANTAGE_LAN);
+    assert_true(c->slots_out == (1 | UINT64_C(1) << 3 | UINT64_C(1) << 59));
+    assert_true(c->slots_in == (UINT64_C(1) << 3 | UINT64_C(1) << 4));
+    assert_true(c->slots_group == UINT64_C(1) << 7);
+    /* the same slots again, from elsewhere: another row, whatever was told before */
+    out.ts_ns = START_NS;
+    count(&out, VANTAGE_LAN);
+    count(&out, VANTAGE_WAN);
+    size_t n;
+    void *const *rows = window_rows(w, ROW_COVERAGE, &n);
+    assert_int_equal(n, 2);
+    c = rows[1];
+    assert_int_equal(c->key.vantage, VANTAGE_WAN);
+    assert_int_equal(c->slots_out, 1);
+    window_lost(w, VANTAGE_WAN, 9);
+    rows = window_rows(w, ROW_COVERAGE, &n);
+    assert_int_equal(n, 3);
+    c = rows[1];
+    assert_int_equal(c->key.client.kind, CLIENT_NONE);
+    assert_int_equal(c->lost_packets, 9);
+    assert_int_equal(window_totals(w)->ledger.lost_packets, 9);
+}
+
+static void mac_bindings(void **state)
+{
+    (void)state;
+    fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+    struct rec r = packet(GATEWAY_BY_ADDR, SERVER, SLOT_NS + 5);
+    count(&r, VANTAGE_LAN);
+    r.ts_ns += 3 * SLOT_NS;
+    count(&r, VANTAGE_LAN);
+    count(&r, VANTAGE_LAN);
+    const struct row_binding *b = only(ROW_BINDING);
+    assert_int_equal(b->key.kind, BIND_MAC);
+    assert_memory_equal(b->key.mac, r.mac[SIDE_SRC], 6);
+    assert_memory_equal(&b->key.addr, &r.src, 16);
+    assert_int_equal(b->first_ns, START_NS + SLOT_NS);
+    assert_int_equal(b->last_ns, START_NS + 5 * SLOT_NS - 1);
+    r.mac[SIDE_SRC][5] = 77; /* another device claims the address in the same slot */
+    count(&r, VANTAGE_LAN);
+    assert_int_equal(rows_of(ROW_BINDING), 2);
+    r.flags |= REC_HAS_INNER_MAC;
+    r.inner_mac[SIDE_SRC][0] = 2;
+    count(&r, VANTAGE_LAN);
+    assert_int_equal(rows_of(ROW_BINDING), 3);
+    r.flags &= (uint16_t)~(REC_HAS_INNER_MAC | REC_HAS_MAC);
+    r.src.b[15] = 99;
+    count(&r, VANTAGE_LAN);
+    assert_int_equal(rows_of(ROW_BINDING), 3);
+    r.flags |= REC_HAS_MAC;
+    r.src = addr_v4((const uint8_t[]){8, 8, 8, 8}); /* a router's MAC says nothing of a public address */
+    count(&r, VANTAGE_LAN);
+    assert_int_equal(rows_of(ROW_BINDING), 3);
+}
+
+static void outcomes(void **state)
+{
+    (void)state;
+    fresh(SCOPE_ALL, NAMES_KEEP);
+    struct rec r = packet(GATEWAY, SERVER, 0);
+    r.outcome = OUT_FILTERED;
+    count(&r, VANTAGE_LAN);
+    assert_int_equal(rows_of(ROW_CLIENT), 0);
+    assert_int_equal(window_totals(w)->packets.read, 1);
+    r.outcome = OUT_UNSUPPORTED;
+    r.link = 147;
+    count(&r, VANTAGE_LAN);
+    assert_int_equal(tally(TALLY_LINK_UNSUPPORTED, 147, ""), 1);
+    for (int o = 0; o < OUT_N; o++) {
+        r.outcome = (uint8_t)o;
+        count(&r, VANTAGE_LAN);
+    }
+    uint64_t sum = 0;
+    for (int o = 0; o < OUT_N; o++)
+        sum += window_totals(w)->packets.outcome[o];
+    assert_int_equal(sum, window_totals(w)->packets.read);
+}
+
+/* On port 123: NTP that breaks off, and what is no NTP at all. */
+static void not_ntp(void **state)
+{
+    (void)state;
+    static const struct {
+        uint8_t proto, outcome, ip_proto;
+        uint32_t payload;
+        uint32_t malformed, not_ntp;
+    } rows[] = {
+        {PROTO_NTP, OUT_OK, 17, 48, 0, 0},         {PROTO_NTP, OUT_TRUNCATED, 17, 48, 1, 0},
+        {PROTO_NTP, OUT_MALFORMED, 17, 9, 1, 0},   {PROTO_NONE, OUT_NOT_MINE, 17, 9, 0, 1},
+        {PROTO_NONE, OUT_NOT_MINE, 17, 0, 0, 0},   {PROTO_NONE, OUT_NOT_MINE, 6, 48, 0, 0},
+        {PROTO_NONE, OUT_FRAGMENT, 17, 48, 0, 0},  {PROTO_DNS, OUT_OK, 17, 48, 0, 1},
+    };
+    for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+        struct rec r = packet(SERVER, GATEWAY, 0);
+        r.proto = rows[i].proto;
+        r.outcome = rows[i].outcome;
+        r.ip_proto = rows[i].ip_proto;
+        r.payload_wire_len = rows[i].payload;
+        count(&r, VANTAGE_LAN);
+        assert_int_equal(window_totals(w)->ntp.malformed, rows[i].malformed);
+        assert_int_equal(window_totals(w)->ntp.not_ntp, rows[i].not_ntp);
+        if (rows[i].malformed + rows[i].not_ntp == 0) {
+            assert_int_equal(rows_of(ROW_NTP), 0);
+            continue;
+        }
+        const struct row_ntp *n = only(ROW_NTP);
+        assert_int_equal(n->malformed, rows[i].malformed);
+        assert_int_equal(n->not_ntp, rows[i].not_ntp);
+        assert_int_equal(n->key.role, ROLE_CLIENT);
+    }
+}
+
+/* ---- messages */
+
+static void ntp_pair(void **state)
+{
+    (void)state;
+    static const struct {
+        unsigned client, server;
+        size_t rows;
+    } cases[] = {{GATEWAY, SERVER, 1}, {SERVER, GATEWAY, 1}, {GATEWAY, GATEWAY_BY_ADDR, 2}};
+    for (unsigned i = 0; i < 3; i++) {
+        fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+        struct rec ask = packet(cases[i].client, cases[i].server, 0);
+        struct rec answer = packet(cases[i].server, cases[i].client, 20000000);
+        struct msg q = {.kind = MSG_NTP, .ts_ns = ask.ts_ns, .rec = &ask,
+                        .ntp = {.version = 4, .mode = 3, .poll_log2_s = 6, .whole = true,
+                                .is_request = true, .refid = 5, .stratum = 3}};
+        struct msg a = {.kind = MSG_NTP, .ts_ns = answer.ts_ns, .rec = &answer,
+                        .ntp = {.version = 4, .mode = 4, .stratum = 2, .poll_log2_s = 6,
+                                .refid = 0x0a000001, .whole = true, .is_reply = true,
+                                .matched = true, .request_ts_ns = ask.ts_ns, .n_ext = 1,
+                                .ext_bytes = 28, .offset_ns = -3000000, .delay_ns = 20000000}};
+        tell(&q);
+        tell(&a);
+        a.ntp.kod = true;
+        a.ntp.stratum = 0;
+        a.ntp.refid = 0x52415445; /* RATE */
+        a.ntp.matched = false;
+        tell(&a);
+        size_t n;
+        void *const *rows = window_rows(w, ROW_NTP, &n);
+        assert_int_equal(n, cases[i].rows);
+        for (size_t k = 0; k < n; k++) {
+            const struct row_ntp *r = rows[k];
+            bool client = memcmp(&r->key.client, &ask.client[SIDE_SRC], sizeof r->key.client) == 0;
+            assert_int_equal(r->key.role, client ? ROLE_CLIENT : ROLE_SERVER);
+            assert_memory_equal(&r->key.peer, client ? &ask.dst : &ask.src, 16);
+            assert_int_equal(r->requests, 1);
+            assert_int_equal(r->replies, 2);
+            assert_int_equal(r->pairs, 1);
+            assert_int_equal(r->unmatched, 1);
+            assert_int_equal(r->modes[3], 1);
+            assert_int_equal(r->modes[4], 2);
+            assert_int_equal(r->strata, 1 << 0 | 1 << 2); /* of replies alone */
+            assert_int_equal(r->polls, 1 << 6);
+            assert_int_equal(r->versions, 1 << 4);
+            assert_int_equal(r->kiss[KISS_RATE], 1);
+            assert_int_equal(r->ext_packets, 2);
+            assert_int_equal(r->ext_bytes, 56);
+            assert_int_equal(r->refids.n, 1);
+            assert_int_equal(r->refids.value[0], 0x0a000001);
+            assert_int_equal(window_hist_count(w, &r->offset, hist_bucket(-3000000)), 1);
+            assert_int_equal(window_hist_count(w, &r->delay, hist_bucket(20000000)), 1);
+        }
+        const struct totals *t = window_totals(w);
+        assert_int_equal(t->ntp.packets, 3);
+        assert_int_equal(t->ntp.by_mode[4], 2);
+        assert_int_equal(t->ntp.by_stratum[3], 1);
+        assert_int_equal(rows_of(ROW_UNATTRIBUTED), cases[i].client == SERVER);
+    }
+}
+
+static struct dns_question question;
+static struct dns_answer answers[3];
+
+static struct msg dns_answer_msg(const struct rec *r, const char *name)
+{
+    question = (struct dns_question){bytes_of(name), 1, 1};
+    answers[0] = (struct dns_answer){.rtype = 1, .ttl_s = 300, .addr = device_addr(SERVER)};
+    answers[1] = (struct dns_answer){.rtype = 5, .ttl_s = 9999};
+    answers[2] = (struct dns_answer){.rtype = 1, .addr = device_addr(SERVER_2), .section = 2};
+    return (struct msg){.kind = MSG_DNS, .ts_ns = r->ts_ns, .rec = r,
+                        .dns = {.response = true, .service = PROTO_DNS, .matched = true,
+                                .query_ts_ns = r->ts_ns - 30000000, .n_questions = 1,
+                                .n_answers = 3, .questions = &question, .answers = answers}};
+}
+
+static struct rec dns_packet(unsigned from, unsigned to)
+{
+    struct rec r = packet(from, to, 100000000);
+    r.sport = 53;
+    r.service_port = 53;
+    return r;
+}
+
+static void dns_exchange(void **state)
+{
+    (void)state;
+    fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+    struct rec r = dns_packet(SERVER, GATEWAY);
+    struct msg m = dns_answer_msg(&r, "API.Telldus.com");
+    tell(&m);
+    m.dns.response = m.dns.matched = false;
+    m.dns.n_answers = 0;
+    m.sender = SIDE_DST;
+    tell(&m);
+    const struct row_dns *d = only(ROW_DNS);
+    assert_int_equal(d->key.role, ROLE_CLIENT);
+    assert_memory_equal(&d->key.peer, &r.src, 16);
+    assert_int_equal(d->queries, 1);
+    assert_int_equal(d->responses, 1);
+    assert_int_equal(d->answered, 1);
+    assert_int_equal(d->by_qtype[0], 1);
+    assert_int_equal(d->by_rcode[0], 1);
+    assert_int_equal(window_hist_count(w, &d->latency, hist_bucket(30000000)), 1);
+    const struct row_binding *b = only(ROW_BINDING); /* not the alias, not the additional record */
+    assert_int_equal(b->key.kind, BIND_DNS);
+    assert_memory_equal(&b->key.addr, &answers[0].addr, 16);
+    assert_text(b->key.value, "api.telldus.com");
+    assert_int_equal(b->count, 1);
+    assert_int_equal(b->matched, 1);
+    assert_int_equal(b->ttl_max_s, 300);
+    assert_int_equal(b->first_ns, r.ts_ns);
+    assert_int_equal(b->key.client.kind, CLIENT_NONE);
+    assert_true(b->key.client.site == r.client[SIDE_DST].site);
+    assert_int_equal(b->clients.n, 1);
+    assert_int_equal(b->resolvers.n, 1);
+    const struct totals *t = window_totals(w);
+    assert_int_equal(t->dns.udp_messages, 2);
+    assert_int_equal(t->dns.responses, 1);
+    assert_int_equal(tally(TALLY_DNS_QTYPE, 1, ""), 2);
+    assert_int_equal(tally(TALLY_DNS_RCODE, 0, ""), 1);
+    const struct distinct_block *names = window_distinct_block(w, &t->dns.qnames, &distinct_large);
+    assert_int_equal(distinct_count(&distinct_large, names), 1);
+    m.dns.service = PROTO_MDNS; /* anyone may say so: totals alone */
+    tell(&m);
+    assert_int_equal(t->mdns.queries, 1);
+    assert_int_equal(t->dns.udp_messages, 2);
+    assert_int_equal(rows_of(ROW_BINDING), 1);
+}
+
+/* An address has at most BINDING_NAMES names: those of the smallest hash; the rest is summed. */
+static void names_of_an_address(void **state)
+{
+    (void)state;
+    fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+    struct rec r = dns_packet(SERVER, GATEWAY);
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < 20; i++) {
+            char name[16];
+            snprintf(name, sizeof name, "n%02d.org", round ? 19 - i : i);
+            struct msg m = dns_answer_msg(&r, name);
+            tell(&m);
+        }
+    uint64_t largest = 0, sum = 0;
+    for (int again = 0; again < 2; again++) { /* a second look shows the same */
+        size_t n;
+        void *const *rows = window_rows(w, ROW_BINDING, &n);
+        assert_int_equal(n, BINDING_NAMES);
+        sum = 0;
+        for (size_t i = 0; i < n; i++) {
+            const struct row_binding *b = rows[i];
+            assert_int_equal(b->count, 2);
+            sum += b->count;
+            largest = b->row.hash > largest ? b->row.hash : largest;
+        }
+    }
+    const struct row_binding *other = window_other(w, ROW_BINDING);
+    assert_int_equal(sum + other->count, 40);
+    int smaller = 0;
+    for (int i = 0; i < 20; i++) { /* by the hash of a row made anew */
+        char name[16];
+        struct row_binding key = {.key = {.client = {.site = r.client[SIDE_DST].site},
+                                          .addr = answers[0].addr, .kind = BIND_DNS}};
+        key.key.value = window_intern(w, name, (uint32_t)snprintf(name, sizeof name, "n%02d.org", i));
+        smaller += ((const struct row *)window_row(w, ROW_BINDING, &key))->hash <= largest;
+    }
+    assert_int_equal(smaller, BINDING_NAMES);
+}
+
+static struct msg session(const struct rec *r, int client_side)
+{
+    return (struct msg){
+        .kind = MSG_TLS_SESSION, .ts_ns = r->ts_ns, .rec = r,
+        .session = {.window_ts_ns = r->ts_ns, .first_ts_ns = r->ts_ns - 50, .bytes = {111, 222},
+                    .alive = true, .decided = true, .handshake_seen = true,
+                    .outcome = TLS_ESTABLISHED, .version = 0x0301, .cipher = 0x002f,
+                    .hello_id = 5, .sni = bytes_of("Api.Telldus.Com"), .alpn = bytes_of("h2"),
+                    .has_alert = true, .last_alert_level = 1, .last_alert = 0,
+                    .client = client_side == SIDE_SRC ? r->src : r->dst,
+                    .server = client_side == SIDE_SRC ? r->dst : r->src, .server_port = 443,
+                    .client_side = (uint8_t)client_side}};
+}
+
+static void tls_roles(void **state)
+{
+    (void)state;
+    for (int client_side = 0; client_side < 2; client_side++) {
+        fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+        struct rec r = packet(GATEWAY, SERVER, 1000);
+        struct msg m = session(&r, client_side);
+        tell(&m);
+        m.session.decided = m.session.alive = false; /* bytes alone */
+        tell(&m);
+        const struct row_tls *t = only(ROW_TLS);
+        bool client = client_side == SIDE_SRC;
+        assert_int_equal(t->key.role, client ? ROLE_CLIENT : ROLE_SERVER);
+        assert_memory_equal(&t->key.peer, &r.dst, 16);
+        assert_int_equal(t->key.port, 443);
+        assert_int_equal(t->key.version, 0x0301);
+        assert_int_equal(t->key.alert, 0x0100);
+        assert_int_equal(t->key.outcome, TLS_ESTABLISHED);
+        assert_text(t->key.sni, "api.telldus.com");
+        assert_text(t->key.alpn, "h2");
+        assert_int_equal(t->sessions, 1);
+        assert_int_equal(t->handshakes, 1);
+        assert_int_equal(t->bytes_out, 2 * (client ? 111 : 222));
+        assert_int_equal(t->bytes_in, 2 * (client ? 222 : 111));
+        assert_int_equal(t->first_ns, r.ts_ns - 50);
+        assert_int_equal(t->last_ns, r.ts_ns);
+        assert_int_equal(window_totals(w)->tls.sessions, 1);
+    }
+}
+
+static struct msg client_hello(const struct rec *r, const char *sni)
+{
+    return (struct msg){.kind = MSG_TLS_CLIENT_HELLO, .ts_ns = r->ts_ns, .rec = r,
+                        .hello = {.legacy_version = 0x0303, .max_version = 0x0304,
+                                  .sni = bytes_of(sni), .offer = bytes_of("offer"), .id = 42}};
+}
+
+static void hellos(void **state)
+{
+    (void)state;
+    fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+    struct rec r = packet(GATEWAY, SERVER, 0);
+    struct msg m = client_hello(&r, "Api.Telldus.Com");
+    tell(&m);
+    tell(&m);
+    const struct row_hello *h = only(ROW_HELLO);
+    assert_int_equal(h->key.id, 42);
+    assert_int_equal(h->count, 2);
+    assert_text(h->offer, "offer");
+    assert_int_equal(tally(TALLY_TLS_SNI, 0, "Api.Telldus.Com"), 2); /* totals keep the case */
+    assert_int_equal(tally(TALLY_TLS_CLIENT_VERSION, 0x0304, ""), 2);
+    struct msg s = {.kind = MSG_TLS_SERVER_HELLO, .ts_ns = r.ts_ns, .rec = &r,
+                    .hello = {.max_version = 0x0303, .cipher = 0xc02f}};
+    tell(&s);
+    s.hello.hello_retry = true;
+    tell(&s);
+    struct msg a = {.kind = MSG_TLS_ALERT, .ts_ns = r.ts_ns, .rec = &r, .alert = {2, 40}};
+    tell(&a);
+    struct msg c = {.kind = MSG_TLS_CERTIFICATES, .ts_ns = r.ts_ns, .rec = &r, .certs = {3}};
+    tell(&c);
+    struct msg u = {.kind = MSG_TCP_UNSEEN, .ts_ns = r.ts_ns, .rec = &r, .unseen = {500}};
+    tell(&u);
+    const struct totals *t = window_totals(w);
+    assert_int_equal(t->tls.client_hellos, 2);
+    assert_int_equal(t->tls.server_hellos, 1);
+    assert_int_equal(t->tls.hello_retry_requests, 1);
+    assert_int_equal(t->tls.certificates, 3);
+    assert_int_equal(tally(TALLY_TLS_CIPHER, 0xc02f, ""), 1);
+    assert_int_equal(tally(TALLY_TLS_ALERT, 0x0228, ""), 1);
+    assert_int_equal(((const struct row_coverage *)only(ROW_COVERAGE))->tcp_unseen_bytes, 500);
+}
+
+/* The firmware's own calls name a gateway that no rule knew. */
+static void firmware_calls(void **state)
+{
+    (void)state;
+    fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+    struct rec r = packet(SERVER_2, SERVER, 0);
+    r.site = 9;
+    struct msg m = {.kind = MSG_HTTP, .ts_ns = r.ts_ns, .rec = &r,
+                    .http = {.call = HTTP_VERSIONS, .has_mac = true, .mac = {0xac, 0xca, 0x54, 1, 2, 3},
+                             .user_agent = bytes_of("curl"), .client = r.src, .server = r.dst}};
+    tell(&m);
+    const struct row_binding *b = only(ROW_BINDING); /* no User-Agent: nobody's device as yet */
+    assert_int_equal(b->key.kind, BIND_HTTP_VERSIONS);
+    assert_memory_equal(b->key.mac, m.http.mac, 6);
+    assert_memory_equal(&b->key.source, &r.dst, 16);
+    assert_int_equal(b->key.client.site, 9);
+    assert_int_equal(b->key.client.kind, CLIENT_NONE);
+    fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+    r = packet(GATEWAY, SERVER, 0);
+    m.http.call = HTTP_ASSIGN; /* not answered: no proof */
+    m.http.product = bytes_of("telldus net");
+    tell(&m);
+    b = only(ROW_BINDING);
+    assert_int_equal(b->key.kind, BIND_USER_AGENT);
+    assert_text(b->key.value, "curl");
+    m.http.answered = true;
+    tell(&m);
+    assert_int_equal(rows_of(ROW_BINDING), 3);
+}
+
+/* ---- privacy */
+
+static void all_messages(const struct rec *r)
+{
+    struct msg dns = dns_answer_msg(r, "secret.example.org");
+    struct msg tls = session(r, SIDE_SRC), hello = client_hello(r, "secret.example.org");
+    struct msg ntp = {.kind = MSG_NTP, .ts_ns = r->ts_ns, .rec = r,
+                      .ntp = {.mode = 3, .version = 4, .whole = true, .is_request = true}};
+    struct msg http = {.kind = MSG_HTTP, .ts_ns = r->ts_ns, .rec = r,
+                       .http = {.user_agent = bytes_of("secret agent"), .client = r->src}};
+    struct msg unseen = {.kind = MSG_TCP_UNSEEN, .ts_ns = r->ts_ns, .rec = r, .unseen = {7}};
+    dns.sender = SIDE_DST;
+    tls.session.sni = bytes_of("secret.example.org");
+    tell(&dns), tell(&tls), tell(&hello), tell(&ntp), tell(&http), tell(&unseen);
+    dns.dns.response = false;
+    dns.sender = SIDE_SRC;
+    tell(&dns);
+}
+
+static void hosts_are_counters(void **state)
+{
+    (void)state;
+    for (int scope = SCOPE_GATEWAYS; scope <= SCOPE_ALL; scope++) {
+        fresh((enum scope)scope, NAMES_KEEP);
+        struct rec out = packet(HOST, SERVER, 0), in = packet(SERVER, HOST, 0);
+        struct rec odd = packet(HOST, SERVER, 0);
+        odd.proto = PROTO_NONE;
+        odd.outcome = OUT_NOT_MINE;
+        count(&out, VANTAGE_LAN);
+        count(&in, VANTAGE_LAN);
+        count(&odd, VANTAGE_LAN);
+        all_messages(&out);
+        const struct totals *t = window_totals(w);
+        const struct distinct_block *hosts
+            = window_distinct_block(w, &t->hosts, &distinct_large);
+        assert_int_equal(distinct_count(&distinct_large, hosts), 1);
+        for (int kind = 0; kind < ROW_KIND_N; kind++) {
+            bool counter = kind == ROW_UNATTRIBUTED || kind == ROW_TALLY;
+            if (scope == SCOPE_ALL && kind != ROW_UNATTRIBUTED)
+                assert_true(rows_of((enum row_kind)kind) > 0);
+            if (scope == SCOPE_GATEWAYS && !counter)
+                assert_int_equal(rows_of((enum row_kind)kind), 0);
+        }
+        assert_int_equal(tally(TALLY_TLS_SNI, 0, "secret.example.org"), scope == SCOPE_ALL);
+        if (scope == SCOPE_ALL)
+            continue;
+        const struct row_unattributed *u = only(ROW_UNATTRIBUTED);
+        assert_int_equal(u->key.kind, CLIENT_HOST);
+        assert_int_equal(u->packets, 3);
+        assert_int_equal(u->bytes, 300);
+        assert_int_equal(u->protocols[PROTO_NTP], 2);
+        assert_int_equal(u->ntp_exchanges, 1);
+        assert_int_equal(u->dns_exchanges, 1);
+        assert_int_equal(u->tls_sessions, 1);
+        size_t n;
+        void *const *rows = window_rows(w, ROW_TALLY, &n);
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(((const struct row_tally *)rows[i])->key.name, 0);
+    }
+}
+
+static void strangers_are_counters(void **state)
+{
+    (void)state;
+    fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+    struct rec r = packet(SERVER, SERVER_2, 0);
+    r.proto = PROTO_NONE;
+    r.outcome = OUT_NOT_MINE;
+    count(&r, VANTAGE_LAN);
+    all_messages(&r);
+    const struct row_unattributed *u = only(ROW_UNATTRIBUTED);
+    assert_int_equal(u->key.kind, CLIENT_NONE);
+    assert_int_equal(u->packets, 1);
+    assert_int_equal(rows_of(ROW_BINDING) + rows_of(ROW_TLS) + rows_of(ROW_DNS) + rows_of(ROW_NTP), 0);
+    assert_int_equal(rows_of(ROW_CLIENT) + rows_of(ROW_PEER) + rows_of(ROW_COVERAGE), 0);
+    assert_int_equal(rows_of(ROW_HELLO), 0);
+}
+
+static void name_policies(void **state)
+{
+    (void)state;
+    for (int names = NAMES_KEEP; names <= NAMES_DROP; names++) {
+        fresh(SCOPE_GATEWAYS, (enum name_policy)names);
+        struct rec r = packet(GATEWAY, SERVER, 0);
+        all_messages(&r);
+        const struct row_tls *t = only(ROW_TLS);
+        struct bytes sni = window_string(w, t->key.sni);
+        bool told = tally(TALLY_TLS_SNI, 0, "secret.example.org") > 0;
+        assert_int_equal(told, names == NAMES_KEEP);
+        size_t n, bound = 0;
+        void *const *rows = window_rows(w, ROW_BINDING, &n);
+        for (size_t i = 0; i < n; i++)
+            bound += ((const struct row_binding *)rows[i])->key.kind == BIND_DNS;
+        assert_int_equal(bound, names != NAMES_DROP); /* without a name there is nothing to bind */
+        if (names == NAMES_KEEP)
+            assert_text(t->key.sni, "secret.example.org");
+        if (names == NAMES_HASH) {
+            assert_int_equal(sni.len, 18);
+            assert_memory_equal(sni.p, "h:", 2);
+        }
+        if (names == NAMES_DROP)
+            assert_int_equal(sni.len, 0);
+        struct msg m = client_hello(&r, "api.telldus.com"); /* inside the suffixes: kept */
+        tell(&m);
+        assert_int_equal(tally(TALLY_TLS_SNI, 0, "api.telldus.com"), 1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(client_and_peer),    cmocka_unit_test(probes),
+        cmocka_unit_test(coverage),           cmocka_unit_test(mac_bindings),
+        cmocka_unit_test(outcomes),           cmocka_unit_test(not_ntp),
+        cmocka_unit_test(ntp_pair),           cmocka_unit_test(dns_exchange),
+        cmocka_unit_test(names_of_an_address), cmocka_unit_test(tls_roles),
+        cmocka_unit_test(hellos),             cmocka_unit_test(firmware_calls),
+        cmocka_unit_test(hosts_are_counters), cmocka_unit_test(strangers_are_counters),
+        cmocka_unit_test(name_policies),
+    };
+    return cmocka_run_group_tests(tests, NULL, teardown);
+}
