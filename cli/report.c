@@ -1,9 +1,41 @@
 #include "cli/report.h"
 
+#include "enrich/identity.h"
 #include "sinks/table.h"
 
 #include <errno.h>
 #include <string.h>
+
+static void who_was(const void *ctx, const struct client *client, uint64_t first_ns,
+                    uint64_t last_ns, char text[static 32])
+{
+    uint8_t mac[6];
+    switch (identity_of(ctx, client, first_ns, last_ns, mac)) {
+    case IDENTITY_ONE:
+        mac_text(mac, text);
+        break;
+    case IDENTITY_AMBIGUOUS:
+        strcpy(text, "ambiguous");
+        break;
+    case IDENTITY_NONE:
+        text[0] = '\0';
+        break;
+    }
+}
+
+static bool put_table(struct window *w, const struct totals_extra *x, struct text_sink *out,
+                      struct err *e)
+{
+    struct identities *ids;
+    struct totals_extra with = *x;
+    if (!identities_new(&ids, w, e))
+        return false;
+    with.who = who_was;
+    with.who_ctx = ids;
+    table_summary(w, &with, out);
+    identities_free(ids);
+    return true;
+}
 
 bool report_window(struct window *w, const struct totals_extra *x, bool json, FILE *to,
                    struct err *e)
@@ -11,8 +43,8 @@ bool report_window(struct window *w, const struct totals_extra *x, bool json, FI
     struct text_sink out = {0};
     if (json)
         totals_json(w, x, &out);
-    else
-        table_summary(w, x, &out);
+    else if (!put_table(w, x, &out, e))
+        return false;
     bool ok = !out.failed;
     if (!ok)
         err_set(e, "out of memory");

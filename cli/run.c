@@ -7,6 +7,7 @@
 #include "core/arena.h"
 #include "ingest/capture.h"
 #include "sinks/segment.h"
+#include "sinks/segment_batch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ struct run {
     struct progress progress;
     uint64_t bytes_before; /* of the captures that are done */
     uint64_t span_start_s, span_end_s;
+    struct segment_batch batch;
 };
 
 static void complain(struct run *run, struct run_capture *c, const struct err *e)
@@ -125,7 +127,8 @@ static bool write_segment(struct run *run, struct window *w, struct err *e)
 {
     const struct config *c = run->o->config;
     struct segment_head head = {0};
-    struct segment_options options = {.zstd_level = (int)c->zstd_level, .force = run->o->force};
+    struct segment_options options = {.zstd_level = (int)c->zstd_level, .force = run->o->force,
+                                      .batch = &run->batch};
     segment_head_config(&head, c);
     snprintf(head.release, sizeof head.release, "%s", TELLSCOPE_VERSION);
     head.start_s = window_start_s(w);
@@ -182,7 +185,9 @@ static bool run_all(struct run *run, const struct path_item items[], struct err 
         return false;
     if (!runs_span(r->runs, r->pipeline->windows, &run->span_start_s, &run->span_end_s))
         return true; /* nothing was read */
-    if (!runs_finish(r->runs, r->pipeline->windows, take_window, run, e))
+    ok = runs_finish(r->runs, r->pipeline->windows, take_window, run, e);
+    struct err why; /* segments that are whole are named even where a later one failed */
+    if (!segment_batch_commit(&run->batch, ok ? e : &why) || !ok)
         return false;
     struct totals_extra x = {0};
     report_clients(r->all, run->o->config, &x);

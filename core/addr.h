@@ -25,8 +25,19 @@ static inline struct addr addr_v6(const uint8_t b[16])
 
 static inline bool addr_is_v4(const struct addr *a)
 {
-    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-    return memcmp(a->b, prefix, 12) == 0;
+    uint64_t high;
+    uint32_t mid;
+    memcpy(&high, a->b, sizeof high);
+    memcpy(&mid, a->b + 8, sizeof mid);
+    return (high | (mid ^ __builtin_bswap32(0xffff))) == 0;
+}
+
+/* The IPv4 address as a number; of an address for which addr_is_v4 holds. */
+static inline uint32_t addr_v4_number(const struct addr *a)
+{
+    uint32_t be;
+    memcpy(&be, a->b + 12, sizeof be);
+    return __builtin_bswap32(be);
 }
 
 static inline bool addr_equal(const struct addr *a, const struct addr *b)
@@ -34,29 +45,47 @@ static inline bool addr_equal(const struct addr *a, const struct addr *b)
     return memcmp(a->b, b->b, 16) == 0;
 }
 
-/* Multicast, IPv4 limited broadcast, or unspecified: not one host's address. Subnet broadcasts cannot be told. */
-static inline bool addr_is_group(const struct addr *a)
+/* Multicast, IPv4 limited broadcast, or unspecified: not one host's address. Subnet broadcasts
+ * cannot be told. */
+static inline bool addr_v4_is_group(uint32_t v4)
 {
-    static const struct addr none = {{0}};
-    if (addr_is_v4(a)) {
-        const uint8_t *v4 = a->b + 12;
-        bool broadcast = v4[0] == 255 && v4[1] == 255 && v4[2] == 255 && v4[3] == 255;
-        bool unspecified = (v4[0] | v4[1] | v4[2] | v4[3]) == 0;
-        return (v4[0] & 0xf0) == 0xe0 || broadcast || unspecified;
-    }
-    return a->b[0] == 0xff || addr_equal(a, &none);
+    return v4 >> 28 == 14 || v4 == 0 || v4 == UINT32_MAX;
 }
 
-/* Private in the sense of the default client networks: RFC 1918, RFC 6598, RFC 3927, RFC 4193, fe80::/10. */
+static inline bool addr_v6_is_group(const uint8_t b[16])
+{
+    uint64_t high, low;
+    memcpy(&high, b, sizeof high);
+    memcpy(&low, b + 8, sizeof low);
+    return b[0] == 0xff || (high | low) == 0;
+}
+
+static inline bool addr_is_group(const struct addr *a)
+{
+    return addr_is_v4(a) ? addr_v4_is_group(addr_v4_number(a)) : addr_v6_is_group(a->b);
+}
+
+/* Private in the sense of the default client networks: RFC 1918, RFC 6598, RFC 3927, RFC 4193,
+ * fe80::/10. */
 static inline bool addr_is_private(const struct addr *a)
 {
-    if (addr_is_v4(a)) {
-        const uint8_t *v4 = a->b + 12;
-        return v4[0] == 10 || (v4[0] == 172 && (v4[1] & 0xf0) == 16)
-               || (v4[0] == 192 && v4[1] == 168) || (v4[0] == 100 && (v4[1] & 0xc0) == 64)
-               || (v4[0] == 169 && v4[1] == 254);
+    if (!addr_is_v4(a))
+        return (a->b[0] & 0xfe) == 0xfc || (a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80);
+    uint8_t second = a->b[13];
+    switch (a->b[12]) {
+    case 10:
+        return true;
+    case 100:
+        return (second & 0xc0) == 64;
+    case 169:
+        return second == 254;
+    case 172:
+        return (second & 0xf0) == 16;
+    case 192:
+        return second == 168;
+    default:
+        return false;
     }
-    return (a->b[0] & 0xfe) == 0xfc || (a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80);
 }
 
 /* RFC 5952 text (IPv4 as dotted quad) into `text`; returns its length. */

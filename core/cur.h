@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define MUST_CHECK __attribute__((warn_unused_result))
+/* A call would put the cursor into memory: several times the cost of the read. */
+#define CUR_INLINE inline __attribute__((always_inline))
 
 struct cur {
     const uint8_t *p; /* never NULL, even when left == 0 */
@@ -19,19 +21,19 @@ struct cur {
 };
 
 /* `len` captured bytes at `p` of a field that is `wire_len` bytes long. */
-static inline struct cur cur_of(const void *p, size_t len, size_t wire_len)
+static CUR_INLINE struct cur cur_of(const void *p, size_t len, size_t wire_len)
 {
     return (struct cur){.p = p, .left = len, .snapped = wire_len > len};
 }
 
 /* Why a read on `c` failed: the capture was cut, or the message lies about its size. */
-static inline enum outcome cur_why(const struct cur *c)
+static CUR_INLINE enum outcome cur_why(const struct cur *c)
 {
     return c->snapped ? OUT_TRUNCATED : OUT_MALFORMED;
 }
 
 /* Moves the next `n` bytes of `c` into `field`, whose end is then the field's own. */
-MUST_CHECK static inline bool cur_take(struct cur *c, size_t n, struct cur *field)
+MUST_CHECK static CUR_INLINE bool cur_take(struct cur *c, size_t n, struct cur *field)
 {
     if (n > c->left) /* compare lengths; `c->p + n` may overflow */
         return false;
@@ -43,7 +45,7 @@ MUST_CHECK static inline bool cur_take(struct cur *c, size_t n, struct cur *fiel
 
 /* As cur_take, but a field that the capture cuts short yields its captured part, still snapped.
  * Fails only where the field is longer than what holds it. */
-MUST_CHECK static inline bool cur_take_captured(struct cur *c, size_t n, struct cur *field)
+MUST_CHECK static CUR_INLINE bool cur_take_captured(struct cur *c, size_t n, struct cur *field)
 {
     if (n <= c->left)
         return cur_take(c, n, field);
@@ -55,13 +57,13 @@ MUST_CHECK static inline bool cur_take_captured(struct cur *c, size_t n, struct 
     return true;
 }
 
-MUST_CHECK static inline bool cur_skip(struct cur *c, size_t n)
+MUST_CHECK static CUR_INLINE bool cur_skip(struct cur *c, size_t n)
 {
     struct cur skipped;
     return cur_take(c, n, &skipped);
 }
 
-MUST_CHECK static inline bool cur_copy(struct cur *c, void *to, size_t n)
+MUST_CHECK static CUR_INLINE bool cur_copy(struct cur *c, void *to, size_t n)
 {
     struct cur field;
     if (!cur_take(c, n, &field))
@@ -70,18 +72,18 @@ MUST_CHECK static inline bool cur_copy(struct cur *c, void *to, size_t n)
     return true;
 }
 
-MUST_CHECK static inline bool cur_u8(struct cur *c, uint8_t *v)
+MUST_CHECK static CUR_INLINE bool cur_u8(struct cur *c, uint8_t *v)
 {
     return cur_copy(c, v, 1);
 }
 
-MUST_CHECK static inline bool cur_i8(struct cur *c, int8_t *v)
+MUST_CHECK static CUR_INLINE bool cur_i8(struct cur *c, int8_t *v)
 {
     return cur_copy(c, v, 1);
 }
 
 /* Big-endian integers, as networks write them. */
-MUST_CHECK static inline bool cur_u16(struct cur *c, uint16_t *v)
+MUST_CHECK static CUR_INLINE bool cur_u16(struct cur *c, uint16_t *v)
 {
     uint16_t be;
     if (!cur_copy(c, &be, sizeof be))
@@ -90,7 +92,7 @@ MUST_CHECK static inline bool cur_u16(struct cur *c, uint16_t *v)
     return true;
 }
 
-MUST_CHECK static inline bool cur_u24(struct cur *c, uint32_t *v)
+MUST_CHECK static CUR_INLINE bool cur_u24(struct cur *c, uint32_t *v)
 {
     struct cur f;
     if (!cur_take(c, 3, &f))
@@ -99,7 +101,7 @@ MUST_CHECK static inline bool cur_u24(struct cur *c, uint32_t *v)
     return true;
 }
 
-MUST_CHECK static inline bool cur_u32(struct cur *c, uint32_t *v)
+MUST_CHECK static CUR_INLINE bool cur_u32(struct cur *c, uint32_t *v)
 {
     uint32_t be;
     if (!cur_copy(c, &be, sizeof be))
@@ -108,7 +110,7 @@ MUST_CHECK static inline bool cur_u32(struct cur *c, uint32_t *v)
     return true;
 }
 
-MUST_CHECK static inline bool cur_u64(struct cur *c, uint64_t *v)
+MUST_CHECK static CUR_INLINE bool cur_u64(struct cur *c, uint64_t *v)
 {
     uint64_t be;
     if (!cur_copy(c, &be, sizeof be))
@@ -118,7 +120,7 @@ MUST_CHECK static inline bool cur_u64(struct cur *c, uint64_t *v)
 }
 
 /* A field after its own length of 1, 2 or 3 bytes. On failure nothing has moved. */
-MUST_CHECK static inline bool cur_block8(struct cur *c, struct cur *body)
+MUST_CHECK static CUR_INLINE bool cur_block8(struct cur *c, struct cur *body)
 {
     struct cur at = *c; /* work on a copy: all or nothing */
     uint8_t n;
@@ -128,7 +130,7 @@ MUST_CHECK static inline bool cur_block8(struct cur *c, struct cur *body)
     return true;
 }
 
-MUST_CHECK static inline bool cur_block16(struct cur *c, struct cur *body)
+MUST_CHECK static CUR_INLINE bool cur_block16(struct cur *c, struct cur *body)
 {
     struct cur at = *c;
     uint16_t n;
@@ -138,7 +140,7 @@ MUST_CHECK static inline bool cur_block16(struct cur *c, struct cur *body)
     return true;
 }
 
-MUST_CHECK static inline bool cur_block24(struct cur *c, struct cur *body)
+MUST_CHECK static CUR_INLINE bool cur_block24(struct cur *c, struct cur *body)
 {
     struct cur at = *c;
     uint32_t n;

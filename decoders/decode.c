@@ -101,9 +101,20 @@ static bool is_tcp(const struct rec *rec)
     return rec->outcome == OUT_OK && rec->flags & REC_HAS_PORTS && rec->ip_proto == IP_TCP;
 }
 
-/* The first pass: hashes, and hints to the cache. */
+static bool is_ntp(const struct rec *rec)
+{
+    return rec->sport == 123 || rec->dport == 123;
+}
+
+static bool is_dns(const struct rec *rec)
+{
+    return rec->sport == 53 || rec->dport == 53;
+}
+
+/* The first pass: hashes, and hints to the cache: of buckets, then of what these lead to. */
 static void look_ahead(struct decode *d, struct rec recs[], unsigned n, struct tcp_id ids[])
 {
+    uint32_t buckets[BURST_MAX];
     for (unsigned i = 0; i < n; i++) {
         struct rec *rec = &recs[i];
         rec->proto = PROTO_NONE;
@@ -114,11 +125,20 @@ static void look_ahead(struct decode *d, struct rec recs[], unsigned n, struct t
             tcp_table_id(&d->flows, rec, &ids[i]);
             tcp_table_prefetch(&d->flows, &ids[i]);
         } else if (rec->ip_proto == IP_UDP) {
-            if (rec->sport == 123 || rec->dport == 123)
-                ntp_pairs_prefetch(d->ntp, rec);
-            else if (rec->sport == 53 || rec->dport == 53)
-                dns_match_prefetch(d->dns, rec);
+            if (is_ntp(rec))
+                buckets[i] = ntp_pairs_prefetch(d->ntp, rec);
+            else if (is_dns(rec))
+                buckets[i] = dns_match_prefetch(d->dns, rec);
         }
+    }
+    for (unsigned i = 0; i < n; i++) {
+        const struct rec *rec = &recs[i];
+        if (rec->outcome != OUT_OK || (rec->flags & REC_HAS_PORTS) == 0 || rec->ip_proto != IP_UDP)
+            continue;
+        if (is_ntp(rec))
+            ntp_pairs_prefetch_entry(d->ntp, buckets[i]);
+        else if (is_dns(rec))
+            dns_match_prefetch_entry(d->dns, buckets[i]);
     }
 }
 

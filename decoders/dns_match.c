@@ -1,13 +1,10 @@
 #include "decoders/dns_match.h"
-#include "core/hash.h"
 #include "decoders/dns_ntp_fifo.h"
 
 #include <stdlib.h>
 
 enum {
-    HEADER_BYTES = 12,
     SAME_MAX = 16, /* queries remembered that differ in nothing but the question */
-    NAME_TEXT_MAX = 1024,
 };
 
 #define PENDING_NS UINT64_C(10000000000) /* 10 s */
@@ -16,28 +13,18 @@ enum {
 /* A pending query. The key is of all but the question: a response may come without one. */
 struct query {
     struct fifo_entry entry;
-    bool asks; /* it had a question */
-    bool answered;
     uint64_t question;
     uint64_t ts_ns;
-    uint64_t unused; /* to a cache line */
+    bool asks; /* it had a question */
+    bool answered;
+    uint64_t unused[2]; /* to a cache line */
 };
 static_assert(sizeof(struct query) == 64, "a cache line");
 
 struct dns_match {
     struct fifo fifo;
-    uint64_t seed;
     uint64_t turned_away;
 };
-
-/* Hashed as bytes. */
-struct key {
-    struct addr client, server;
-    uint16_t client_port, server_port, id, origin;
-    uint32_t generation;
-    uint32_t tcp;
-};
-static_assert(sizeof(struct key) == 48, "no hidden padding in a key");
 
 bool dns_match_new(struct dns_match **t, uint32_t max, uint64_t seed, struct err *e)
 {
@@ -46,8 +33,8 @@ bool dns_match_new(struct dns_match **t, uint32_t max, uint64_t seed, struct err
         err_set(e, "out of memory");
         return err_in(e, "pending DNS queries");
     }
-    *made = (struct dns_match){.seed = seed};
-    if (!fifo_init(&made->fifo, max, sizeof(struct query), e)) {
+    *made = (struct dns_match){0};
+    if (!fifo_init(&made->fifo, max, sizeof(struct query), seed, e)) {
         free(made);
         return err_in(e, "pending DNS queries");
     }
@@ -64,23 +51,16 @@ void dns_match_free(struct dns_match *t)
 }
 
 /* `client_side`: the side of `rec` that asked. */
-static void make_key(const struct dns_match *t, const struct rec *rec, uint8_t client_side,
-                     uint16_t id, bool tcp, uint64_t key[2])
+static struct fifo_key make_key(const struct dns_match *t, const struct rec *rec,
+                                uint8_t client_side, uint16_t id, bool tcp)
 {
     bool src = client_side == SIDE_SRC;
-    struct key k = {
-        .client = src ? rec->src : rec->dst,
-        .server = src ? rec->dst : rec->src,
-        .client_port = src ? rec->sport : rec->dport,
-        .server_port = src ? rec->dport : rec->sport,
-        .id = id,
-        .origin = rec->origin,
-        .generation = t->fifo.origins[rec->origin].generation,
-        .tcp = tcp,
-    };
-    XXH128_hash_t h = XXH3_128bits_withSeed(&k, sizeof k, t->seed);
-    key[0] = h.low64;
-    key[1] = h.high64;
+    uint16_t client_port = src ? rec->sport : rec->dport;
+    uint16_t server_port = src ? rec->dport : rec->sport;
+    uint64_t a = (uint64_t)client_port << 48 | (uint64_t)server_port << 32 | (uint32_t)id << 16
+                 | rec->origin;
+    uint64_t b = (uint64_t)tcp << 32 | t->fifo.origins[rec->origin].generation;
+    return fifo_key_of(&t->fifo, src ? &rec->src : &rec->dst, src ? &rec->dst : &rec->src, a, b);
 }
 
 /* 'A'..'Z' among 8 bytes made small. */
@@ -92,29 +72,35 @@ static uint64_t lower_case(uint64_t x)
     return x | ((~x & (from_a ^ above_z) & each * 0x80) >> 2);
 }
 
-/* Case does not count in names (RFC 4343). */
-static uint64_t hash_question(const struct dns_question *q, uint64_t seed)
+/* The last n = 1..7 bytes that `p` points to, or the only ones. Loads may overlap. */
+static uint64_t load_few(const uint8_t *p, size_t n)
 {
-    uint8_t folded[NAME_TEXT_MAX + 4];
-    size_t n = q->name.len < NAME_TEXT_MAX ? q->name.len : NAME_TEXT_MAX;
-    uint64_t x = 0;
+    uint32_t low, high;
+    if (n < 4)
+        return p[0] | (uint64_t)p[n / 2] << 8 | (uint64_t)p[n - 1] << 16;
+    memcpy(&low, p, sizeof low);
+    memcpy(&high, p + n - 4, sizeof high);
+    return (uint64_t)high << 32 | low;
+}
+
+/* Case does not count in names (RFC 4343). */
+static uint64_t hash_question(const struct dns_match *t, const struct dns_question *q)
+{
+    const uint64_t *secret = t->fifo.secret;
+    const uint8_t *p = q->name.p;
+    size_t n = q->name.len;
+    uint64_t x, h = fifo_fold(secret[0] ^ n, secret[1] ^ ((uint32_t)q->qtype << 16 | q->qclass));
     if (n >= sizeof x) {
-        for (size_t at = 0; at + sizeof x <= n; at += sizeof x) {
-            memcpy(&x, q->name.p + at, sizeof x);
-            x = lower_case(x);
-            memcpy(folded + at, &x, sizeof x);
+        for (size_t at = 0; at + sizeof x < n; at += sizeof x) {
+            memcpy(&x, p + at, sizeof x);
+            h = fifo_fold(h ^ lower_case(x), secret[2]);
         }
-        memcpy(&x, q->name.p + n - sizeof x, sizeof x);
-        x = lower_case(x);
-        memcpy(folded + n - sizeof x, &x, sizeof x);
+        memcpy(&x, p + n - sizeof x, sizeof x);
+        h = fifo_fold(h ^ lower_case(x), secret[2]);
     } else if (n > 0) {
-        memcpy(&x, q->name.p, n);
-        x = lower_case(x);
-        memcpy(folded, &x, n);
+        h = fifo_fold(h ^ lower_case(load_few(p, n)), secret[2]);
     }
-    memcpy(folded + n, &q->qtype, 2);
-    memcpy(folded + n + 2, &q->qclass, 2);
-    return hash_bytes(folded, n + 4, seed);
+    return h;
 }
 
 static bool still_pending(const struct query *q, uint64_t now_ns)
@@ -154,12 +140,14 @@ static void count_jump_back(struct dns_match *t, const struct rec *rec)
     t->turned_away += dropped_ns != 0 && rec->ts_ns < dropped_ns + PENDING_NS;
 }
 
-static void see_query(struct dns_match *t, const uint64_t key[2], const struct rec *rec, bool asks,
+static void see_query(struct dns_match *t, struct fifo_key key, const struct rec *rec, bool asks,
                       uint64_t question, struct dns_msg *m)
 {
     struct query *younger = NULL;
     unsigned same = 0;
-    for (struct fifo_entry *e = fifo_first(&t->fifo, key); e != NULL; e = fifo_next(&t->fifo, e)) {
+    uint32_t number;
+    for (struct fifo_entry *e = fifo_first(&t->fifo, key, &number); e != NULL;
+         e = fifo_next(&t->fifo, e, &number)) {
         struct query *q = (struct query *)e;
         if (fifo_is(e, key)) {
             bool old = q->ts_ns < rec->ts_ns && rec->ts_ns - q->ts_ns > PENDING_NS;
@@ -185,10 +173,12 @@ static void see_query(struct dns_match *t, const uint64_t key[2], const struct r
     q->question = question;
 }
 
-static void see_response(struct dns_match *t, const uint64_t key[2], const struct rec *rec,
+static void see_response(struct dns_match *t, struct fifo_key key, const struct rec *rec,
                          bool asks, uint64_t question, struct dns_msg *m)
 {
-    for (struct fifo_entry *e = fifo_first(&t->fifo, key); e != NULL; e = fifo_next(&t->fifo, e)) {
+    uint32_t number;
+    for (struct fifo_entry *e = fifo_first(&t->fifo, key, &number); e != NULL;
+         e = fifo_next(&t->fifo, e, &number)) {
         struct query *q = (struct query *)e;
         if (!fifo_is(e, key) || !still_pending(q, rec->ts_ns)
             || (asks && (!q->asks || q->question != question)))
@@ -209,27 +199,31 @@ static void see_response(struct dns_match *t, const uint64_t key[2], const struc
 
 void dns_match_see(struct dns_match *t, const struct rec *rec, uint8_t sender, struct dns_msg *m)
 {
-    uint64_t key[2];
     bool asks = m->n_questions > 0;
-    uint64_t question = asks ? hash_question(&m->questions[0], t->seed) : 0;
+    uint64_t question = asks ? hash_question(t, &m->questions[0]) : 0;
     bool from_src = sender == SIDE_SRC;
     uint8_t client_side = from_src != m->response ? SIDE_SRC : SIDE_DST;
-    make_key(t, rec, client_side, m->id, m->tcp, key);
+    struct fifo_key key = make_key(t, rec, client_side, m->id, m->tcp);
     if (m->response)
         see_response(t, key, rec, asks, question, m);
     else
         see_query(t, key, rec, asks, question, m);
 }
 
-void dns_match_prefetch(const struct dns_match *t, const struct rec *rec)
+uint32_t dns_match_prefetch(const struct dns_match *t, const struct rec *rec)
 {
     struct cur in = rec->payload;
-    uint16_t id, flags;
-    uint64_t key[2];
-    if (in.left < HEADER_BYTES || !cur_u16(&in, &id) || !cur_u16(&in, &flags))
-        return;
-    make_key(t, rec, flags & 0x8000 ? SIDE_DST : SIDE_SRC, id, false, key);
-    __builtin_prefetch(fifo_head(&t->fifo, key), 1);
+    uint16_t id = 0, flags = 0;
+    if (!cur_u16(&in, &id) || !cur_u16(&in, &flags))
+        return 0;
+    uint32_t bucket = make_key(t, rec, flags & 0x8000 ? SIDE_DST : SIDE_SRC, id, false).w[0];
+    fifo_prefetch_head(&t->fifo, bucket);
+    return bucket;
+}
+
+void dns_match_prefetch_entry(const struct dns_match *t, uint32_t bucket)
+{
+    fifo_prefetch_entry(&t->fifo, bucket);
 }
 
 void dns_match_origin_end(struct dns_match *t, uint16_t origin)

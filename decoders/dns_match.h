@@ -11,8 +11,10 @@ struct dns_match;
 MUST_CHECK bool dns_match_new(struct dns_match **t, uint32_t max, uint64_t seed, struct err *e);
 void dns_match_free(struct dns_match *t);
 
-/* Hints the bucket for this packet's message into the cache; cheap, may do nothing. */
-void dns_match_prefetch(const struct dns_match *t, const struct rec *rec);
+/* Hints into the cache the bucket of this packet's message, and returns it. Once that has come,
+ * dns_match_prefetch_entry hints the entry behind it. Both are cheap, and harmless if wrong. */
+uint32_t dns_match_prefetch(const struct dns_match *t, const struct rec *rec);
+void dns_match_prefetch_entry(const struct dns_match *t, uint32_t bucket);
 
 /* A query is remembered (`duplicate` where it repeats a pending one: the first stays); a response
  * is looked up and fills matched, duplicate (its query had its response: then `matched` is false)

@@ -36,7 +36,14 @@ enum dns_name_result {
 
 /* `out` must have DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM bytes reserved (msgs_push). Sets all but the
  * cached names. */
-void dns_names_init(struct dns_names *n, struct cur whole, struct msgs *out);
+static inline void dns_names_init(struct dns_names *n, struct cur whole, struct msgs *out)
+{
+    n->whole = whole;
+    n->out = out;
+    n->text_left = DNS_NAMES_TEXT_MAX;
+    n->steps_left = DNS_NAMES_STEPS_MAX;
+    n->n_cached = 0;
+}
 
 /* As dns_name_read, for a name that does not only point to one read before. */
 enum dns_name_result dns_name_read_new(struct dns_names *n, struct cur *c, struct bytes *name);
@@ -56,14 +63,18 @@ static inline enum dns_name_result dns_name_read(struct dns_names *n, struct cur
 {
     struct cur at = *c;
     uint16_t pointer;
-    if (!cur_u16(&at, &pointer) || pointer < 0xc000)
-        return dns_name_read_new(n, c, name);
-    for (unsigned i = 0; i < n->n_cached; i++) {
-        if (n->cached[i].at != (pointer & 0x3fff) || n->cached[i].jumps == DNS_NAME_JUMPS_MAX)
-            continue;
-        name->p = n->cached[i].p;
-        name->len = n->cached[i].len;
-        return cur_skip(c, 2) ? DNS_NAME_OK : DNS_NAME_CUT;
+    if (cur_u16(&at, &pointer) && pointer >= 0xc000) {
+        for (unsigned i = 0; i < n->n_cached; i++) {
+            if (n->cached[i].at != (pointer & 0x3fff) || n->cached[i].jumps == DNS_NAME_JUMPS_MAX)
+                continue;
+            name->p = n->cached[i].p;
+            name->len = n->cached[i].len;
+            *c = at;
+            return DNS_NAME_OK;
+        }
     }
-    return dns_name_read_new(n, c, name);
+    at = *c; /* a copy, so that the caller's cursor may stay in registers */
+    enum dns_name_result result = dns_name_read_new(n, &at, name);
+    *c = at;
+    return result;
 }

@@ -1,10 +1,11 @@
 #include "decoders/dns_ntp_fifo.h"
 
 #include "core/arena.h"
+#include "core/hash.h"
 
 enum { ORIGINS = 1 << 16, FIRST_CAPACITY = 1024 };
 
-bool fifo_init(struct fifo *f, uint32_t max, size_t entry_size, struct err *e)
+bool fifo_init(struct fifo *f, uint32_t max, size_t entry_size, uint64_t seed, struct err *e)
 {
     assert(max >= 1 && max <= 1u << 28);
     size_t limit = 1;
@@ -16,6 +17,8 @@ bool fifo_init(struct fifo *f, uint32_t max, size_t entry_size, struct err *e)
         .mask = (uint32_t)(capacity - 1),
         .limit_mask = (uint32_t)(limit - 1),
     };
+    for (uint64_t i = 0; i < FIFO_SECRETS; i++)
+        f->secret[i] = hash_bytes(&i, sizeof i, seed);
     f->entries = arena_new(limit * entry_size, e);
     if (f->entries == NULL)
         return false;
@@ -55,7 +58,7 @@ bool fifo_grow(struct fifo *f)
             memcpy(e, was, f->entry_size);
         if (fifo_forgotten(f, e))
             continue;
-        uint32_t *head = fifo_head(f, e->key);
+        uint32_t *head = fifo_head(f, e->key.w[0]);
         e->older = *head;
         *head = number;
     }

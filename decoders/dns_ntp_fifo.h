@@ -7,17 +7,26 @@
  * youngest entry, each entry the number of the next older one: numbers of entries that are gone are
  * too old to be valid, so nothing needs unlinking when it is overwritten. */
 #pragma once
+#include "core/addr.h"
 #include "core/err.h"
 
 enum { FIFO_BUCKETS = 4 /* an entry: most buckets that are looked up for nothing are empty */ };
 
+/* 96 bits of a seeded hash: what it is of need not be kept. */
+struct fifo_key {
+    uint32_t w[3]; /* w[0] chooses the bucket */
+};
+
 struct fifo_entry {
-    uint64_t key[2];     /* 128-bit hash */
-    uint32_t number;     /* its own */
+    struct fifo_key key;
     uint32_t older;      /* number of the next older entry of the bucket */
     uint32_t generation; /* of its origin when it was made: another one now means it is forgotten */
     uint16_t origin;
+    uint16_t unused;
 };
+static_assert(sizeof(struct fifo_entry) == 24, "an owner's entry fills whole cache lines");
+
+enum { FIFO_SECRETS = 8 };
 
 struct fifo_origin {
     uint32_t generation;
@@ -33,20 +42,46 @@ struct fifo {
     uint32_t limit_mask; /* what it may grow to */
     uint32_t newest;     /* number of the youngest entry; they count from 1 and may wrap */
     uint32_t n;          /* entries in the ring */
+    uint64_t secret[FIFO_SECRETS];
 };
 
 /* Reserves memory for `max` entries, rounded up to a power of two, of `entry_size` bytes that begin
- * with a struct fifo_entry. Pages cost nothing until they are used. */
-MUST_CHECK bool fifo_init(struct fifo *f, uint32_t max, size_t entry_size, struct err *e);
+ * with a struct fifo_entry. Pages cost nothing until they are used. `seed`: of all hashes. */
+MUST_CHECK bool fifo_init(struct fifo *f, uint32_t max, size_t entry_size, uint64_t seed,
+                          struct err *e);
 void fifo_end(struct fifo *f);
 
 /* Doubles the ring; false at its limit. Touches every entry: amortised, a few steps for each entry
  * made. */
 bool fifo_grow(struct fifo *f);
 
-static inline uint32_t *fifo_head(const struct fifo *f, const uint64_t key[2])
+/* The step that hashes here are made of: both halves of the 128-bit product, and the factors, for
+ * one of them may be 0. */
+static inline uint64_t fifo_fold(uint64_t a, uint64_t b)
 {
-    return &f->heads[key[0] & (FIFO_BUCKETS * (uint64_t)(f->mask + 1) - 1)];
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64) ^ a ^ b;
+}
+
+/* The key of what `client` asks `server`, with 128 bits of whatever else tells exchanges apart.
+ * Every packet needs one, or two: hashing a struct of it all as bytes took three times as long. */
+static inline struct fifo_key fifo_key_of(const struct fifo *f, const struct addr *client,
+                                          const struct addr *server, uint64_t a, uint64_t b)
+{
+    const uint64_t *secret = f->secret;
+    uint64_t c[2], s[2];
+    memcpy(c, client->b, sizeof c);
+    memcpy(s, server->b, sizeof s);
+    uint64_t x = fifo_fold(c[0] ^ secret[0], c[1] ^ secret[1]);
+    uint64_t y = fifo_fold(s[0] ^ secret[2], s[1] ^ secret[3]);
+    uint64_t z = fifo_fold(a ^ secret[4], b ^ secret[5]);
+    uint64_t low = fifo_fold(x ^ z, y ^ secret[6]), high = fifo_fold(x ^ secret[7], y ^ z);
+    return (struct fifo_key){{(uint32_t)low, (uint32_t)(low >> 32), (uint32_t)high}};
+}
+
+static inline uint32_t *fifo_head(const struct fifo *f, uint32_t bucket)
+{
+    return &f->heads[bucket & (FIFO_BUCKETS * (f->mask + 1) - 1)];
 }
 
 static inline struct fifo_entry *fifo_at(const struct fifo *f, uint32_t number)
@@ -54,24 +89,43 @@ static inline struct fifo_entry *fifo_at(const struct fifo *f, uint32_t number)
     return (struct fifo_entry *)(void *)(f->entries + (number & f->mask) * f->entry_size);
 }
 
-/* The youngest entry in the bucket of `key` (of this key or another), or NULL. */
-static inline struct fifo_entry *fifo_first(const struct fifo *f, const uint64_t key[2])
+/* The youngest entry in the bucket of `key` (of this key or another), or NULL. Sets its number. */
+static inline struct fifo_entry *fifo_first(const struct fifo *f, struct fifo_key key,
+                                            uint32_t *number)
 {
-    uint32_t number = *fifo_head(f, key);
-    return f->newest - number < f->n ? fifo_at(f, number) : NULL;
+    *number = *fifo_head(f, key.w[0]);
+    return f->newest - *number < f->n ? fifo_at(f, *number) : NULL;
 }
 
-/* The next older one, or NULL. Ages only rise on the way, so it ends even where numbers have
- * wrapped. */
-static inline struct fifo_entry *fifo_next(const struct fifo *f, const struct fifo_entry *e)
+/* The next older one than `e`, whose number is `*number`, or NULL. Ages only rise on the way, so it
+ * ends even where numbers have wrapped. */
+static inline struct fifo_entry *fifo_next(const struct fifo *f, const struct fifo_entry *e,
+                                           uint32_t *number)
 {
-    uint32_t age = f->newest - e->number, older_age = f->newest - e->older;
+    uint32_t age = f->newest - *number, older_age = f->newest - e->older;
+    *number = e->older;
     return older_age > age && older_age < f->n ? fifo_at(f, e->older) : NULL;
 }
 
-static inline bool fifo_is(const struct fifo_entry *e, const uint64_t key[2])
+static inline bool fifo_is(const struct fifo_entry *e, struct fifo_key key)
 {
-    return e->key[0] == key[0] && e->key[1] == key[1];
+    return e->key.w[0] == key.w[0] && e->key.w[1] == key.w[1] && e->key.w[2] == key.w[2];
+}
+
+/* Hints to the cache, the second some packets after the first. */
+static inline void fifo_prefetch_head(const struct fifo *f, uint32_t bucket)
+{
+    __builtin_prefetch(fifo_head(f, bucket), 1);
+}
+
+static inline void fifo_prefetch_entry(const struct fifo *f, uint32_t bucket)
+{
+    uint32_t number = *fifo_head(f, bucket);
+    if (f->newest - number >= f->n)
+        return;
+    const uint8_t *e = f->entries + (number & f->mask) * f->entry_size;
+    for (size_t at = 0; at < f->entry_size; at += 64)
+        __builtin_prefetch(e + at, 1);
 }
 
 /* The entry that the next fifo_make overwrites, or NULL while there is room. */
@@ -98,22 +152,20 @@ static inline void fifo_unlink(struct fifo *f, struct fifo_entry *younger, struc
     if (younger != NULL)
         younger->older = e->older;
     else
-        *fifo_head(f, e->key) = e->older;
+        *fifo_head(f, e->key.w[0]) = e->older;
     e->generation = f->origins[e->origin].generation - 1;
 }
 
 /* A new entry under `key`; what follows the struct fifo_entry is as it was left: the owner fills
  * it. */
-static inline struct fifo_entry *fifo_make(struct fifo *f, const uint64_t key[2], uint16_t origin)
+static inline struct fifo_entry *fifo_make(struct fifo *f, struct fifo_key key, uint16_t origin)
 {
-    uint32_t *head = fifo_head(f, key);
+    uint32_t *head = fifo_head(f, key.w[0]);
     uint32_t number = ++f->newest;
     struct fifo_entry *e = fifo_at(f, number);
     if (f->n <= f->mask)
         f->n++;
-    e->key[0] = key[0];
-    e->key[1] = key[1];
-    e->number = number;
+    e->key = key;
     e->older = *head;
     e->generation = f->origins[origin].generation;
     e->origin = origin;

@@ -16,8 +16,10 @@ struct ntp_pairs;
 MUST_CHECK bool ntp_pairs_new(struct ntp_pairs **p, uint32_t max, uint64_t seed, struct err *e);
 void ntp_pairs_free(struct ntp_pairs *p);
 
-/* Hints the entry of this pair into the cache: call some packets ahead. */
-void ntp_pairs_prefetch(const struct ntp_pairs *p, const struct rec *rec);
+/* Hints into the cache the bucket of this packet's pair, and returns it. Once that has come,
+ * ntp_pairs_prefetch_entry hints the entry behind it. Both are cheap, and harmless if wrong. */
+uint32_t ntp_pairs_prefetch(const struct ntp_pairs *p, const struct rec *rec);
+void ntp_pairs_prefetch_entry(const struct ntp_pairs *p, uint32_t bucket);
 
 /* Fills the pairing fields of `m` (is_request .. free_changes), remembers a request, uses up a
  * matched one.

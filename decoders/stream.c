@@ -57,6 +57,7 @@ bool stream_open(struct stream_at *at)
     for (unsigned dir = 0; dir < 2; dir++) {
         s->half[dir].known = at->flow->flags & (dir == 0 ? FLOW_SEEN_0 : FLOW_SEEN_1);
         s->half[dir].next = at->flow->high[dir];
+        s->half[dir].first = at->flow->young[dir] <= (dir == at->rec_dir);
     }
     at->flow->stream = i;
     at->stream = s;

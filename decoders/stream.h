@@ -33,6 +33,7 @@ struct stream_half {
     uint32_t waiting;   /* nodes beyond it, by sequence number, without overlap; 0: none */
     uint16_t n_waiting;
     bool known;         /* next is */
+    bool first;         /* nothing was handed on yet, and nothing before: the direction's first bytes are to come */
     uint8_t strikes;    /* acknowledgements that say the bytes before `waiting` were received, but not by us */
     /* decoding */
     bool synced;        /* the decoder knows where it is; else it looks for a beginning at each segment */

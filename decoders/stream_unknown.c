@@ -6,7 +6,7 @@ enum { DNS_PORT = 53 };
 
 static bool first_bytes(const struct stream_at *at, unsigned dir)
 {
-    return at->flow->young[dir] <= 1;
+    return at->stream != NULL ? at->stream->half[dir].first : at->flow->young[dir] <= 1;
 }
 
 static enum tls_probe tls_here(const struct stream_at *at, unsigned dir, const uint8_t *p, size_t n)
@@ -67,7 +67,7 @@ static void dns_begin(struct stream_at *at)
     at->flow->kind = FLOW_DNS;
     for (unsigned dir = 0; dir < 2; dir++) {
         struct stream_half *h = &at->stream->half[dir];
-        h->synced = whole && at->flow->young[dir] <= 1;
+        h->synced = whole && h->first;
         h->n_head = 0;
     }
 }
@@ -122,12 +122,17 @@ void stream_unknown_data(struct stream_at *at, unsigned dir, const uint8_t *p, s
             return;
         }
     }
-    if (!start)
+    if (!start) {
+        h->first = false;
         return;
+    }
     size_t head = first_bytes(at, dir) ? proxy_head(p, n) : 0;
     p += head;
     n -= head;
-    if (n == 0 || settle(at, dir, p, n, ts_ns, &maybe) || !maybe)
+    if (n == 0 || settle(at, dir, p, n, ts_ns, &maybe))
+        return;
+    h->first = h->first && maybe;
+    if (!maybe)
         return;
     memcpy(h->head, p, n);
     h->n_head = (uint8_t)n;

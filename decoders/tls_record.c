@@ -2,27 +2,9 @@
 
 #include "decoders/decode_state.h"
 #include "decoders/tls_session.h"
+#include "decoders/tls_wire.h"
 
-enum {
-    RECORD_HEAD = 5,
-    RECORD_MAX = 16384 + 2048, /* RFC 5246 6.2.3 */
-    MSG_HEAD = 4,
-    HELLO_MAX = 131072 + 512,  /* a ClientHello with every list at its limit */
-    SSLV2_HEAD = 13,           /* bytes that tell a hello of SSLv2 format */
-
-    TYPE_CCS = 20,
-    TYPE_ALERT = 21,
-    TYPE_HANDSHAKE = 22,
-    TYPE_DATA = 23,
-    TYPE_HEARTBEAT = 24,
-
-    MSG_CLIENT_HELLO = 1,
-    MSG_SERVER_HELLO = 2,
-    MSG_CERTIFICATE = 11,
-    MSG_SERVER_HELLO_DONE = 14,
-
-    TLS13_FINISHED_MIN = 36, /* of a protected record: longer than any alert, not longer than a Finished */
-};
+enum { FINISHED_13_MIN = 36 /* of a protected record: longer than any alert, not longer than a Finished */ };
 
 /* half.mode */
 enum {
@@ -44,101 +26,6 @@ enum {
     H_LIST = 16,     /* AT_CERTS: the list's own length was read */
     H_TRY = 32,      /* the handshake record being read is protected, or holds a hello: its first bytes tell */
 };
-
-/* ---- probing */
-
-static bool alert_known(uint8_t level, uint8_t description)
-{
-    static const uint64_t low = UINT64_C(1) << 0 | UINT64_C(1) << 10 | UINT64_C(7) << 20 | UINT64_C(1) << 30 | UINT64_C(0xfff) << 40
-                                | UINT64_C(1) << 60;
-    if (level != 1 && level != 2)
-        return false;
-    if (description < 64)
-        return low >> description & 1;
-    return description == 70 || description == 71 || description == 80 || description == 86 || description == 90 || description == 100
-           || description == 109 || (description >= 110 && description <= 121);
-}
-
-static bool message_known(uint8_t type)
-{
-    static const uint32_t known = 1u << 0 | 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 11 | 1u << 12
-                                  | 1u << 13 | 1u << 14 | 1u << 15 | 1u << 16 | 1u << 20 | 1u << 21 | 1u << 22 | 1u << 23 | 1u << 24
-                                  | 1u << 25;
-    return type < 32 ? known >> type & 1 : type == 67;
-}
-
-static bool head_good(const uint8_t *p, size_t n)
-{
-    if (p[0] < TYPE_CCS || p[0] > TYPE_HEARTBEAT || (n > 1 && p[1] != 3) || (n > 2 && p[2] > 4))
-        return false;
-    if (n < RECORD_HEAD)
-        return n < 4 || p[3] <= RECORD_MAX >> 8;
-    uint32_t len = (uint32_t)p[3] << 8 | p[4];
-    return len > 0 && len <= RECORD_MAX;
-}
-
-/* Does a hello start at `p`, the first `n` bytes of a record's body? Looks at what there is. */
-static bool hello_good(const uint8_t *p, size_t n)
-{
-    if (n >= 1 && p[0] != MSG_CLIENT_HELLO && p[0] != MSG_SERVER_HELLO)
-        return false;
-    if (n >= 2 && p[1] > HELLO_MAX >> 16)
-        return false;
-    if (n >= 4) {
-        uint32_t len = (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-        if (len < 38 || len > HELLO_MAX)
-            return false;
-    }
-    return n < 5 || p[4] == 3 || (p[0] == MSG_SERVER_HELLO && p[4] == 0x7f);
-}
-
-/* Could these be the first bytes of a record in the middle of a session? */
-static bool record_good(const uint8_t *p, size_t n)
-{
-    uint32_t len = (uint32_t)p[3] << 8 | p[4];
-    const uint8_t *body = p + RECORD_HEAD;
-    size_t there = n - RECORD_HEAD;
-    switch (p[0]) {
-    case TYPE_CCS:
-        return len == 1 && (there < 1 || body[0] == 1);
-    case TYPE_ALERT:
-        return len == 2 ? there < 2 || alert_known(body[0], body[1]) : len >= 16 && len <= 512;
-    case TYPE_HANDSHAKE:
-        return len >= 16 || (len >= MSG_HEAD && (there < 1 || message_known(body[0])));
-    default:
-        return true;
-    }
-}
-
-enum tls_probe tls_record_probe(const uint8_t *p, size_t n, enum tls_probe_want want, bool first)
-{
-    if (first && p[0] & 0x80) {
-        struct tls_client_hello h;
-        size_t len;
-        if (n < SSLV2_HEAD && p[0] != 0x80 && p[0] != 0x81)
-            return TLS_NO; /* longer ones are believed whole only */
-        enum outcome o = sslv2_client_hello_decode(cur_of(p, n, SIZE_MAX), &h, &len);
-        return o == OUT_NOT_MINE ? TLS_NO : n < SSLV2_HEAD ? TLS_MAYBE : TLS_YES_SSLV2;
-    }
-    if (!head_good(p, n))
-        return TLS_NO;
-    if (want == TLS_WANT_HELLO && p[0] != TYPE_HANDSHAKE && p[0] != TYPE_ALERT)
-        return TLS_NO;
-    if (n < RECORD_HEAD + 1)
-        return TLS_MAYBE;
-    uint32_t len = (uint32_t)p[3] << 8 | p[4];
-    if (want == TLS_WANT_HELLO && p[0] == TYPE_ALERT) {
-        if (len != 2 || n < RECORD_HEAD + 2)
-            return len == 2 && p[5] <= 2 ? TLS_MAYBE : TLS_NO;
-        return alert_known(p[5], p[6]) ? TLS_YES : TLS_NO;
-    }
-    size_t there = n - RECORD_HEAD < len ? n - RECORD_HEAD : len;
-    if (p[0] == TYPE_HANDSHAKE && hello_good(p + RECORD_HEAD, there))
-        return there == len || there >= 5 ? TLS_YES : TLS_MAYBE;
-    if (want == TLS_WANT_HELLO || !record_good(p, n))
-        return TLS_NO;
-    return n > RECORD_HEAD + len && !head_good(p + RECORD_HEAD + len, n - RECORD_HEAD - len) ? TLS_NO : TLS_YES;
-}
 
 /* ---- hellos */
 
@@ -185,7 +72,7 @@ static void hello_whole(struct stream_at *at, unsigned dir, const uint8_t *p, ui
     struct stream_half *h = &at->stream->half[dir];
     bool usable;
     enum outcome o;
-    if (h->msg_head[0] == MSG_CLIENT_HELLO) {
+    if (h->msg_head[0] == TLS_MSG_CLIENT_HELLO) {
         o = tls_client_hello_decode(cur_of(p, n, n), &at->d->hello, &usable);
         if (usable)
             client_hello_push(at, dir, &at->d->hello, n, h->msg_ts_ns);
@@ -195,7 +82,7 @@ static void hello_whole(struct stream_at *at, unsigned dir, const uint8_t *p, ui
         if (usable)
             server_hello_push(at, dir, &hello, n, h->msg_ts_ns);
     }
-    if (at->stream->tls.flags & TLS_S_RETRY && (h->flags & H_PROTECTED || h->msg_head[0] == MSG_CLIENT_HELLO))
+    if (at->stream->tls.flags & TLS_S_RETRY && (h->flags & H_PROTECTED || h->msg_head[0] == TLS_MSG_CLIENT_HELLO))
         h->flags |= H_HELLO_2;
     stream_outcome(at, o);
 }
@@ -211,20 +98,22 @@ static void broken(struct stream_at *at, const struct stream_half *h)
 
 static void message_end(struct stream_at *at, struct stream_half *h)
 {
-    if (h->msg_head[0] == MSG_SERVER_HELLO_DONE)
+    if (h->msg_head[0] == TLS_MSG_SERVER_HELLO_DONE)
         at->stream->tls.flags |= TLS_S_DONE;
     h->mode = AT_HEAD;
     h->n_msg_head = 0;
 }
 
-/* A protected record of direction `dir` tells that it went on. */
+/* A protected record of direction `dir` tells that it went on after the ServerHello; which may wait for bytes before it. */
 static void protected_record(struct stream_at *at, unsigned dir, uint16_t version)
 {
     const struct stream_half *h = &at->stream->half[dir];
     struct tls_session *s = &at->stream->tls;
     if (s->record_version == 0 && version != 0)
         s->record_version = version;
-    if (s->flags & TLS_S_SERVER && (s->version <= TLS_1_2 || h->type != TYPE_DATA || h->left >= TLS13_FINISHED_MIN))
+    bool answered = s->flags & TLS_S_SERVER;
+    bool short_data = h->type == TLS_TYPE_DATA && h->left < FINISHED_13_MIN;
+    if ((answered || at->stream->half[!dir].waiting != 0) && (!short_data || (answered && s->version <= TLS_1_2)))
         tls_session_went_on(at, dir);
 }
 
@@ -232,13 +121,13 @@ static void message_start(struct stream_at *at, unsigned dir)
 {
     struct stream_half *h = &at->stream->half[dir];
     h->msg_left = (uint32_t)h->msg_head[1] << 16 | (uint32_t)h->msg_head[2] << 8 | h->msg_head[3];
-    bool hello = h->msg_head[0] == MSG_CLIENT_HELLO || h->msg_head[0] == MSG_SERVER_HELLO;
-    if (h->flags & H_TRY && (!hello || h->msg_left + MSG_HEAD != h->list_left)) {
+    bool hello = h->msg_head[0] == TLS_MSG_CLIENT_HELLO || h->msg_head[0] == TLS_MSG_SERVER_HELLO;
+    if (h->flags & H_TRY && (!hello || h->msg_left + TLS_MSG_HEAD != h->list_left)) {
         h->mode = AT_LOST;
         protected_record(at, dir, 0);
         return;
     }
-    if (!message_known(h->msg_head[0]) || (hello && h->msg_left > HELLO_MAX)) {
+    if (!tls_message_known(h->msg_head[0]) || (hello && h->msg_left > TLS_HELLO_MAX)) {
         broken(at, h);
         h->mode = AT_LOST;
         return;
@@ -246,7 +135,7 @@ static void message_start(struct stream_at *at, unsigned dir)
     h->mode = AT_SKIP;
     if (hello) {
         h->mode = AT_KEEP;
-    } else if (h->msg_head[0] == MSG_CERTIFICATE) {
+    } else if (h->msg_head[0] == TLS_MSG_CERTIFICATE) {
         h->mode = AT_CERTS;
         h->count = 0;
         h->list_left = 0;
@@ -271,7 +160,7 @@ static void certs_data(struct stream_at *at, unsigned dir, const uint8_t *p, uin
         }
         h->msg_head[h->n_msg_head++] = *p++;
         n--;
-        if (h->n_msg_head < MSG_HEAD)
+        if (h->n_msg_head < TLS_MSG_HEAD)
             continue;
         h->n_msg_head = 1;
         if ((h->flags & H_LIST) == 0) {
@@ -324,7 +213,7 @@ static void handshake_data(struct stream_at *at, unsigned dir, const uint8_t *p,
                 h->msg_ts_ns = ts_ns;
             h->msg_head[h->n_msg_head++] = *p++;
             n--;
-            if (h->n_msg_head == MSG_HEAD)
+            if (h->n_msg_head == TLS_MSG_HEAD)
                 message_start(at, dir);
             continue;
         }
@@ -356,7 +245,7 @@ static void alert_data(struct stream_at *at, unsigned dir, const uint8_t *p, uin
         if (h->n_head < 2)
             continue;
         h->n_head = 0;
-        if (!alert_known(h->head[0], h->head[1]))
+        if (!tls_alert_known(h->head[0], h->head[1]))
             continue;
         struct msg *m = msgs_push(at->out, MSG_TLS_ALERT, at->rec, stream_sender(at, dir), 0);
         m->ts_ns = ts_ns;
@@ -373,24 +262,24 @@ static void record_start(struct stream_at *at, unsigned dir, uint16_t version)
     bool protected = h->flags & H_PROTECTED;
     h->flags &= (uint16_t)~(H_CLEAR | H_TRY);
     switch (h->type) {
-    case TYPE_CCS:
+    case TLS_TYPE_CCS:
         h->flags |= H_PROTECTED;
         if (dir != s->client_dir && (s->flags & (TLS_S_SERVER | TLS_S_DONE)) == TLS_S_SERVER && s->version <= TLS_1_2
             && (h->flags & H_GAP) == 0)
             s->flags |= TLS_S_RESUMED;
         break;
-    case TYPE_ALERT:
+    case TLS_TYPE_ALERT:
         if (h->left == 2 && (!protected || s->flags & TLS_S_RETRY || s->version > TLS_1_2))
             h->flags |= H_CLEAR;
         break;
-    case TYPE_HANDSHAKE:
+    case TLS_TYPE_HANDSHAKE:
         if (!protected || (s->flags & TLS_S_RETRY && (h->flags & H_HELLO_2) == 0)) {
             h->flags |= H_CLEAR;
             if (h->mode == AT_LOST) {
                 h->mode = AT_HEAD;
                 h->n_msg_head = 0;
             }
-        } else if (h->left >= MSG_HEAD) {
+        } else if (h->left >= TLS_MSG_HEAD) {
             /* Middleboxes please clients to send ChangeCipherSpec before a hello (RFC 8446 D.4), whose cause we may have missed. */
             stream_drop(at, &h->kept);
             h->flags |= H_CLEAR | H_TRY;
@@ -401,7 +290,7 @@ static void record_start(struct stream_at *at, unsigned dir, uint16_t version)
                 s->record_version = version;
         }
         break;
-    case TYPE_DATA:
+    case TLS_TYPE_DATA:
         protected_record(at, dir, version);
         break;
     default:
@@ -422,13 +311,13 @@ static void forget(struct stream_at *at, struct stream_half *h)
 static size_t record_head(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n)
 {
     struct stream_half *h = &at->stream->half[dir];
-    size_t took = RECORD_HEAD;
-    if (h->n_head > 0 || n < RECORD_HEAD) {
-        took = RECORD_HEAD - h->n_head;
+    size_t took = TLS_RECORD_HEAD;
+    if (h->n_head > 0 || n < TLS_RECORD_HEAD) {
+        took = TLS_RECORD_HEAD - h->n_head;
         took = n < took ? n : took;
         memcpy(h->head + h->n_head, p, took);
         h->n_head = (uint8_t)(h->n_head + took);
-        if (h->n_head < RECORD_HEAD) {
+        if (h->n_head < TLS_RECORD_HEAD) {
             at->taken = true;
             return took;
         }
@@ -437,7 +326,7 @@ static size_t record_head(struct stream_at *at, unsigned dir, const uint8_t *p, 
     h->n_head = 0;
     h->type = p[0];
     h->left = (uint32_t)p[3] << 8 | p[4];
-    if (h->type < TYPE_CCS || h->type > TYPE_HEARTBEAT + 2 || p[1] != 3 || p[2] > 4 || h->left > RECORD_MAX) {
+    if (h->type < TLS_TYPE_CCS || h->type > TLS_TYPE_HEARTBEAT + 2 || p[1] != 3 || p[2] > 4 || h->left > TLS_RECORD_MAX) {
         broken(at, h);
         forget(at, h);
         if (!tls_session_sure(&at->stream->tls))
@@ -452,9 +341,9 @@ static uint32_t record_body(struct stream_at *at, unsigned dir, const uint8_t *p
 {
     struct stream_half *h = &at->stream->half[dir];
     uint32_t k = n < h->left ? (uint32_t)n : h->left;
-    if (h->type == TYPE_HANDSHAKE && h->flags & H_CLEAR)
+    if (h->type == TLS_TYPE_HANDSHAKE && h->flags & H_CLEAR)
         handshake_data(at, dir, p, k, ts_ns);
-    else if (h->type == TYPE_ALERT)
+    else if (h->type == TLS_TYPE_ALERT)
         alert_data(at, dir, p, k, ts_ns);
     h->left -= k;
     return k;
@@ -506,7 +395,7 @@ static bool sslv2_answer(struct stream_at *at, unsigned dir, const uint8_t *p, s
     struct stream_half *h = &at->stream->half[dir];
     struct tls_server_hello hello;
     size_t len;
-    if (n < SSLV2_HEAD || sslv2_server_hello_decode(cur_of(p, n, SIZE_MAX), &hello, &len) != OUT_OK)
+    if (n < TLS_SSLV2_HEAD || sslv2_server_hello_decode(cur_of(p, n, SIZE_MAX), &hello, &len) != OUT_OK)
         return false;
     at->stream->tls.flags |= TLS_S_SSLV2;
     server_hello_push(at, dir, &hello, (uint32_t)len - 2, ts_ns);
@@ -550,7 +439,7 @@ static bool seek(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n,
         memcpy(joined + before, p, k);
         enum tls_probe found = tls_record_probe(joined, before + k, TLS_WANT_ANY, false);
         if (answer && found == TLS_NO && joined[0] & 0x80)
-            found = before + k < SSLV2_HEAD ? TLS_MAYBE : TLS_YES_SSLV2;
+            found = before + k < TLS_SSLV2_HEAD ? TLS_MAYBE : TLS_YES_SSLV2;
         if (found == TLS_MAYBE) {
             memcpy(h->head, joined, before + k);
             h->n_head = (uint8_t)(before + k);
@@ -573,7 +462,7 @@ static bool seek(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n,
     if (answer && p[0] & 0x80 && sslv2_answer(at, dir, p, n, ts_ns))
         return true;
     enum tls_probe found = tls_record_probe(p, n, TLS_WANT_ANY, false);
-    if (answer && p[0] & 0x80 && n < SSLV2_HEAD)
+    if (answer && p[0] & 0x80 && n < TLS_SSLV2_HEAD)
         found = TLS_MAYBE;
     if (found == TLS_MAYBE) {
         memcpy(h->head, p, n);
@@ -635,13 +524,13 @@ bool tls_record_gap(struct stream_at *at, unsigned dir, uint32_t n)
         return false;
     }
     if (!h->synced || h->mode == AT_V2 || n > h->left) {
-        bool needed = h->synced && (h->mode != AT_HEAD || h->type == TYPE_HANDSHAKE || h->n_head > 0);
+        bool needed = h->synced && (h->mode != AT_HEAD || h->type == TLS_TYPE_HANDSHAKE || h->n_head > 0);
         forget(at, h);
         return needed;
     }
-    bool needed = h->type == TYPE_HANDSHAKE && h->flags & H_CLEAR && handshake_gap(at, h, n);
+    bool needed = h->type == TLS_TYPE_HANDSHAKE && h->flags & H_CLEAR && handshake_gap(at, h, n);
     h->left -= n;
-    if (h->type == TYPE_ALERT)
+    if (h->type == TLS_TYPE_ALERT)
         h->n_head = 0;
     return needed;
 }

@@ -260,7 +260,8 @@ void tls_session_end(struct stream_at *at, bool closed)
     struct tls_session *s = &at->stream->tls;
     bool open = (s->flags & TLS_S_DECIDED) == 0 && handshake_seen(s);
     if (open) {
-        s->outcome = closed && !late(s, at->rec->ts_ns) ? TLS_RESET : TLS_UNDECIDED;
+        bool known = closed && !late(s, at->rec->ts_ns) && (at->flow->flags & FLOW_HOLE) == 0;
+        s->outcome = known ? TLS_RESET : TLS_UNDECIDED;
         s->flags |= TLS_S_DECIDED;
     }
     report(at, open, true);

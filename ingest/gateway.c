@@ -1,197 +1,271 @@
 #include "ingest/gateway.h"
 
-/* One side of a packet, as the rules see it. */
-struct party {
-    const struct rec *rec;
-    const struct origin *origin;
-    const struct addr *addr;  /* NULL: no IP header, or no address of one host */
-    bool is_private;          /* the address */
-    const uint8_t *mac;       /* NULL: not known, or a group's */
-    const uint8_t *inner_mac; /* likewise */
-    bool tagged_side;         /* who is meant where a rule names both ends' VLAN, tunnel or file */
+#include <assert.h>
+
+enum test {
+    TEST_MAC,     /* the side's address of the two at `at` */
+    TEST_NUMBER,  /* the 32 bits at `at` */
+    TEST_NETWORK, /* the side's IP address */
+    TEST_PRIVATE, /* likewise */
 };
 
-static uint64_t mac_number(const uint8_t mac[6])
+/* Beside enum rec_flags, of one side: the one meant where a rule names what both have in common. */
+#define FACT_TAGGED (1U << 16)
+
+/* A rule as the loop wants it: the facts needed, then a masked comparison of words as they lie in
+ * the record. A MAC has a word for each side: see word_of_mac. */
+struct rule {
+    uint64_t mask[2], want[2];
+    uint32_t facts;            /* enum rec_flags and FACT_TAGGED, all needed */
+    uint16_t at;               /* offset in struct rec */
+    uint8_t test;              /* enum test */
+    uint8_t kind, by;          /* of the client: enum client_kind, enum client_by */
+};
+
+/* A configuration, read once a burst. */
+struct plan {
+    struct rule *end;
+    bool sides;         /* FACT_TAGGED is wanted */
+    uint16_t site_flag; /* of the number that names the site; 0: none does */
+    uint16_t site_at;   /* its offset in struct rec */
+    uint8_t site_kind;  /* enum site_kind */
+    struct rule rules[CONFIG_RULES_MAX + CONFIG_NETS_MAX];
+};
+
+static uint64_t word_at(const uint8_t *p)
 {
-    uint32_t high;
-    uint16_t low;
-    memcpy(&high, mac, sizeof high);
-    memcpy(&low, mac + 4, sizeof low);
-    return (uint64_t)__builtin_bswap32(high) << 16 | __builtin_bswap16(low);
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
 }
 
-static bool mac_matches(const uint8_t *mac, const struct gateway_rule *rule)
+/* The first `bits` bits of 16 bytes. */
+static void ones(uint8_t mask[static 16], unsigned bits)
 {
-    return mac != NULL && (mac_number(mac) ^ mac_number(rule->mac)) >> (48 - rule->mac_bits) == 0;
+    for (unsigned i = 0; i < 16; i++, bits -= bits < 8 ? bits : 8)
+        mask[i] = (uint8_t)(bits < 8 ? 0xff00 >> bits : 0xff);
 }
 
-static bool number_matches(const struct party *who, uint16_t flag, uint32_t value,
-                           const struct gateway_rule *rule)
+/* The word of a record in which the MAC address of a side lies: the two addresses are 12 bytes, so
+ * the source is the first 6 bytes of the first 8, and the destination the last 6 of the last 8. */
+static inline uint64_t word_of_mac(const uint8_t *macs, int side)
 {
-    return who->tagged_side && (who->rec->flags & flag) != 0
-           && (rule->value == UINT32_MAX || rule->value == value);
+    return word_at(macs + 4 * side);
 }
 
-static enum client_by rule_match(const struct gateway_rule *rule, const struct party *who)
+static struct rule mac_rule(const struct gateway_rule *from, uint32_t flag, size_t at)
 {
-    const struct rec *r = who->rec;
-    switch (rule->kind) {
+    struct rule rule = {.facts = flag, .at = (uint16_t)at, .test = TEST_MAC, .by = BY_MAC};
+    uint8_t bits[16], mask[12] = {0}, want[12] = {0};
+    ones(bits, from->mac_bits);
+    for (unsigned i = 0; i < 6; i++) {
+        mask[i] = mask[6 + i] = bits[i];
+        want[i] = want[6 + i] = bits[i] & from->mac[i];
+    }
+    bool is_group = (want[0] & 1) != 0;
+    mask[0] = mask[6] |= 1; /* a group's address is nobody's */
+    for (int side = 0; side < 2; side++) {
+        uint8_t side_mask[12] = {0};
+        memcpy(side_mask + 6 * side, mask, 6);
+        rule.mask[side] = is_group ? 0 : word_of_mac(side_mask, side);
+        rule.want[side] = word_of_mac(want, side) & (is_group ? UINT64_MAX : rule.mask[side]);
+    }
+    return rule;
+}
+
+static struct rule number_rule(const struct gateway_rule *from, uint32_t flag, size_t at,
+                               enum client_by by)
+{
+    struct rule rule = {.facts = flag | FACT_TAGGED, .at = (uint16_t)at, .test = TEST_NUMBER};
+    rule.by = (uint8_t)by;
+    if (by != BY_FILE && from->value != UINT32_MAX) {
+        rule.mask[0] = UINT32_MAX;
+        rule.want[0] = from->value;
+    }
+    return rule;
+}
+
+static struct rule net_rule(const struct net *net)
+{
+    struct rule rule = {.facts = REC_HAS_IP, .test = TEST_NETWORK, .by = BY_ADDR};
+    uint8_t mask[16];
+    ones(mask, net->bits);
+    for (unsigned i = 0; i < 2; i++) {
+        rule.mask[i] = word_at(mask + 8 * i);
+        rule.want[i] = word_at(net->base.b + 8 * i) & rule.mask[i];
+    }
+    return rule;
+}
+
+static struct rule rule_of(const struct gateway_rule *from)
+{
+    switch (from->kind) {
     case RULE_OUI:
-        return mac_matches(who->mac, rule) ? BY_MAC : BY_NONE;
+        return mac_rule(from, REC_HAS_MAC, offsetof(struct rec, mac));
     case RULE_INNER_OUI:
-        return mac_matches(who->inner_mac, rule) ? BY_MAC : BY_NONE;
+        return mac_rule(from, REC_HAS_INNER_MAC, offsetof(struct rec, inner_mac));
     case RULE_VLAN:
-        return number_matches(who, REC_HAS_VLAN, r->vlan, rule) ? BY_VLAN : BY_NONE;
+        return number_rule(from, REC_HAS_VLAN, offsetof(struct rec, vlan), BY_VLAN);
     case RULE_VNI:
-        return number_matches(who, REC_HAS_VNI, r->vni, rule) ? BY_VNI : BY_NONE;
+        return number_rule(from, REC_HAS_VNI, offsetof(struct rec, vni), BY_VNI);
     case RULE_GRE_KEY:
-        return number_matches(who, REC_HAS_GRE_KEY, r->gre_key, rule) ? BY_GRE : BY_NONE;
+        return number_rule(from, REC_HAS_GRE_KEY, offsetof(struct rec, gre_key), BY_GRE);
     case RULE_NETWORK:
-        return who->addr != NULL && net_has(&rule->net, who->addr) ? BY_ADDR : BY_NONE;
+        return net_rule(&from->net);
     case RULE_ONE_PER_FILE:
-        return who->tagged_side ? BY_FILE : BY_NONE;
-    case RULE_ANY_CLIENT:
-        return who->is_private ? BY_ADDR : BY_NONE;
+        return number_rule(from, 0, offsetof(struct rec, vlan), BY_FILE);
     default:
-        return BY_NONE;
+        assert(from->kind == RULE_ANY_CLIENT);
+        return (struct rule){.facts = REC_HAS_IP, .test = TEST_PRIVATE, .by = BY_ADDR};
     }
 }
 
-static void put_be(uint8_t *to, unsigned n, uint64_t v)
+static void plan_site(struct plan *plan, const struct config *config)
 {
-    for (unsigned i = 0; i < n; i++)
-        to[i] = (uint8_t)(v >> 8 * (n - 1 - i));
-}
-
-static void name_client(struct client *c, enum client_kind kind, enum client_by by,
-                        const struct party *who, const uint8_t *mac)
-{
-    const struct rec *r = who->rec;
-    c->site = r->site;
-    c->kind = (uint8_t)kind;
-    c->by = (uint8_t)by;
-    switch (by) {
-    case BY_MAC:
-        memcpy(c->id, mac, 6);
-        break;
-    case BY_ADDR: {
-        /* seen from a server, one IPv6 customer has as many addresses as it likes in its /64 */
-        bool prefix = who->origin->vantage == VANTAGE_SERVER && !addr_is_v4(who->addr);
-        memcpy(c->id, who->addr->b, prefix ? 8 : 16);
-        break;
-    }
-    case BY_VLAN:
-        put_be(c->id, 4, r->vlan);
-        break;
-    case BY_VNI:
-        put_be(c->id, 4, r->vni);
-        break;
-    case BY_GRE:
-        put_be(c->id, 4, r->gre_key);
-        break;
-    case BY_FILE:
-        put_be(c->id, 8, who->origin->file_hash);
-        break;
-    case BY_NONE:
-    case BY_N:
-        break;
-    }
-}
-
-static bool in_client_nets(const struct config *config, const struct party *who)
-{
-    if (config->n_client_nets == 0 || who->addr == NULL)
-        return who->is_private;
-    for (unsigned i = 0; i < config->n_client_nets; i++)
-        if (net_has(&config->client_nets[i], who->addr))
-            return true;
-    return false;
-}
-
-static inline void classify(const struct config *config, const struct party *who, struct client *c)
-{
-    for (unsigned i = 0; i < config->n_rules; i++) {
-        const struct gateway_rule *rule = &config->rules[i];
-        enum client_by by = rule_match(rule, who);
-        if (by == BY_NONE)
-            continue;
-        name_client(c, CLIENT_GATEWAY, by, who,
-                    rule->kind == RULE_INNER_OUI ? who->inner_mac : who->mac);
-        return;
-    }
-    if (in_client_nets(config, who))
-        name_client(c, CLIENT_HOST, BY_ADDR, who, NULL);
-}
-
-static uint64_t site_of(const struct config *config, const struct rec *r, const struct origin *o)
-{
-    if (config->site_by == SITE_BY_VLAN && (r->flags & REC_HAS_VLAN) != 0)
-        return site_of_number(SITE_VLAN, r->vlan);
-    if (config->site_by == SITE_BY_VNI && (r->flags & REC_HAS_VNI) != 0)
-        return site_of_number(SITE_VNI, r->vni);
-    if (config->site_by == SITE_BY_GRE && (r->flags & REC_HAS_GRE_KEY) != 0)
-        return site_of_number(SITE_GRE, r->gre_key);
-    return o->site;
-}
-
-static const uint8_t *mac_of_one(const struct rec *r, uint16_t flag, const uint8_t mac[6])
-{
-    return (r->flags & flag) != 0 && (mac[0] & 1) == 0 ? mac : NULL;
-}
-
-/* One side, without tagged_side. The destination's being a group the header walk has found out. */
-static inline struct party party_of(const struct rec *r, const struct origin *o, int side)
-{
-    struct party p = {
-        .rec = r,
-        .origin = o,
-        .mac = mac_of_one(r, REC_HAS_MAC, r->mac[side]),
-        .inner_mac = mac_of_one(r, REC_HAS_INNER_MAC, r->inner_mac[side]),
+    static const struct {
+        uint16_t flag, at;
+        uint8_t kind;
+    } by[] = {
+        [SITE_BY_SENSOR] = {0, 0, SITE_NAMED},
+        [SITE_BY_FILE] = {0, 0, SITE_NAMED},
+        [SITE_BY_VLAN] = {REC_HAS_VLAN, offsetof(struct rec, vlan), SITE_VLAN},
+        [SITE_BY_VNI] = {REC_HAS_VNI, offsetof(struct rec, vni), SITE_VNI},
+        [SITE_BY_GRE] = {REC_HAS_GRE_KEY, offsetof(struct rec, gre_key), SITE_GRE},
     };
-    const struct addr *a = side == SIDE_SRC ? &r->src : &r->dst;
-    if ((r->flags & REC_HAS_IP) == 0 || (side == SIDE_DST && (r->flags & REC_GROUP) != 0))
-        return p;
-    p.is_private = addr_is_private(a);
-    if (p.is_private || !addr_is_group(a))
-        p.addr = a;
-    return p;
+    plan->site_flag = by[config->site_by].flag;
+    plan->site_at = by[config->site_by].at;
+    plan->site_kind = by[config->site_by].kind;
 }
 
-/* Do any rules name what both ends have in common? */
-static bool needs_side(const struct config *config)
+/* Hosts are what the client networks have and no gateway's rule took: so those are the last rules. */
+static void plan_rules(struct plan *plan, const struct config *config)
 {
+    bool all_taken = false; /* every private address is a gateway's */
+    plan->end = plan->rules;
+    plan->sides = false;
     for (unsigned i = 0; i < config->n_rules; i++) {
-        uint8_t kind = config->rules[i].kind;
-        if (kind == RULE_VLAN || kind == RULE_VNI || kind == RULE_GRE_KEY
-            || kind == RULE_ONE_PER_FILE)
-            return true;
+        struct rule *rule = plan->end++;
+        *rule = rule_of(&config->rules[i]);
+        rule->kind = CLIENT_GATEWAY;
+        plan->sides = plan->sides || (rule->facts & FACT_TAGGED) != 0;
+        all_taken = all_taken || rule->test == TEST_PRIVATE;
     }
-    return false;
+    for (unsigned i = 0; i < config->n_client_nets; i++) {
+        struct rule *rule = plan->end++;
+        *rule = net_rule(&config->client_nets[i]);
+        rule->kind = CLIENT_HOST;
+    }
+    if (config->n_client_nets == 0 && !all_taken)
+        *plan->end++ = (struct rule){
+            .facts = REC_HAS_IP, .test = TEST_PRIVATE, .kind = CLIENT_HOST, .by = BY_ADDR};
 }
 
-static void choose_side(struct party *src, struct party *dst)
+/* Out of line: else its variables take the registers of the loop over the packets. */
+__attribute__((noinline)) static void plan_make(struct plan *plan, const struct config *config)
 {
-    const struct rec *r = src->rec;
-    if ((r->flags & REC_HAS_IP) == 0)
-        return;
-    bool is_dst = src->is_private != dst->is_private ? dst->is_private
-                                                     : dst->addr != NULL && r->dport > r->sport;
-    (is_dst ? dst : src)->tagged_side = true;
+    plan_site(plan, config);
+    plan_rules(plan, config);
+}
+
+static inline uint32_t number_at(const struct rec *r, size_t at)
+{
+    uint32_t v;
+    memcpy(&v, (const uint8_t *)r + at, sizeof v);
+    return v;
+}
+
+static inline const struct addr *addr_of(const struct rec *r, int side)
+{
+    return side == SIDE_SRC ? &r->src : &r->dst;
+}
+
+/* Of a packet with IP addresses: a destination that is a group, as the header walk has found out, is
+ * no host's address. */
+static inline bool has_addr(const struct rec *r, int side)
+{
+    return side == SIDE_SRC || (r->flags & REC_GROUP) == 0;
+}
+
+static inline bool rule_match(const struct rule *rule, const struct rec *r, int side)
+{
+    if (rule->test == TEST_MAC)
+        return (word_of_mac((const uint8_t *)r + rule->at, side) & rule->mask[side])
+               == rule->want[side];
+    if (rule->test == TEST_NUMBER)
+        return (number_at(r, rule->at) & rule->mask[0]) == rule->want[0];
+    if (!has_addr(r, side))
+        return false;
+    const struct addr *a = addr_of(r, side);
+    if (rule->test == TEST_PRIVATE)
+        return addr_is_private(a);
+    return (word_at(a->b) & rule->mask[0]) == rule->want[0]
+           && (word_at(a->b + 8) & rule->mask[1]) == rule->want[1] && !addr_is_group(a);
+}
+
+static inline void name_client(struct client *c, const struct rule *rule, const struct rec *r,
+                               const struct origin *o, int side)
+{
+    c->site = r->site;
+    c->kind = rule->kind;
+    c->by = rule->by;
+    if (rule->by == BY_MAC) {
+        memcpy(c->id, (const uint8_t *)r + rule->at + 6 * side, 6);
+    } else if (rule->by == BY_ADDR) {
+        const struct addr *a = addr_of(r, side);
+        memcpy(c->id, a->b, 8);
+        /* seen from a server, one IPv6 customer has as many addresses as it likes in its /64 */
+        if (o->vantage != VANTAGE_SERVER || addr_is_v4(a))
+            memcpy(c->id + 8, a->b + 8, 8);
+    } else if (rule->by == BY_FILE) {
+        uint64_t be = __builtin_bswap64(o->file_hash);
+        memcpy(c->id, &be, sizeof be);
+    } else {
+        uint32_t be = __builtin_bswap32(number_at(r, rule->at));
+        memcpy(c->id, &be, sizeof be);
+    }
+}
+
+/* Finds the client of one side, of which `facts` hold. */
+static inline void classify(const struct plan *plan, struct rec *r, const struct origin *o,
+                            uint32_t facts, int side)
+{
+    uint32_t missing = ~facts;
+    for (const struct rule *rule = plan->rules; rule < plan->end; rule++) {
+        if ((rule->facts & missing) == 0 && rule_match(rule, r, side)) {
+            name_client(&r->client[side], rule, r, o, side);
+            return;
+        }
+    }
+}
+
+/* FACT_TAGGED of the source: is it meant where a rule names what both sides have in common? */
+static uint32_t tagged_source(const struct rec *r)
+{
+    bool has_dst = has_addr(r, SIDE_DST);
+    bool src = addr_is_private(&r->src), dst = has_dst && addr_is_private(&r->dst);
+    bool is_dst =
+        src != dst ? dst : has_dst && r->dport > r->sport && !addr_is_group(&r->dst);
+    return is_dst ? 0 : FACT_TAGGED;
 }
 
 void gateway_burst(const struct config *config, const struct origin origins[], struct rec recs[],
                    unsigned n)
 {
-    bool sides = needs_side(config);
-    for (unsigned i = 0; i < n; i++) {
-        struct rec *r = &recs[i];
+    struct plan plan; /* not cleared: large, and used up to plan.end */
+    plan_make(&plan, config);
+    for (struct rec *r = recs; r < recs + n; r++) {
         const struct origin *o = &origins[r->origin];
-        r->site = site_of(config, r, o);
+        r->site = o->site;
+        if ((r->flags & plan.site_flag) != 0)
+            r->site = site_of_number(plan.site_kind, number_at(r, plan.site_at));
         memset(r->client, 0, sizeof r->client);
-        struct party src = party_of(r, o, SIDE_SRC), dst = party_of(r, o, SIDE_DST);
-        if (sides)
-            choose_side(&src, &dst);
-        classify(config, &src, &r->client[SIDE_SRC]);
-        classify(config, &dst, &r->client[SIDE_DST]);
+        uint32_t src = r->flags, dst = src;
+        if (plan.sides && (src & REC_HAS_IP) != 0) {
+            uint32_t tagged = tagged_source(r);
+            src |= tagged;
+            dst |= tagged ^ FACT_TAGGED;
+        }
+        classify(&plan, r, o, src, SIDE_SRC);
+        classify(&plan, r, o, dst, SIDE_DST);
     }
 }

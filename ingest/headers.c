@@ -144,96 +144,100 @@ void headers_walk(struct headers *h, const struct pkt *pkt, struct rec *rec)
     rec->outcome = w.outcome;
 }
 
-static bool group4(const uint8_t a[4])
-{
-    uint32_t v = be32(a);
-    return (a[0] & 0xf0) == 0xe0 || v == 0xffffffff || v == 0;
-}
-
-static bool group6(const uint8_t a[16])
-{
-    uint64_t high, low;
-    memcpy(&high, a, 8);
-    memcpy(&low, a + 8, 8);
-    return a[0] == 0xff || (high | low) == 0;
-}
-
 /* What most packets are: Ethernet, at most two VLAN tags, IP without options or fragments, UDP or
- * TCP, all headers captured. False, with nothing written, for every other packet. Worth it: 40 % of
- * the walk's time on such packets. */
-static bool plain_packet(const struct pkt *pkt, struct rec *rec)
+ * TCP, all headers captured. False, with nothing written, for every other packet. Worth it: a third
+ * of the walk's instructions on such packets. Writes each field once: clearing the record first
+ * costs as much as filling it. */
+static inline bool plain_packet(const struct pkt *pkt, struct rec *rec)
 {
     struct field at = field_of(pkt);
-    const uint8_t *eth = field_take(&at, 14);
+    const uint8_t *eth = field_peek(&at, 14 + 20 + 8); /* or 14 + 2 * 4 + 20 for the tags */
     if (eth == NULL)
         return false;
     uint16_t type = be16(eth + 12);
     uint32_t vlan = 0, tags = 0;
     for (; type == 0x8100 || type == 0x88a8; tags++) {
-        const uint8_t *tag = field_take(&at, 4);
-        if (tag == NULL || tags == 2)
+        if (tags == 2)
             return false;
-        vlan = vlan << 12 | (be16(tag) & 0x0fff);
-        type = be16(tag + 2);
+        vlan = vlan << 12 | (be16(eth + 14 + 4 * tags) & 0x0fff);
+        type = be16(eth + 16 + 4 * tags);
     }
 
-    const uint8_t *ip;
+    const uint8_t *ip = eth + 14 + 4 * tags, *l4;
+    bool v4 = type == 0x0800;
+    size_t len; /* of what follows the first 8 bytes of UDP or TCP */
     uint8_t ip_proto;
-    bool group = (eth[0] & 1) != 0, v4 = type == 0x0800;
     if (v4) {
-        ip = field_take(&at, 20);
-        if (ip == NULL || ip[0] != 0x45 || (be16(ip + 6) & 0x3fff) != 0 || be16(ip + 2) < 20)
+        if (field_take(&at, 14 + 4 * tags + 20 + 8) == NULL || ip[0] != 0x45
+            || (be16(ip + 6) & 0x3fff) != 0 || be16(ip + 2) < 20 + 8)
             return false;
-        field_cut(&at, be16(ip + 2) - 20U);
+        len = be16(ip + 2) - 28U;
         ip_proto = ip[9];
-        group = group || group4(ip + 16);
+        l4 = ip + 20;
     } else if (type == 0x86dd) {
-        ip = field_take(&at, 40);
-        if (ip == NULL || ip[0] >> 4 != 6 || be16(ip + 4) == 0)
+        if (field_take(&at, 14 + 4 * tags + 40 + 8) == NULL || ip[0] >> 4 != 6
+            || be16(ip + 4) < 8)
             return false;
-        field_cut(&at, be16(ip + 4));
+        len = be16(ip + 4) - 8U;
         ip_proto = ip[6];
-        group = group || group6(ip + 24);
+        l4 = ip + 40;
     } else {
         return false;
     }
 
-    const uint8_t *l4;
     if (ip_proto == 17) {
-        l4 = field_take(&at, 8);
-        if (l4 == NULL || be16(l4 + 4) < 8 || tunnel_udp_port(be16(l4))
-            || tunnel_udp_port(be16(l4 + 2)))
+        size_t said = be16(l4 + 4);
+        if (said < 8 || tunnel_udp_port(be16(l4)) || tunnel_udp_port(be16(l4 + 2)))
             return false;
-        field_cut(&at, be16(l4 + 4) - 8U);
+        field_cut(&at, said - 8 < len ? said - 8 : len);
+        rec->tcp_seq = rec->tcp_ack = 0;
+        rec->tcp_flags = 0;
     } else if (ip_proto == 6) {
-        l4 = field_take(&at, 20);
-        if (l4 == NULL || l4[12] < 5 << 4 || field_take(&at, (l4[12] >> 4) * 4U - 20) == NULL)
+        field_cut(&at, len);
+        const uint8_t *more = field_peek(&at, 12);
+        if (more == NULL || more[4] < 5 << 4
+            || field_take(&at, (more[4] >> 4) * 4U - 8) == NULL)
             return false;
+        rec->tcp_seq = be32(l4 + 4);
+        rec->tcp_ack = be32(more);
+        rec->tcp_flags = more[5];
     } else {
         return false;
     }
 
-    rec_begin(rec, pkt);
+    bool group = (eth[0] & 1) != 0;
+    if (v4) {
+        group = group || addr_v4_is_group(be32(ip + 16));
+        rec->src = addr_v4(ip + 12);
+        rec->dst = addr_v4(ip + 16);
+    } else {
+        group = group || addr_v6_is_group(ip + 24);
+        rec->src = addr_v6(ip + 8);
+        rec->dst = addr_v6(ip + 24);
+    }
+    rec->ts_ns = pkt->ts_ns;
+    rec->ord = pkt->ord;
+    rec->wire_len = pkt->wire_len;
+    rec->cap_len = pkt->cap_len;
+    rec->link = pkt->link;
+    rec->origin = pkt->origin;
     rec->flags = (uint16_t)(REC_HAS_MAC | REC_HAS_IP | REC_HAS_PORTS | (group ? REC_GROUP : 0)
                             | (vlan != 0 ? REC_HAS_VLAN : 0));
     rec->outcome = OUT_OK;
+    rec->proto = PROTO_NONE;
     rec->ip_outer = v4 ? 4 : 6;
     rec->ip_proto = ip_proto;
     rec->sport = be16(l4);
     rec->dport = be16(l4 + 2);
-    if (ip_proto == 6) {
-        rec->tcp_seq = be32(l4 + 4);
-        rec->tcp_ack = be32(l4 + 8);
-        rec->tcp_flags = l4[13];
-    }
+    rec->service_port = 0;
     rec->depth = (uint8_t)(3 + tags);
-    rec->src = v4 ? addr_v4(ip + 12) : addr_v6(ip + 8);
-    rec->dst = v4 ? addr_v4(ip + 16) : addr_v6(ip + 24);
     rec->payload = at.c;
     rec->payload_wire_len = (uint32_t)at.wire;
     rec->vlan = vlan;
+    rec->vni = rec->gre_key = 0;
     memcpy(rec->mac[SIDE_SRC], eth + 6, 6);
     memcpy(rec->mac[SIDE_DST], eth, 6);
+    memset(rec->inner_mac, 0, sizeof rec->inner_mac);
     return true;
 }
 

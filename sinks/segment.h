@@ -33,6 +33,7 @@ struct segment_head {
 struct segment_options {
     int zstd_level;
     bool force; /* replace a file with other bytes */
+    struct segment_batch *batch; /* NULL: named at once; else left aside for segment_batch_commit */
 };
 
 /* Fills what the configuration says: sensor, config_hash, seed, scope, limits. */

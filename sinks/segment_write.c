@@ -1,5 +1,8 @@
 #include "sinks/segment.h"
 
+#include "sinks/segment_batch.h"
+#include "sinks/segment_file.h"
+
 #include "sinks/segment_end.h"
 #include "sinks/zstd_file.h"
 
@@ -175,17 +178,22 @@ static bool failed(struct err *e, const char *what, const char *path)
     return false;
 }
 
-static bool sync_dir(const char *dir, struct err *e)
+bool segment_file_sync(const char *path, bool directory, struct err *e)
 {
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | (directory ? O_DIRECTORY : 0));
     if (fd < 0)
-        return failed(e, "open", dir);
-    bool ok = fsync(fd) == 0 || failed(e, "sync", dir);
+        return failed(e, "open", path);
+    bool ok = fsync(fd) == 0 || failed(e, "sync", path);
     close(fd);
     return ok;
 }
 
-/* Writes the whole file `path`, which does not exist yet, and brings it to the disk. */
+bool segment_file_name(const char *aside, const char *path, struct err *e)
+{
+    return rename(aside, path) == 0 || failed(e, "rename to", path);
+}
+
+/* Writes the whole file `path`, which does not exist yet. */
 static bool write_aside(struct window *w, const struct segment_head *h, const char *path,
                         int zstd_level, uint8_t sha256[32], struct err *e)
 {
@@ -194,27 +202,28 @@ static bool write_aside(struct window *w, const struct segment_head *h, const ch
     if (fd < 0)
         return failed(e, "create", path);
     bool ok = segment_write_fd(w, h, fd, zstd_level, sha256, e) || err_in(e, "%s", path);
-    ok = ok && (fsync(fd) == 0 || failed(e, "sync", path));
     if (close(fd) != 0 && ok)
         ok = failed(e, "close", path);
     return ok;
 }
 
-/* Gives it its name, unless the same rows stand there already. */
-static bool put_in_place(const char *aside, const char *path, bool force, bool *placed,
-                         struct err *e)
+/* What stands under the name already: nothing that matters, the same rows (`*same`), or other rows, which only force replaces. */
+static bool check_place(const char *aside, const char *path, bool force, bool *same, struct err *e)
 {
-    *placed = false;
-    if (access(path, F_OK) == 0) {
-        if (same_rows(aside, path))
-            return true;
-        if (!force) {
-            err_set(e, "%s exists with other content; --force replaces it", path);
-            return false;
-        }
-    }
-    *placed = rename(aside, path) == 0;
-    return *placed || failed(e, "rename to", path);
+    *same = access(path, F_OK) == 0 && same_rows(aside, path);
+    if (*same || force || access(path, F_OK) != 0)
+        return true;
+    err_set(e, "%s exists with other content; --force replaces it", path);
+    return false;
+}
+
+static bool place(const char *aside, const char *path, const char *dir,
+                  const struct segment_options *o, struct err *e)
+{
+    if (o->batch != NULL)
+        return segment_batch_add(o->batch, aside, path, dir, e);
+    return segment_file_sync(aside, false, e) && segment_file_name(aside, path, e)
+           && segment_file_sync(dir, true, e);
 }
 
 static bool write_as(struct window *w, const struct segment_head *h, const char *dir,
@@ -229,12 +238,13 @@ static bool write_as(struct window *w, const struct segment_head *h, const char 
         err_set(e, "%s: path too long", dir);
         return false;
     }
-    bool placed = false;
+    bool same = false;
     bool ok = write_aside(w, h, aside, o->zstd_level, sha256, e)
-              && put_in_place(aside, path, o->force, &placed, e);
-    if (!placed)
-        (void)unlink(aside);
-    return ok && (!placed || sync_dir(dir, e));
+              && check_place(aside, path, o->force, &same, e)
+              && (same || place(aside, path, dir, o, e));
+    if (same || !ok)
+        (void)unlink(aside); /* not there where it got its name */
+    return ok;
 }
 
 bool segment_write(struct window *w, const struct segment_head *h, const char *dir,

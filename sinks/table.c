@@ -186,21 +186,30 @@ static uint64_t client_weight(const void *row)
     return c->bytes_in + c->bytes_out;
 }
 
-static void print_gateways(struct window *w, struct text_sink *out)
+static void cell_who(struct grid *g, const struct totals_extra *x, const struct row_client *c)
 {
-    static const char *const heads[] = {"client", "site", "packets", "bytes",    "ntp",
-                                        "dns",    "tls",  "remotes", "last seen"};
+    char text[32] = "";
+    if (x->who != NULL)
+        x->who(x->who_ctx, &c->key.client, c->first_ns, c->last_ns, text);
+    grid_cell(g, "%s", text[0] != '\0' ? text : "-");
+}
+
+static void print_gateways(struct window *w, const struct totals_extra *x, struct text_sink *out)
+{
+    static const char *const heads[] = {"client", "known as", "site",    "packets",  "bytes",
+                                        "ntp",    "dns",      "tls",     "remotes", "last seen"};
     struct table_top t = table_top_rows(w, ROW_CLIENT, client_weight);
     struct grid g;
     if (t.n == 0)
         return;
     table_title(out, "Gateways and hosts", &t);
-    grid_begin(&g, "llrrrrrrl", heads);
+    grid_begin(&g, "lllrrrrrrl", heads);
     for (unsigned i = 0; i < t.n; i++) {
         const struct row_client *c = t.row[i];
         const struct distinct_block *b = window_distinct_block(w, &c->remotes, &distinct_small);
         struct text_sink last = {0};
         cell_client(&g, &c->key.client);
+        cell_who(&g, x, c);
         cell_site(&g, w, c->key.client.site);
         cell_u64(&g, c->packets_out + c->packets_in + c->packets_group);
         cell_u64(&g, client_weight(c));
@@ -337,7 +346,7 @@ void table_summary(struct window *w, const struct totals_extra *x, struct text_s
 {
     print_packets(window_totals(w), x, out);
     print_protocols(window_totals(w), out);
-    print_gateways(w, out);
+    print_gateways(w, x, out);
     print_ntp(w, out);
     print_dns(w, out);
     table_tls(w, out);

@@ -7,6 +7,11 @@ struct totals_extra {
     const char *captures_json; /* value of "captures", or NULL: leave it out */
     uint64_t gateways, hosts;  /* distinct over all windows */
     bool has_clients;          /* write them */
+    /* For the table: who a client known by its address was, as the bindings tell; NULL: nobody asks. Fills `text` (at least 32
+     * bytes), "" where nothing is known. */
+    void (*who)(const void *ctx, const struct client *client, uint64_t first_ns, uint64_t last_ns,
+                char text[static 32]);
+    const void *who_ctx;
 };
 
 /* Writes `"packets":{...},"ip":{...},...` (members without the outer braces; a comma first where

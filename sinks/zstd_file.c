@@ -284,7 +284,7 @@ static bool fill_text(struct zstd_in *z, bool *end, struct err *e)
             err_set(e, "zstd: %s", ZSTD_getErrorName(z->hint));
             return false;
         }
-        z->pending = output.pos == output.size;
+        z->pending = output.pos == output.size && z->hint != 0;
     }
     z->to += output.pos;
     return true;

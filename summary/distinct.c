@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-const struct distinct_shape distinct_small = {24, 8};
+const struct distinct_shape distinct_small = {16, 7};
 const struct distinct_shape distinct_large = {1024, 14};
 
 enum { REGISTERS = UINT32_MAX };

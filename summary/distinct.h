@@ -7,7 +7,7 @@ struct distinct_shape {
     uint16_t exact_max; /* hashes kept exactly, sorted */
     uint8_t p;          /* 2^p registers after that */
 };
-extern const struct distinct_shape distinct_small; /* 24, p = 8: 6.5 % error */
+extern const struct distinct_shape distinct_small; /* 16, p = 7: 9.2 % error */
 extern const struct distinct_shape distinct_large; /* 1024, p = 14: 0.8 % */
 
 /* Storage: `exact_max` hashes or 2^p registers, whichever is larger, behind this head. */

@@ -20,7 +20,8 @@ void window_hint(const struct window *w, const struct rec recs[], unsigned n,
         for (int side = 0; side < 2; side++) {
             if (!side_visible(w, &recs[i], side))
                 continue;
-            hints[i].client[side] = key_hash_len(w, &recs[i].client[side], sizeof recs[i].client[side]);
+            hints[i].client[side] =
+                key_hash_len(w, &recs[i].client[side], sizeof recs[i].client[side]);
             rowtab_prefetch(&w->tabs[ROW_CLIENT], hints[i].client[side]);
             if ((recs[i].flags & REC_HAS_IP) == 0)
                 continue;
@@ -32,11 +33,11 @@ void window_hint(const struct window *w, const struct rec recs[], unsigned n,
     for (unsigned i = 0; i < n; i++)
         for (int side = 0; side < 2; side++) {
             if (hints[i].client[side] != 0)
-                hints[i].client_row[side]
-                    = rowtab_prefetch_row(&w->tabs[ROW_CLIENT], hints[i].client[side]);
+                hints[i].client_row[side] =
+                    rowtab_prefetch_row(&w->tabs[ROW_CLIENT], hints[i].client[side]);
             if (hints[i].peer[side] != 0)
-                hints[i].peer_row[side]
-                    = rowtab_prefetch_row(&w->tabs[ROW_PEER], hints[i].peer[side]);
+                hints[i].peer_row[side] =
+                    rowtab_prefetch_row(&w->tabs[ROW_PEER], hints[i].peer[side]);
         }
 }
 
@@ -58,14 +59,15 @@ struct row_coverage *coverage_row(struct window *w, const struct client *client,
                                   enum vantage vantage)
 {
     KEY(row_coverage) key = {.client = *client, .vantage = (uint8_t)vantage};
-    uint64_t hash = key_hash_strings(w, ROW_COVERAGE, &key,
-                                     strings_id_hash(&w->strings, w->sensor), 0);
+    uint64_t hash =
+        key_hash_strings(w, ROW_COVERAGE, &key, strings_id_hash(&w->strings, w->sensor), 0);
     key.sensor = w->sensor;
     return row_get(w, ROW_COVERAGE, hash, &key);
 }
 
-/* Tells the address's MAC once a slot: its times are the slot's, so that they do not depend on which packets a worker saw.
- * `told`: the client's row remembers that it was told; NULL where the client has none of its own. */
+/* Tells the address's MAC once a slot: its times are the slot's, so that they do not depend on
+ * which packets a worker saw. `told`: the client's row remembers that it was told; NULL where the
+ * client has none of its own. */
 static void bind_mac(struct window *w, struct row_client *told, const struct rec *rec,
                      unsigned slot)
 {
@@ -74,8 +76,8 @@ static void bind_mac(struct window *w, struct row_client *told, const struct rec
         || addr_is_group(&rec->src) || (client->by != BY_MAC && !addr_is_private(&rec->src)))
         return;
     KEY(row_binding) key = {.client = *client, .addr = rec->src, .kind = BIND_MAC};
-    const uint8_t *mac = rec->flags & REC_HAS_INNER_MAC ? rec->inner_mac[SIDE_SRC]
-                                                        : rec->mac[SIDE_SRC];
+    const uint8_t *mac =
+        rec->flags & REC_HAS_INNER_MAC ? rec->inner_mac[SIDE_SRC] : rec->mac[SIDE_SRC];
     memcpy(key.mac, mac, 6);
     if (told != NULL) {
         uint64_t mac_bits = 0;
@@ -87,8 +89,8 @@ static void bind_mac(struct window *w, struct row_client *told, const struct rec
         told->bound_slot[family] = (uint8_t)(slot + 1);
         told->bound[family] = pair;
     }
-    struct row_binding *b
-        = row_get(w, ROW_BINDING, key_hash_strings(w, ROW_BINDING, &key, 0, 0), &key);
+    struct row_binding *b =
+        row_get(w, ROW_BINDING, key_hash_strings(w, ROW_BINDING, &key, 0, 0), &key);
     uint64_t from = w->start_ns + slot * w->slot_ns, to = from + w->slot_ns - 1;
     b->first_ns = from < b->first_ns ? from : b->first_ns;
     b->last_ns = to > b->last_ns ? to : b->last_ns;
@@ -124,13 +126,13 @@ static void count_coverage(struct window *w, struct row_client *told, const stru
     *slots |= UINT64_C(1) << slot;
 }
 
-/* A peer not met in this window yet, or turned away: the client has one remote more, if this is not another of its ports. */
+/* A peer not met in this window yet, or turned away: the client has one remote more, if this is not
+ * another of its ports. */
 static struct row_peer *peer_new(struct window *w, struct row_client *c, uint64_t hash,
-                                 const KEY(row_peer) *key)
+                                 const KEY(row_peer) * key)
 {
-    struct distinct_block *b = addr_is_group(&key->remote)
-                                   ? NULL
-                                   : window_distinct_make(w, &c->remotes, &distinct_small);
+    struct distinct_block *b =
+        addr_is_group(&key->remote) ? NULL : window_distinct_make(w, &c->remotes, &distinct_small);
     if (b != NULL)
         distinct_add(&distinct_small, b, hash_bytes(key->remote.b, 16, 0));
     return row_get(w, ROW_PEER, hash, key);
@@ -167,9 +169,9 @@ static void count_peer(struct window *w, struct row_client *c, const struct rec 
 static void count_client(struct window *w, const struct rec *rec, int side,
                          const struct window_hint *hint, enum vantage vantage)
 {
-    struct row_client *c
-        = rowtab_near(&w->tabs[ROW_CLIENT], hint->client_row[side], hint->client[side],
-                      &rec->client[side], sizeof rec->client[side]);
+    struct row_client *c =
+        rowtab_near(&w->tabs[ROW_CLIENT], hint->client_row[side], hint->client[side],
+                    &rec->client[side], sizeof rec->client[side]);
     if (c == NULL)
         c = row_get(w, ROW_CLIENT, hint->client[side], &rec->client[side]);
     if (rec->client[side].kind == CLIENT_HOST)
@@ -184,7 +186,8 @@ static void count_client(struct window *w, const struct rec *rec, int side,
     c->first_ns = rec->ts_ns < c->first_ns ? rec->ts_ns : c->first_ns;
     c->last_ns = rec->ts_ns > c->last_ns ? rec->ts_ns : c->last_ns;
     count32(&c->protocols[rec->proto], 1);
-    /* A client turned away still has its coverage, addresses and peers: other tables, other limits. */
+    /* A client turned away still has its coverage, addresses and peers: other tables, other limits.
+     */
     struct row_client *told = c == window_other(w, ROW_CLIENT) ? NULL : c;
     unsigned slot = slot_of(w, rec->ts_ns);
     count_coverage(w, told, rec, side, slot, vantage);
@@ -219,9 +222,10 @@ static void count_not_ntp(struct window *w, const struct rec *rec)
         if (!side_visible(w, rec, side))
             continue;
         uint16_t far_port = side == SIDE_SRC ? rec->dport : rec->sport;
-        KEY(row_ntp) key = {.client = rec->client[side],
-                            .peer = *side_addr(rec, !side),
-                            .role = far_port == NTP_PORT ? ROLE_CLIENT : ROLE_SERVER};
+        KEY(row_ntp)
+        key = {.client = rec->client[side],
+               .peer = *side_addr(rec, !side),
+               .role = far_port == NTP_PORT ? ROLE_CLIENT : ROLE_SERVER};
         struct row_ntp *row = row_get(w, ROW_NTP, key_hash(w, ROW_NTP, &key), &key);
         count32(broken ? &row->malformed : &row->not_ntp, 1);
     }
@@ -256,8 +260,7 @@ void window_packet(struct window *w, const struct rec *rec, const struct window_
     if (!counted)
         count_unattributed(w, rec, CLIENT_NONE);
     if (rec->ip_proto == IP_UDP && (rec->sport == NTP_PORT || rec->dport == NTP_PORT)
-        && rec->flags & REC_HAS_PORTS && rec->payload_wire_len > 0
-        && rec->outcome != OUT_FRAGMENT)
+        && rec->flags & REC_HAS_PORTS && rec->payload_wire_len > 0 && rec->outcome != OUT_FRAGMENT)
         count_not_ntp(w, rec);
 }
 

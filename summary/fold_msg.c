@@ -139,6 +139,8 @@ static void fold_ntp(struct window *w, const struct msg *m, const struct message
             ntp_count(r, n);
         } else {
             count32(&r->pairs, 1);
+            if (n->kod || n->rec_ntp64 == 0 || n->xmt_ntp64 == 0)
+                continue; /* RFC 5905 7.4: its times mean nothing */
             window_hist_add(w, &r->offset, hist_bucket(n->offset_ns), 1);
             window_hist_add(w, &r->delay, hist_bucket(n->delay_ns), 1);
         }
@@ -187,7 +189,7 @@ static void bind_answers(struct window *w, const struct msg *m, const struct mes
     struct bytes name = {0};
     uint32_t value = 0; /* the name's id, once it is needed */
     uint32_t client = (uint32_t)key_hash(w, ROW_CLIENT, &m->rec->client[client_side]);
-    uint32_t resolver = (uint32_t)hash_bytes(side_addr(m->rec, !client_side)->b, 16, 0);
+    uint32_t resolver = 1u << hash_bytes(side_addr(m->rec, !client_side)->b, 16, 0) % 32;
     unsigned n = 0;
     for (unsigned i = 0; i < d->n_answers; i++) {
         const struct dns_answer *a = &d->answers[i];
@@ -207,7 +209,7 @@ static void bind_answers(struct window *w, const struct msg *m, const struct mes
         binding_count(b, m->ts_ns, d->matched);
         b->ttl_max_s = a->ttl_s > b->ttl_max_s ? a->ttl_s : b->ttl_max_s;
         set8_add(&b->clients, client, 1);
-        set8_add(&b->resolvers, resolver, 1);
+        b->resolvers |= resolver;
     }
 }
 
@@ -231,6 +233,8 @@ static void dns_totals(struct window *w, const struct msg *m)
     t->dns.malformed += d->malformed;
     if (d->response)
         tally_often(w, TALLY_DNS_RCODE, d->rcode);
+    for (unsigned i = 0; i < d->n_more_qtypes; i++)
+        tally_often(w, TALLY_DNS_QTYPE, d->more_qtypes[i]);
     for (unsigned i = 0; i < d->n_questions; i++) {
         tally_often(w, TALLY_DNS_QTYPE, d->questions[i].qtype);
         struct distinct_block *b = window_distinct_make(w, &t->dns.qnames, &distinct_large);

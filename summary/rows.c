@@ -71,7 +71,7 @@ static const struct field binding_values[] = {
     {"matched", V_SUM, BINDING(matched), 0, NULL},
     {"ttl_max_s", V_MAX32, BINDING(ttl_max_s), 0, NULL},
     {"clients", V_SET8, BINDING(clients), 0, NULL},
-    {"resolvers", V_SET8, BINDING(resolvers), 0, NULL},
+    {"resolvers", V_BITS32, BINDING(resolvers), 32, NULL},
     END,
 };
 

@@ -157,7 +157,7 @@ struct row_binding {
     uint64_t matched; /* DNS: answers to a query seen; HTTP: calls that were answered */
     uint32_t ttl_max_s;
     struct set8 clients;   /* DNS: who asked: low half of the client's hash (row_hash of its ROW_CLIENT row) */
-    struct set8 resolvers; /* DNS: who answered: low half of XXH3 of the address's 16 bytes, seed 0 */
+    uint32_t resolvers;    /* DNS: who answered: bit XXH3(16 address bytes, seed 0) % 32; so many at least */
 };
 
 struct row_peer {

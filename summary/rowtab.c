@@ -13,8 +13,12 @@ bool rowtab_new(struct rowtab *t, uint32_t limit, uint32_t row_size, uint32_t ke
     uint32_t slots = SLOTS_FIRST;
     while (slots < (uint64_t)limit * 8 / 5 && slots < UINT32_C(1) << 31)
         slots *= 2;
-    *t = (struct rowtab){.row_size = row_size, .key_at = key_at, .key_len = key_len,
-                         .limit = limit, .mask = SLOTS_FIRST - 1, .mask_max = slots - 1};
+    *t = (struct rowtab){.row_size = row_size,
+                         .key_at = key_at,
+                         .key_len = key_len,
+                         .limit = limit,
+                         .mask = SLOTS_FIRST - 1,
+                         .mask_max = slots - 1};
     t->rows = arena_new((size_t)limit * row_size, e);
     t->index = t->rows != NULL ? arena_new((size_t)slots * sizeof *t->index, e) : NULL;
     t->heap = t->index != NULL ? arena_new((size_t)limit * sizeof *t->heap, e) : NULL;
@@ -121,7 +125,8 @@ static void heap_down(struct rowtab *t, uint32_t at)
         uint32_t child = 2 * at + 1;
         if (child >= t->n)
             return;
-        if (child + 1 < t->n && rowtab_hash_at(t, t->heap[child + 1]) > rowtab_hash_at(t, t->heap[child]))
+        if (child + 1 < t->n
+            && rowtab_hash_at(t, t->heap[child + 1]) > rowtab_hash_at(t, t->heap[child]))
             child++;
         if (rowtab_hash_at(t, t->heap[child]) <= rowtab_hash_at(t, t->heap[at]))
             return;
@@ -145,7 +150,8 @@ bool rowtab_refuses(const struct rowtab *t, uint64_t hash)
 {
     if (t->n < t->limit)
         return false;
-    return t->limit == 0 || hash > rowtab_hash_at(t, t->heap[0]); /* equal: it may be that very row */
+    return t->limit == 0
+           || hash > rowtab_hash_at(t, t->heap[0]); /* equal: it may be that very row */
 }
 
 void *rowtab_insert(struct rowtab *t, uint64_t hash, const void *key,

@@ -229,19 +229,22 @@ static void test_registers(void **state)
     struct row_client *c = window_row(
         w, ROW_CLIENT, &(struct row_client){.key.client = {.kind = CLIENT_GATEWAY, .by = BY_VLAN}});
     struct distinct_block *b = window_distinct_make(w, &c->remotes, &distinct_small);
+    unsigned n = 1u << distinct_small.p;
     b->n = UINT32_MAX;
     uint8_t *reg = b->reg;
-    memset(reg, 0, 256);
+    memset(reg, 0, n);
     reg[0] = 1;
     reg[4] = 57;
     reg[9] = 10;
-    reg[255] = 36;
+    reg[n - 1] = 36;
     struct text_sink out = {0};
     struct rowjson_writer *r = malloc(sizeof *r);
+    char want[64];
+    snprintf(want, sizeof want, "\"hll\":\"1000v(4)A(%u)a\"}", n - 11);
     rowjson_writer_init(r, w, &out);
     rowjson_row(r, ROW_CLIENT, c);
     text_puts(&out, "");
-    assert_non_null(strstr(out.p, "\"hll\":\"1000v(4)A(245)a\"}"));
+    assert_non_null(strstr(out.p, want));
     text_free(&out);
     free(r);
     window_free(w);
@@ -251,29 +254,35 @@ static void test_registers(void **state)
 static void test_read_distinct(void **state)
 {
     (void)state;
+    /* '#' stands for how many registers come before the last and after the first ten; '+' for one
+     * more, '-' for one less; '!' for the digit of the highest rank that a hash can have, '?' for
+     * the one above; '%' for all registers; '$' for one more hash than is kept. */
     static const struct {
         const char *remotes;
         bool good;
     } rows[] = {
         {"{\"count\":1,\"exact\":[\"00000000000000ff\"]}", true},
         {"{\"count\":0,\"exact\":[]}", true},
-        {"{\"count\":3,\"hll\":\"1000v(4)A(245)a\"}", true},
-        {"{\"count\":3,\"hll\":\"1000w(4)A(245)a\"}", false}, /* no hash of 64 bits has that rank */
-        {"{\"count\":3,\"hll\":\"1000v(4)A(246)a\"}", false},
-        {"{\"count\":3,\"hll\":\"1000v(4)A(244)a\"}", false},
-        {"{\"count\":3,\"hll\":\"1000v(4)A(245)aa\"}", false},
-        {"{\"count\":3,\"hll\":\"(3)0v(4)A(245)a\"}", false},
-        {"{\"count\":3,\"hll\":\"(256\"}", false},
+        {"{\"count\":3,\"hll\":\"1000!(4)A(#)a\"}", true},
+        {"{\"count\":3,\"hll\":\"1000?(4)A(#)a\"}", false},
+        {"{\"count\":3,\"hll\":\"1000!(4)A(+)a\"}", false},
+        {"{\"count\":3,\"hll\":\"1000!(4)A(-)a\"}", false},
+        {"{\"count\":3,\"hll\":\"1000!(4)A(#)aa\"}", false},
+        {"{\"count\":3,\"hll\":\"1(3)!(4)A(#)a\"}", false},
+        {"{\"count\":3,\"hll\":\"(%)\"}", true},
+        {"{\"count\":3,\"hll\":\"(%\"}", false},
         {"{\"count\":3,\"hll\":\"(99999999999999999999999)\"}", false},
         {"{\"count\":3,\"hll\":\"\"}", false},
         {"{\"count\":3,\"hll\":7}", false},
         {"{\"count\":1}", false},
-        {"{\"count\":1,\"exact\":[\"00000000000000ff\"],\"hll\":\"(256)\"}", false},
+        {"{\"count\":1,\"exact\":[\"00000000000000ff\"],\"hll\":\"(%)\"}", false},
         {"{\"count\":1,\"exact\":[255]}", false},
         {"{\"count\":2,\"exact\":[\"00000000000000ff\"]}", false},
-        {"{\"count\":25,\"exact\":[]}", false},
+        {"{\"count\":$,\"exact\":[]}", false},
         {"7", false},
     };
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
+    unsigned registers = 1u << distinct_small.p;
     struct window *w = make_window();
     struct rowjson_reader *r = malloc(sizeof *r);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -282,8 +291,22 @@ static void test_read_distinct(void **state)
         struct err e = {""};
         enum row_kind which;
         uint8_t client_kind;
-        snprintf(line, sizeof line, "{\"kind\":\"gateway\",\"client\":\"vlan:1\",\"remotes\":%s}",
-                 rows[i].remotes);
+        size_t n = (size_t)snprintf(line, sizeof line,
+                                    "{\"kind\":\"gateway\",\"client\":\"vlan:1\",\"remotes\":");
+        for (const char *p = rows[i].remotes; *p != '\0'; p++) {
+            unsigned number = *p == '#'   ? registers - 11
+                              : *p == '+' ? registers - 10
+                              : *p == '-' ? registers - 12
+                              : *p == '%' ? registers
+                              : *p == '$' ? distinct_small.exact_max + 1u
+                                          : 0;
+            char digit = *p == '!'   ? digits[65 - distinct_small.p]
+                         : *p == '?' ? digits[66 - distinct_small.p]
+                                     : *p;
+            n += (size_t)(number > 0 ? snprintf(line + n, sizeof line - n, "%u", number)
+                                     : snprintf(line + n, sizeof line - n, "%c", digit));
+        }
+        snprintf(line + n, sizeof line - n, "}");
         assert_true(rowjson_reader_init(r, w, 1519819200, 3600, &e));
         struct json_t *row = rowjson_parse(line, strlen(line), &kind, &e);
         assert_non_null(row);
@@ -305,9 +328,10 @@ static void test_rows_stand_alone(void **state)
     struct window *w = make_window(), *back = make_window();
     struct rowjson_writer *r = malloc(sizeof *r);
     struct rowjson_reader *in = malloc(sizeof *in);
-    random_window(w, 9, 30);
+    uint64_t seed = 9;
     for (int k = 0; k < ROW_TALLY; k++) {
         size_t n;
+        random_rows(w, &seed, (enum row_kind)k, 30);
         void *const *rows = window_rows(w, (enum row_kind)k, &n);
         struct text_sink first = {0}, second = {0};
         assert_true(n > 0);

@@ -1,4 +1,5 @@
-/* Do two windows say the same? Walks row_types[], so a new field is compared without being named here. */
+/* Do two windows say the same? Walks row_types[], so a new field is compared without being named
+ * here. */
 #pragma once
 #include "summary/window.h"
 

@@ -1,8 +1,8 @@
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,7 +54,8 @@ static void few_are_exact(void **state)
     }
 }
 
-/* Root mean square error over many seeds, against 1.04 / sqrt(2^p): theory's error of HyperLogLog, with a margin for so few runs. */
+/* Root mean square error over many seeds, against 1.04 / sqrt(2^p): theory's error of HyperLogLog,
+ * with a margin for so few runs. */
 static void error_is_bounded(void **state)
 {
     (void)state;

@@ -12,7 +12,13 @@
 static const uint64_t START_NS = UINT64_C(1500001200) * 1000000000;
 static const uint64_t SLOT_NS = UINT64_C(60) * 1000000000;
 
-enum { GATEWAY = 0, GATEWAY_BY_ADDR = 1, HOST = 10, SERVER = 20, SERVER_2 = 21 }; /* see traffic.h */
+enum {
+    GATEWAY = 0,
+    GATEWAY_BY_ADDR = 1,
+    HOST = 10,
+    SERVER = 20,
+    SERVER_2 = 21
+}; /* see traffic.h */
 
 static struct config config;
 static struct window *w;
@@ -38,13 +44,23 @@ static int teardown(void **state)
 
 static struct rec packet(unsigned from, unsigned to, uint64_t after_ns)
 {
-    struct rec r = {.ts_ns = START_NS + after_ns, .wire_len = 100, .cap_len = 90, .link = 1,
-                    .flags = REC_HAS_IP | REC_HAS_PORTS | REC_HAS_MAC, .outcome = OUT_OK,
-                    .ip_outer = 4, .ip_proto = 17, .site = 7, .service_port = 123,
-                    .sport = from == SERVER ? 123 : 40000, .dport = from == SERVER ? 40000 : 123,
-                    .proto = PROTO_NTP, .payload_wire_len = 48,
+    struct rec r = {.ts_ns = START_NS + after_ns,
+                    .wire_len = 100,
+                    .cap_len = 90,
+                    .link = 1,
+                    .flags = REC_HAS_IP | REC_HAS_PORTS | REC_HAS_MAC,
+                    .outcome = OUT_OK,
+                    .ip_outer = 4,
+                    .ip_proto = 17,
+                    .site = 7,
+                    .service_port = 123,
+                    .sport = from == SERVER ? 123 : 40000,
+                    .dport = from == SERVER ? 40000 : 123,
+                    .proto = PROTO_NTP,
+                    .payload_wire_len = 48,
                     .client = {device_client(from), device_client(to)},
-                    .src = device_addr(from), .dst = device_addr(to),
+                    .src = device_addr(from),
+                    .dst = device_addr(to),
                     .mac = {{0xac, 0xca, 0x54, 0, 0, (uint8_t)from}}};
     return r;
 }
@@ -136,8 +152,7 @@ static void client_and_peer(void **state)
     assert_int_equal(c->protocols[PROTO_NTP], 3);
     assert_int_equal(c->protocols[PROTO_NONE], 1);
     assert_int_equal(c->probes_in, 0);
-    const struct distinct_block *remotes
-        = window_distinct_block(w, &c->remotes, &distinct_small);
+    const struct distinct_block *remotes = window_distinct_block(w, &c->remotes, &distinct_small);
     assert_int_equal(distinct_count(&distinct_small, remotes), 2);
     size_t n;
     void *const *rows = window_rows(w, ROW_PEER, &n);
@@ -170,8 +185,8 @@ static void probes(void **state)
         uint8_t ip_proto, flags;
         uint32_t syn_out, syn_in;
     } rows[] = {
-        {SERVER, GATEWAY, 6, 2, 0, 1},    {SERVER, GATEWAY, 6, 2 | 16, 0, 0},
-        {GATEWAY, SERVER, 6, 2, 1, 0},    {SERVER, GATEWAY, 17, 2, 0, 0},
+        {SERVER, GATEWAY, 6, 2, 0, 1},      {SERVER, GATEWAY, 6, 2 | 16, 0, 0},
+        {GATEWAY, SERVER, 6, 2, 1, 0},      {SERVER, GATEWAY, 17, 2, 0, 0},
         {SERVER, GATEWAY, 6, 2 | 64, 0, 1}, {SERVER, GATEWAY, 6, 16, 0, 0},
     };
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -252,12 +267,13 @@ static void mac_bindings(void **state)
     r.inner_mac[SIDE_SRC][0] = 2;
     count(&r, VANTAGE_LAN);
     assert_int_equal(rows_of(ROW_BINDING), 3);
-    r.flags &= (uint16_t)~(REC_HAS_INNER_MAC | REC_HAS_MAC);
+    r.flags &= (uint16_t) ~(REC_HAS_INNER_MAC | REC_HAS_MAC);
     r.src.b[15] = 99;
     count(&r, VANTAGE_LAN);
     assert_int_equal(rows_of(ROW_BINDING), 3);
     r.flags |= REC_HAS_MAC;
-    r.src = addr_v4((const uint8_t[]){8, 8, 8, 8}); /* a router's MAC says nothing of a public address */
+    r.src = addr_v4(
+        (const uint8_t[]){8, 8, 8, 8}); /* a router's MAC says nothing of a public address */
     count(&r, VANTAGE_LAN);
     assert_int_equal(rows_of(ROW_BINDING), 3);
 }
@@ -294,10 +310,10 @@ static void not_ntp(void **state)
         uint32_t payload;
         uint32_t malformed, not_ntp;
     } rows[] = {
-        {PROTO_NTP, OUT_OK, 17, 48, 0, 0},         {PROTO_NTP, OUT_TRUNCATED, 17, 48, 1, 0},
-        {PROTO_NTP, OUT_MALFORMED, 17, 9, 1, 0},   {PROTO_NONE, OUT_NOT_MINE, 17, 9, 0, 1},
-        {PROTO_NONE, OUT_NOT_MINE, 17, 0, 0, 0},   {PROTO_NONE, OUT_NOT_MINE, 6, 48, 0, 0},
-        {PROTO_NONE, OUT_FRAGMENT, 17, 48, 0, 0},  {PROTO_DNS, OUT_OK, 17, 48, 0, 1},
+        {PROTO_NTP, OUT_OK, 17, 48, 0, 0},        {PROTO_NTP, OUT_TRUNCATED, 17, 48, 1, 0},
+        {PROTO_NTP, OUT_MALFORMED, 17, 9, 1, 0},  {PROTO_NONE, OUT_NOT_MINE, 17, 9, 0, 1},
+        {PROTO_NONE, OUT_NOT_MINE, 17, 0, 0, 0},  {PROTO_NONE, OUT_NOT_MINE, 6, 48, 0, 0},
+        {PROTO_NONE, OUT_FRAGMENT, 17, 48, 0, 0}, {PROTO_DNS, OUT_OK, 17, 48, 0, 1},
     };
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) {
         fresh(SCOPE_GATEWAYS, NAMES_KEEP);
@@ -333,20 +349,43 @@ static void ntp_pair(void **state)
         fresh(SCOPE_GATEWAYS, NAMES_KEEP);
         struct rec ask = packet(cases[i].client, cases[i].server, 0);
         struct rec answer = packet(cases[i].server, cases[i].client, 20000000);
-        struct msg q = {.kind = MSG_NTP, .ts_ns = ask.ts_ns, .rec = &ask,
-                        .ntp = {.version = 4, .mode = 3, .poll_log2_s = 6, .whole = true,
-                                .is_request = true, .refid = 5, .stratum = 3}};
-        struct msg a = {.kind = MSG_NTP, .ts_ns = answer.ts_ns, .rec = &answer,
-                        .ntp = {.version = 4, .mode = 4, .stratum = 2, .poll_log2_s = 6,
-                                .refid = 0x0a000001, .whole = true, .is_reply = true,
-                                .matched = true, .request_ts_ns = ask.ts_ns, .n_ext = 1,
-                                .ext_bytes = 28, .offset_ns = -3000000, .delay_ns = 20000000}};
+        struct msg q = {.kind = MSG_NTP,
+                        .ts_ns = ask.ts_ns,
+                        .rec = &ask,
+                        .ntp = {.version = 4,
+                                .mode = 3,
+                                .poll_log2_s = 6,
+                                .whole = true,
+                                .is_request = true,
+                                .refid = 5,
+                                .stratum = 3}};
+        struct msg a = {.kind = MSG_NTP,
+                        .ts_ns = answer.ts_ns,
+                        .rec = &answer,
+                        .ntp = {.version = 4,
+                                .mode = 4,
+                                .stratum = 2,
+                                .poll_log2_s = 6,
+                                .refid = 0x0a000001,
+                                .whole = true,
+                                .is_reply = true,
+                                .matched = true,
+                                .request_ts_ns = ask.ts_ns,
+                                .n_ext = 1,
+                                .ext_bytes = 28,
+                                .rec_ntp64 = 1,
+                                .xmt_ntp64 = 2,
+                                .offset_ns = -3000000,
+                                .delay_ns = 20000000}};
         tell(&q);
         tell(&a);
         a.ntp.kod = true;
         a.ntp.stratum = 0;
         a.ntp.refid = 0x52415445; /* RATE */
         a.ntp.matched = false;
+        tell(&a);
+        a.ntp.matched = true; /* a kiss code pairs, but its times mean nothing */
+        a.ntp.request_ts_ns = ask.ts_ns;
         tell(&a);
         size_t n;
         void *const *rows = window_rows(w, ROW_NTP, &n);
@@ -357,25 +396,25 @@ static void ntp_pair(void **state)
             assert_int_equal(r->key.role, client ? ROLE_CLIENT : ROLE_SERVER);
             assert_memory_equal(&r->key.peer, client ? &ask.dst : &ask.src, 16);
             assert_int_equal(r->requests, 1);
-            assert_int_equal(r->replies, 2);
-            assert_int_equal(r->pairs, 1);
+            assert_int_equal(r->replies, 3);
+            assert_int_equal(r->pairs, 2);
             assert_int_equal(r->unmatched, 1);
             assert_int_equal(r->modes[3], 1);
-            assert_int_equal(r->modes[4], 2);
+            assert_int_equal(r->modes[4], 3);
             assert_int_equal(r->strata, 1 << 0 | 1 << 2); /* of replies alone */
             assert_int_equal(r->polls, 1 << 6);
             assert_int_equal(r->versions, 1 << 4);
-            assert_int_equal(r->kiss[KISS_RATE], 1);
-            assert_int_equal(r->ext_packets, 2);
-            assert_int_equal(r->ext_bytes, 56);
+            assert_int_equal(r->kiss[KISS_RATE], 2);
+            assert_int_equal(r->ext_packets, 3);
+            assert_int_equal(r->ext_bytes, 84);
             assert_int_equal(r->refids.n, 1);
             assert_int_equal(r->refids.value[0], 0x0a000001);
             assert_int_equal(window_hist_count(w, &r->offset, hist_bucket(-3000000)), 1);
             assert_int_equal(window_hist_count(w, &r->delay, hist_bucket(20000000)), 1);
         }
         const struct totals *t = window_totals(w);
-        assert_int_equal(t->ntp.packets, 3);
-        assert_int_equal(t->ntp.by_mode[4], 2);
+        assert_int_equal(t->ntp.packets, 4);
+        assert_int_equal(t->ntp.by_mode[4], 3);
         assert_int_equal(t->ntp.by_stratum[3], 1);
         assert_int_equal(rows_of(ROW_UNATTRIBUTED), cases[i].client == SERVER);
     }
@@ -390,10 +429,17 @@ static struct msg dns_answer_msg(const struct rec *r, const char *name)
     answers[0] = (struct dns_answer){.rtype = 1, .ttl_s = 300, .addr = device_addr(SERVER)};
     answers[1] = (struct dns_answer){.rtype = 5, .ttl_s = 9999};
     answers[2] = (struct dns_answer){.rtype = 1, .addr = device_addr(SERVER_2), .section = 2};
-    return (struct msg){.kind = MSG_DNS, .ts_ns = r->ts_ns, .rec = r,
-                        .dns = {.response = true, .service = PROTO_DNS, .matched = true,
-                                .query_ts_ns = r->ts_ns - 30000000, .n_questions = 1,
-                                .n_answers = 3, .questions = &question, .answers = answers}};
+    return (struct msg){.kind = MSG_DNS,
+                        .ts_ns = r->ts_ns,
+                        .rec = r,
+                        .dns = {.response = true,
+                                .service = PROTO_DNS,
+                                .matched = true,
+                                .query_ts_ns = r->ts_ns - 30000000,
+                                .n_questions = 1,
+                                .n_answers = 3,
+                                .questions = &question,
+                                .answers = answers}};
 }
 
 static struct rec dns_packet(unsigned from, unsigned to)
@@ -435,7 +481,7 @@ static void dns_exchange(void **state)
     assert_int_equal(b->key.client.kind, CLIENT_NONE);
     assert_true(b->key.client.site == r.client[SIDE_DST].site);
     assert_int_equal(b->clients.n, 1);
-    assert_int_equal(b->resolvers.n, 1);
+    assert_int_equal(__builtin_popcount(b->resolvers), 1);
     const struct totals *t = window_totals(w);
     assert_int_equal(t->dns.udp_messages, 2);
     assert_int_equal(t->dns.responses, 1);
@@ -482,8 +528,10 @@ static void names_of_an_address(void **state)
     for (int i = 0; i < 20; i++) { /* by the hash of a row made anew */
         char name[16];
         struct row_binding key = {.key = {.client = {.site = r.client[SIDE_DST].site},
-                                          .addr = answers[0].addr, .kind = BIND_DNS}};
-        key.key.value = window_intern(w, name, (uint32_t)snprintf(name, sizeof name, "n%02d.org", i));
+                                          .addr = answers[0].addr,
+                                          .kind = BIND_DNS}};
+        key.key.value =
+            window_intern(w, name, (uint32_t)snprintf(name, sizeof name, "n%02d.org", i));
         smaller += ((const struct row *)window_row(w, ROW_BINDING, &key))->hash <= largest;
     }
     assert_int_equal(smaller, BINDING_NAMES);
@@ -491,16 +539,28 @@ static void names_of_an_address(void **state)
 
 static struct msg session(const struct rec *r, int client_side)
 {
-    return (struct msg){
-        .kind = MSG_TLS_SESSION, .ts_ns = r->ts_ns, .rec = r,
-        .session = {.window_ts_ns = r->ts_ns, .first_ts_ns = r->ts_ns - 50, .bytes = {111, 222},
-                    .alive = true, .decided = true, .handshake_seen = true,
-                    .outcome = TLS_ESTABLISHED, .version = 0x0301, .cipher = 0x002f,
-                    .hello_id = 5, .sni = bytes_of("Api.Telldus.Com"), .alpn = bytes_of("h2"),
-                    .has_alert = true, .last_alert_level = 1, .last_alert = 0,
-                    .client = client_side == SIDE_SRC ? r->src : r->dst,
-                    .server = client_side == SIDE_SRC ? r->dst : r->src, .server_port = 443,
-                    .client_side = (uint8_t)client_side}};
+    return (struct msg){.kind = MSG_TLS_SESSION,
+                        .ts_ns = r->ts_ns,
+                        .rec = r,
+                        .session = {.window_ts_ns = r->ts_ns,
+                                    .first_ts_ns = r->ts_ns - 50,
+                                    .bytes = {111, 222},
+                                    .alive = true,
+                                    .decided = true,
+                                    .handshake_seen = true,
+                                    .outcome = TLS_ESTABLISHED,
+                                    .version = 0x0301,
+                                    .cipher = 0x002f,
+                                    .hello_id = 5,
+                                    .sni = bytes_of("Api.Telldus.Com"),
+                                    .alpn = bytes_of("h2"),
+                                    .has_alert = true,
+                                    .last_alert_level = 1,
+                                    .last_alert = 0,
+                                    .client = client_side == SIDE_SRC ? r->src : r->dst,
+                                    .server = client_side == SIDE_SRC ? r->dst : r->src,
+                                    .server_port = 443,
+                                    .client_side = (uint8_t)client_side}};
 }
 
 static void tls_roles(void **state)
@@ -535,9 +595,14 @@ static void tls_roles(void **state)
 
 static struct msg client_hello(const struct rec *r, const char *sni)
 {
-    return (struct msg){.kind = MSG_TLS_CLIENT_HELLO, .ts_ns = r->ts_ns, .rec = r,
-                        .hello = {.legacy_version = 0x0303, .max_version = 0x0304,
-                                  .sni = bytes_of(sni), .offer = bytes_of("offer"), .id = 42}};
+    return (struct msg){.kind = MSG_TLS_CLIENT_HELLO,
+                        .ts_ns = r->ts_ns,
+                        .rec = r,
+                        .hello = {.legacy_version = 0x0303,
+                                  .max_version = 0x0304,
+                                  .sni = bytes_of(sni),
+                                  .offer = bytes_of("offer"),
+                                  .id = 42}};
 }
 
 static void hellos(void **state)
@@ -554,7 +619,9 @@ static void hellos(void **state)
     assert_text(h->offer, "offer");
     assert_int_equal(tally(TALLY_TLS_SNI, 0, "Api.Telldus.Com"), 2); /* totals keep the case */
     assert_int_equal(tally(TALLY_TLS_CLIENT_VERSION, 0x0304, ""), 2);
-    struct msg s = {.kind = MSG_TLS_SERVER_HELLO, .ts_ns = r.ts_ns, .rec = &r,
+    struct msg s = {.kind = MSG_TLS_SERVER_HELLO,
+                    .ts_ns = r.ts_ns,
+                    .rec = &r,
                     .hello = {.max_version = 0x0303, .cipher = 0xc02f}};
     tell(&s);
     s.hello.hello_retry = true;
@@ -582,9 +649,15 @@ static void firmware_calls(void **state)
     fresh(SCOPE_GATEWAYS, NAMES_KEEP);
     struct rec r = packet(SERVER_2, SERVER, 0);
     r.site = 9;
-    struct msg m = {.kind = MSG_HTTP, .ts_ns = r.ts_ns, .rec = &r,
-                    .http = {.call = HTTP_VERSIONS, .has_mac = true, .mac = {0xac, 0xca, 0x54, 1, 2, 3},
-                             .user_agent = bytes_of("curl"), .client = r.src, .server = r.dst}};
+    struct msg m = {.kind = MSG_HTTP,
+                    .ts_ns = r.ts_ns,
+                    .rec = &r,
+                    .http = {.call = HTTP_VERSIONS,
+                             .has_mac = true,
+                             .mac = {0xac, 0xca, 0x54, 1, 2, 3},
+                             .user_agent = bytes_of("curl"),
+                             .client = r.src,
+                             .server = r.dst}};
     tell(&m);
     const struct row_binding *b = only(ROW_BINDING); /* no User-Agent: nobody's device as yet */
     assert_int_equal(b->key.kind, BIND_HTTP_VERSIONS);
@@ -611,9 +684,13 @@ static void all_messages(const struct rec *r)
 {
     struct msg dns = dns_answer_msg(r, "secret.example.org");
     struct msg tls = session(r, SIDE_SRC), hello = client_hello(r, "secret.example.org");
-    struct msg ntp = {.kind = MSG_NTP, .ts_ns = r->ts_ns, .rec = r,
+    struct msg ntp = {.kind = MSG_NTP,
+                      .ts_ns = r->ts_ns,
+                      .rec = r,
                       .ntp = {.mode = 3, .version = 4, .whole = true, .is_request = true}};
-    struct msg http = {.kind = MSG_HTTP, .ts_ns = r->ts_ns, .rec = r,
+    struct msg http = {.kind = MSG_HTTP,
+                       .ts_ns = r->ts_ns,
+                       .rec = r,
                        .http = {.user_agent = bytes_of("secret agent"), .client = r->src}};
     struct msg unseen = {.kind = MSG_TCP_UNSEEN, .ts_ns = r->ts_ns, .rec = r, .unseen = {7}};
     dns.sender = SIDE_DST;
@@ -638,8 +715,7 @@ static void hosts_are_counters(void **state)
         count(&odd, VANTAGE_LAN);
         all_messages(&out);
         const struct totals *t = window_totals(w);
-        const struct distinct_block *hosts
-            = window_distinct_block(w, &t->hosts, &distinct_large);
+        const struct distinct_block *hosts = window_distinct_block(w, &t->hosts, &distinct_large);
         assert_int_equal(distinct_count(&distinct_large, hosts), 1);
         for (int kind = 0; kind < ROW_KIND_N; kind++) {
             bool counter = kind == ROW_UNATTRIBUTED || kind == ROW_TALLY;
@@ -678,7 +754,8 @@ static void strangers_are_counters(void **state)
     const struct row_unattributed *u = only(ROW_UNATTRIBUTED);
     assert_int_equal(u->key.kind, CLIENT_NONE);
     assert_int_equal(u->packets, 1);
-    assert_int_equal(rows_of(ROW_BINDING) + rows_of(ROW_TLS) + rows_of(ROW_DNS) + rows_of(ROW_NTP), 0);
+    assert_int_equal(rows_of(ROW_BINDING) + rows_of(ROW_TLS) + rows_of(ROW_DNS) + rows_of(ROW_NTP),
+                     0);
     assert_int_equal(rows_of(ROW_CLIENT) + rows_of(ROW_PEER) + rows_of(ROW_COVERAGE), 0);
     assert_int_equal(rows_of(ROW_HELLO), 0);
 }
@@ -716,13 +793,20 @@ static void name_policies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(client_and_peer),    cmocka_unit_test(probes),
-        cmocka_unit_test(coverage),           cmocka_unit_test(mac_bindings),
-        cmocka_unit_test(outcomes),           cmocka_unit_test(not_ntp),
-        cmocka_unit_test(ntp_pair),           cmocka_unit_test(dns_exchange),
-        cmocka_unit_test(names_of_an_address), cmocka_unit_test(tls_roles),
-        cmocka_unit_test(hellos),             cmocka_unit_test(firmware_calls),
-        cmocka_unit_test(hosts_are_counters), cmocka_unit_test(strangers_are_counters),
+        cmocka_unit_test(client_and_peer),
+        cmocka_unit_test(probes),
+        cmocka_unit_test(coverage),
+        cmocka_unit_test(mac_bindings),
+        cmocka_unit_test(outcomes),
+        cmocka_unit_test(not_ntp),
+        cmocka_unit_test(ntp_pair),
+        cmocka_unit_test(dns_exchange),
+        cmocka_unit_test(names_of_an_address),
+        cmocka_unit_test(tls_roles),
+        cmocka_unit_test(hellos),
+        cmocka_unit_test(firmware_calls),
+        cmocka_unit_test(hosts_are_counters),
+        cmocka_unit_test(strangers_are_counters),
         cmocka_unit_test(name_policies),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);

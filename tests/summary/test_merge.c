@@ -1,4 +1,5 @@
-/* Law 3: what several windows saw, merged, is what one window saw of all; law 4: limits do not change that. */
+/* Law 3: what several windows saw, merged, is what one window saw of all; law 4: limits do not
+ * change that. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -79,7 +80,8 @@ static void merge_once(const struct config *c, uint64_t seed, struct window *par
         order[k] = order[i - 1];
         order[i - 1] = swap;
     }
-    unsigned half = n / 2; /* (a + b) + (c + d): the second half is first merged into its own first */
+    unsigned half =
+        n / 2; /* (a + b) + (c + d): the second half is first merged into its own first */
     for (unsigned i = half + 1; i < n; i++)
         window_merge(parts[order[half]], parts[order[i]]);
     for (unsigned i = 0; i <= half; i++)
@@ -265,9 +267,9 @@ static void slots_straddle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parts_merge),     cmocka_unit_test(order_is_nothing),
-        cmocka_unit_test(empty_is_zero),   cmocka_unit_test(windows_roll_up),
-        cmocka_unit_test(slots_straddle),  cmocka_unit_test(rows_are_enough),
+        cmocka_unit_test(parts_merge),    cmocka_unit_test(order_is_nothing),
+        cmocka_unit_test(empty_is_zero),  cmocka_unit_test(windows_roll_up),
+        cmocka_unit_test(slots_straddle), cmocka_unit_test(rows_are_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

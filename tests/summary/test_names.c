@@ -9,7 +9,9 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#include "random.h"
 #include "summary/names.h"
+#include "tests/guard.h"
 
 static const uint8_t KEY[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
@@ -49,6 +51,32 @@ static void names_are_cleaned(void **state)
         uint32_t n = name_clean(name, rows[i].lower, text);
         assert_int_equal(n, strlen(rows[i].want));
         assert_memory_equal(text, rows[i].want, n);
+    }
+}
+
+/* Whatever lies where: as one byte after another, in sight of an unmapped page. */
+static void cleaned_byte_by_byte(void **state)
+{
+    (void)state;
+    struct random r = {5};
+    for (int round = 0; round < 20000; round++) {
+        uint8_t name[40];
+        char text[NAME_MAX_TEXT], want[200];
+        uint32_t len = random_below(&r, sizeof name + 1), n = 0;
+        bool lower = random_one_in(&r, 2);
+        uint32_t odd = 2 + random_below(&r, 60); /* one in so many bytes is not plain */
+        for (uint32_t i = 0; i < len; i++) {
+            static const uint8_t edges[] = {0x00, 0x20, 0x21, 0x40, 'A',  'Z',  0x5b, 0x60,
+                                            'a',  'z',  0x7e, 0x7f, 0x80, 0xa1, 0xc1, 0xff};
+            name[i] = random_one_in(&r, odd) ? edges[random_below(&r, sizeof edges)]
+                                             : (uint8_t)('a' + random_below(&r, 26));
+            uint8_t c = lower && name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i];
+            bool plain = c > 0x20 && c < 0x7f;
+            n += (uint32_t)snprintf(want + n, sizeof want - n, plain ? "%c" : "\\%03u", c);
+        }
+        struct bytes guarded = {guard_copy(name, len), len};
+        assert_int_equal(name_clean(guarded, lower, text), n);
+        assert_memory_equal(text, want, n);
     }
 }
 
@@ -155,9 +183,8 @@ static void hash_is_siphash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_are_cleaned),
-        cmocka_unit_test(long_names_are_cut),
-        cmocka_unit_test(policies),
+        cmocka_unit_test(names_are_cleaned),  cmocka_unit_test(cleaned_byte_by_byte),
+        cmocka_unit_test(long_names_are_cut), cmocka_unit_test(policies),
         cmocka_unit_test(hash_is_siphash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,7 +116,8 @@ static void smallest_stay(void **state)
         }
 }
 
-/* Counts of the rows that stay are exact: nothing of theirs went to `other`, whatever came between. */
+/* Counts of the rows that stay are exact: nothing of theirs went to `other`, whatever came between.
+ */
 static void kept_are_exact(void **state)
 {
     (void)state;
@@ -133,7 +134,8 @@ static void kept_are_exact(void **state)
     rowtab_free(&t);
 }
 
-/* Keys an attacker would choose: one home slot for all, at the end of the index so that probes wrap. */
+/* Keys an attacker would choose: one home slot for all, at the end of the index so that probes
+ * wrap. */
 static void low_bits_clash(void **state)
 {
     (void)state;
@@ -178,8 +180,8 @@ static void clears_and_grows(void **state)
     static const uint64_t sizes[] = {40000, 3, 600, 40000, 0, 1};
     for (unsigned s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         for (uint64_t i = 0; i < sizes[s]; i++) {
-            struct item *item = rowtab_insert(&t, hash_bytes(&i, sizeof i, s), &i, must_not_leave,
-                                              NULL);
+            struct item *item =
+                rowtab_insert(&t, hash_bytes(&i, sizeof i, s), &i, must_not_leave, NULL);
             assert_int_equal(item->key, i);
         }
         assert_int_equal(t.n, sizes[s]);

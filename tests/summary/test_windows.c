@@ -205,7 +205,10 @@ static void too_many_windows(void **state)
     unsigned out = 0;
     for (int round = 0; round < 2; round++)
         for (unsigned i = 0; i < 10; i++) {
-            struct rec rec = {.outcome = OUT_OK, .wire_len = 10, .cap_len = 7, .link = 1,
+            struct rec rec = {.outcome = OUT_OK,
+                              .wire_len = 10,
+                              .cap_len = 7,
+                              .link = 1,
                               .ts_ns = (START_S + WINDOW_S * (uint64_t)i) * 1000000000};
             windows_packets(ws, &rec, 1, origin_vantages);
             assert_int_equal(rec.outcome, i < 5 ? OUT_OK : OUT_OUT_OF_TIME);

@@ -1,4 +1,5 @@
-/* Random packets and messages from a seed, as a worker would see them: for the laws of the summary. */
+/* Random packets and messages from a seed, as a worker would see them: for the laws of the summary.
+ */
 #pragma once
 #include "core/hash.h"
 #include "core/pkt.h"
@@ -58,7 +59,7 @@ static inline void event_packet(struct random *r, struct event *e, uint64_t from
     if (e->pair % 7 == 0)
         dev[1] = 8 + e->pair % 8; /* two of ours */
     if (e->pair % 11 == 0)
-        dev[0] = 27; /* two strangers */
+        dev[0] = 27;                       /* two strangers */
     int out = random_one_in(r, 2) ? 1 : 0; /* which side the first device is on */
     *rec = (struct rec){.ts_ns = from_ns + random_next(r) % span_ns,
                         .wire_len = 60 + random_below(r, 1400),
@@ -100,6 +101,8 @@ static inline void event_ntp(struct random *r, struct msg *m)
                               .ext_bytes = (uint16_t)random_below(r, 100),
                               .whole = !random_one_in(r, 4),
                               .kod = random_one_in(r, 9),
+                              .rec_ntp64 = random_below(r, 9),
+                              .xmt_ntp64 = 1,
                               .longer = random_one_in(r, 5)};
     struct ntp_msg *n = &m->ntp;
     n->is_request = n->mode == 3;
@@ -114,18 +117,20 @@ static inline void event_ntp(struct random *r, struct msg *m)
 static inline void event_dns(struct random *r, struct event *e, struct msg *m)
 {
     struct dns_msg *d = &m->dns;
-    *d = (struct dns_msg){.response = random_one_in(r, 2), .tcp = random_one_in(r, 6),
+    *d = (struct dns_msg){.response = random_one_in(r, 2),
+                          .tcp = random_one_in(r, 6),
                           .rcode = (uint8_t)random_below(r, 5),
                           .malformed = random_one_in(r, 8),
                           .service = (uint8_t)(PROTO_DNS + random_below(r, 3)),
-                          .questions = e->questions, .answers = e->answers};
+                          .questions = e->questions,
+                          .answers = e->answers};
     d->n_questions = random_below(r, 3);
     d->n_answers = d->response ? random_below(r, 4) : 0;
     d->matched = d->response && random_one_in(r, 2);
     d->query_ts_ns = m->ts_ns - random_below(r, 5);
     for (unsigned i = 0; i < d->n_questions; i++)
-        e->questions[i] = (struct dns_question){{(const uint8_t *)e->name, 14},
-                                                (uint16_t)random_below(r, 70), 1};
+        e->questions[i] =
+            (struct dns_question){{(const uint8_t *)e->name, 14}, (uint16_t)random_below(r, 70), 1};
     for (unsigned i = 0; i < d->n_answers; i++)
         e->answers[i] = (struct dns_answer){.rtype = random_one_in(r, 3) ? 28 : 1,
                                             .ttl_s = random_below(r, 9999),
@@ -141,28 +146,38 @@ static inline void event_tls(struct random *r, struct event *e, struct msg *m)
     memset(e->offer, (int)id, sizeof e->offer);
     if (m->kind == MSG_TLS_SESSION) {
         int side = e->pair & 1;
-        m->session = (struct tls_session_msg){
-            .window_ts_ns = m->ts_ns, .first_ts_ns = m->ts_ns,
-            .bytes = {random_below(r, 99999), random_below(r, 99999)},
-            .alive = random_one_in(r, 2), .decided = random_one_in(r, 2),
-            .outcome = (uint8_t)random_below(r, TLS_OUTCOME_N),
-            .version = versions[random_below(r, 4)], .cipher = (uint16_t)random_below(r, 3),
-            .hello_id = id, .sni = name, .alpn = {(const uint8_t *)"h2", random_below(r, 3)},
-            .client = side ? e->rec.dst : e->rec.src, .server = side ? e->rec.src : e->rec.dst,
-            .server_port = 443, .client_side = (uint8_t)side};
+        m->session =
+            (struct tls_session_msg){.window_ts_ns = m->ts_ns,
+                                     .first_ts_ns = m->ts_ns,
+                                     .bytes = {random_below(r, 99999), random_below(r, 99999)},
+                                     .alive = random_one_in(r, 2),
+                                     .decided = random_one_in(r, 2),
+                                     .outcome = (uint8_t)random_below(r, TLS_OUTCOME_N),
+                                     .version = versions[random_below(r, 4)],
+                                     .cipher = (uint16_t)random_below(r, 3),
+                                     .hello_id = id,
+                                     .sni = name,
+                                     .alpn = {(const uint8_t *)"h2", random_below(r, 3)},
+                                     .client = side ? e->rec.dst : e->rec.src,
+                                     .server = side ? e->rec.src : e->rec.dst,
+                                     .server_port = 443,
+                                     .client_side = (uint8_t)side};
         return;
     }
     m->hello = (struct tls_hello_msg){.max_version = versions[random_below(r, 4)],
                                       .cipher = (uint16_t)random_below(r, 9),
                                       .hello_retry = random_one_in(r, 4),
                                       .sslv2_format = random_one_in(r, 9),
-                                      .sni = name, .offer = {e->offer, sizeof e->offer}, .id = id};
+                                      .sni = name,
+                                      .offer = {e->offer, sizeof e->offer},
+                                      .id = id};
 }
 
 static inline void event_message(struct random *r, struct event *e, struct msg *m)
 {
     *m = (struct msg){.kind = (uint8_t)random_below(r, MSG_KIND_N),
-                      .sender = (uint8_t)random_below(r, 2), .ts_ns = e->rec.ts_ns,
+                      .sender = (uint8_t)random_below(r, 2),
+                      .ts_ns = e->rec.ts_ns,
                       .rec = &e->rec};
     snprintf(e->name, sizeof e->name, "%c%02u.Example.org", random_one_in(r, 9) ? '\n' : 'n',
              random_below(r, 30));
@@ -187,11 +202,13 @@ static inline void event_message(struct random *r, struct event *e, struct msg *
         break;
     case MSG_HTTP:
         m->http = (struct http_msg){.call = (uint8_t)random_below(r, 3),
-                                    .answered = random_one_in(r, 2), .has_mac = true,
+                                    .answered = random_one_in(r, 2),
+                                    .has_mac = true,
                                     .mac = {1, 2, 3, 4, 5, (uint8_t)random_below(r, 4)},
                                     .user_agent = {(const uint8_t *)e->text, 11},
                                     .product = {(const uint8_t *)e->text, random_below(r, 2) * 11},
-                                    .client = e->rec.src, .server = e->rec.dst};
+                                    .client = e->rec.src,
+                                    .server = e->rec.dst};
         break;
     case MSG_TCP_UNSEEN:
         m->unseen.bytes = random_below(r, 5000);
