@@ -7,7 +7,7 @@ struct addr {
 };
 
 #define ADDR_TEXT_MAX 46 /* bytes of the longest text, with its NUL */
-#define MAC_TEXT_MAX 18
+#define MAC_TEXT_MAX  18
 
 static inline struct addr addr_v4(const uint8_t b[4])
 {

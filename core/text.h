@@ -16,7 +16,7 @@ void text_printf(struct text_sink *t, const char *fmt, ...) __attribute__((forma
 void text_u64(struct text_sink *t, uint64_t v);
 void text_i64(struct text_sink *t, int64_t v);
 /* A JSON string, quotes included. Bytes that are no valid UTF-8 and control bytes are written as \u00XX of the byte, so any bytes
- * survive, and reading it back gives the same text. */
+ * can be written; segments have a stricter form of their own (sinks/rowjson.h). */
 void text_json(struct text_sink *t, const void *p, size_t len);
 
 /* "2018-02-28T12:00:00.000000Z" with `digits` (0, 6 or 9) fractional digits. */

@@ -237,8 +237,10 @@ enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, en
     m->arcount = counts[3];
     m->service = (uint8_t)service;
     m->len = len > UINT16_MAX ? UINT16_MAX : (uint16_t)len;
-    m->questions = msgs_alloc(out, w.questions_room * (uint32_t)sizeof(struct dns_question), 8);
-    m->answers = msgs_alloc(out, w.answers_room * (uint32_t)sizeof(struct dns_answer), 8);
+    uint32_t questions_bytes = w.questions_room * (uint32_t)sizeof(struct dns_question);
+    m->questions =
+        msgs_alloc(out, questions_bytes + w.answers_room * (uint32_t)sizeof(struct dns_answer), 8);
+    m->answers = (struct dns_answer *)(void *)((uint8_t *)m->questions + questions_bytes);
     if (w.more_room > 0)
         m->more_qtypes = msgs_alloc(out, w.more_room * (uint32_t)sizeof(uint16_t), 2);
 

@@ -173,8 +173,8 @@ static void see_query(struct dns_match *t, struct fifo_key key, const struct rec
     q->question = question;
 }
 
-static void see_response(struct dns_match *t, struct fifo_key key, const struct rec *rec,
-                         bool asks, uint64_t question, struct dns_msg *m)
+static void see_response(struct dns_match *t, struct fifo_key key, const struct rec *rec, bool asks,
+                         uint64_t question, struct dns_msg *m)
 {
     uint32_t number;
     for (struct fifo_entry *e = fifo_first(&t->fifo, key, &number); e != NULL;

@@ -3,6 +3,7 @@
 enum {
     HEADER_BYTES = 12,
     LABEL_MAX = 63,
+    PLAIN_LABEL_MAX = 32, /* lengths below the printable bytes */
     CHUNK = 8,
     STEPS_MAX =
         DNS_NAME_WIRE_MAX / 2 + DNS_NAME_JUMPS_MAX + 2, /* of one name: labels, pointers, end */
@@ -131,20 +132,22 @@ static enum dns_name_result bad_name(struct cur *c, size_t known)
     return dns_name_skip(c) == DNS_NAME_OK ? DNS_NAME_BAD : DNS_NAME_LOST;
 }
 
-/* 0xff in the bytes whose bit is set in `bits` < 256. */
-static uint64_t spread(uint64_t bits)
+/* As needs_escape, exactly: 0x80 for each such byte, whatever its neighbours are. */
+static uint64_t odd_bytes(uint64_t x)
 {
-    uint64_t own_bit = EACH(1) * bits & UINT64_C(0x8040201008040201);
-    return ((own_bit + EACH(0x7f)) >> 7 & EACH(1)) * 0xff;
+    uint64_t low7 = x & EACH(0x7f);
+    uint64_t above = low7 + EACH(0x80 - 0x21);
+    uint64_t no_dot = (low7 ^ EACH('.')) + EACH(0x7f), no_slash = (low7 ^ EACH('\\')) + EACH(0x7f);
+    return (~(above & no_dot & no_slash) | (low7 + EACH(1)) | x) & EACH(0x80);
 }
 
-/* A name of at most 64 bytes without pointers and odd bytes, which nearly all are: first where its
- * labels end, then all its bytes, eight a step. Returns its bytes, or 0 where it is no such name:
- * then nothing has changed. Needs DNS_NAME_ROOM. */
-static size_t read_plain(struct dns_names *n, struct cur at, struct bytes *name)
+/* A name without pointers, odd bytes and labels above 32 bytes, as nearly all are: first where its
+ * labels end, then all its bytes, eight a step. Lengths up to 32 are odd bytes: if there are no
+ * more than these, they are where the dots go. Returns the name's bytes, or 0 where it is no such
+ * name: then nothing has changed. Needs DNS_NAME_ROOM. */
+static inline size_t read_plain(struct dns_names *n, struct cur at, struct bytes *name)
 {
-    uint64_t lens = 0, odd = 0, x; /* lens: a bit for each byte of the name that is a length */
-    size_t wire_len = 0;
+    uint64_t n_odd = 0, x;
     unsigned labels = 0;
     struct cur wire = at;
     uint8_t len;
@@ -153,39 +156,37 @@ static size_t read_plain(struct dns_names *n, struct cur at, struct bytes *name)
             return 0;
         if (len == 0)
             break;
-        lens |= UINT64_C(1) << wire_len;
-        wire_len += 1u + len;
         labels++;
-        if (wire_len > 63 || !cur_skip(&at, len))
+        if (len > PLAIN_LABEL_MAX || !cur_skip(&at, len))
             return 0;
     }
-    if (labels == 0 || !cur_skip(&wire, 1))
+    size_t wire_len = (size_t)(at.p - wire.p);
+    if (labels == 0 || wire_len > DNS_NAME_WIRE_MAX || !cur_skip(&wire, 1))
         return 0;
 
     uint8_t *text = n->out->arena + n->out->used;
-    size_t text_len = wire_len - 1;
+    size_t text_len = wire_len - 2;
     for (size_t done = 0; done < text_len; done += CHUNK) {
-        lens >>= done == 0 ? 1 : CHUNK;
         if (text_len - done >= CHUNK) {
             memcpy(&x, wire.p + done, CHUNK);
             x = le64(x);
         } else {
             x = load_tail(wire.p + done, text_len - done);
         }
-        uint64_t dots = spread(lens & 0xff);
-        x = (x & ~dots) | (dots & EACH('a'));
-        odd |= needs_escape(x);
-        x = le64(x ^ (dots & EACH('a' ^ '.')));
+        uint64_t odd = odd_bytes(x) >> 7;
+        n_odd += odd;
+        x ^= (x ^ EACH('.')) & odd * 0xff;
+        x = le64(x);
         memcpy(text + done, &x, CHUNK);
     }
-    if (odd != 0)
+    if (n_odd * EACH(1) >> 56 != labels - 1)
         return 0;
     n->steps_left -= labels + 1;
     n->text_left -= (uint32_t)text_len;
     n->out->used += (uint32_t)text_len;
     name->p = text;
     name->len = (uint32_t)text_len;
-    return wire_len + 1;
+    return wire_len;
 }
 
 /* `at`, `floor` and the counts stay in registers: nothing here may take their address out of sight.

@@ -64,8 +64,8 @@ void ntp_pairs_free(struct ntp_pairs *p)
 static struct fifo_key make_key(const struct ntp_pairs *p, const struct rec *rec, bool src_asks)
 {
     uint32_t generation = p->fifo.origins[rec->origin].generation;
-    return fifo_key_of(&p->fifo, src_asks ? &rec->src : &rec->dst,
-                       src_asks ? &rec->dst : &rec->src, rec->origin, generation);
+    return fifo_key_of(&p->fifo, src_asks ? &rec->src : &rec->dst, src_asks ? &rec->dst : &rec->src,
+                       rec->origin, generation);
 }
 
 static enum direction direction(const struct rec *rec, uint8_t mode, uint8_t version)

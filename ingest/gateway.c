@@ -4,28 +4,24 @@
 
 enum test {
     TEST_MAC,     /* the side's address of the two at `at` */
-    TEST_NUMBER,  /* the 32 bits at `at` */
+    TEST_NUMBER,  /* the 32 bits at `at`, which both sides have in common */
     TEST_NETWORK, /* the side's IP address */
     TEST_PRIVATE, /* likewise */
 };
 
-/* Beside enum rec_flags, of one side: the one meant where a rule names what both have in common. */
-#define FACT_TAGGED (1U << 16)
-
-/* A rule as the loop wants it: the facts needed, then a masked comparison of words as they lie in
- * the record. A MAC has a word for each side: see word_of_mac. */
+/* A rule as the loop wants it: flags, then a masked comparison of words as they lie in the record.
+ * A MAC has a word for each side: see word_of_mac. */
 struct rule {
     uint64_t mask[2], want[2];
-    uint32_t facts;            /* enum rec_flags and FACT_TAGGED, all needed */
-    uint16_t at;               /* offset in struct rec */
-    uint8_t test;              /* enum test */
-    uint8_t kind, by;          /* of the client: enum client_kind, enum client_by */
+    uint16_t flags;   /* enum rec_flags, all needed */
+    uint16_t at;      /* offset in struct rec */
+    uint8_t test;     /* enum test */
+    uint8_t kind, by; /* of the client: enum client_kind, enum client_by */
 };
 
 /* A configuration, read once a burst. */
 struct plan {
-    struct rule *end;
-    bool sides;         /* FACT_TAGGED is wanted */
+    struct rule *end;   /* of rules; they are never none */
     uint16_t site_flag; /* of the number that names the site; 0: none does */
     uint16_t site_at;   /* its offset in struct rec */
     uint8_t site_kind;  /* enum site_kind */
@@ -39,11 +35,14 @@ static uint64_t word_at(const uint8_t *p)
     return v;
 }
 
-/* The first `bits` bits of 16 bytes. */
-static void ones(uint8_t mask[static 16], unsigned bits)
+/* The first `bits` bits of n zero bytes become ones. */
+static inline void set_ones(uint8_t mask[], unsigned n, unsigned bits)
 {
-    for (unsigned i = 0; i < 16; i++, bits -= bits < 8 ? bits : 8)
-        mask[i] = (uint8_t)(bits < 8 ? 0xff00 >> bits : 0xff);
+    unsigned i = 0;
+    for (; i < bits / 8; i++)
+        mask[i] = 0xff;
+    if (i < n)
+        mask[i] = (uint8_t)(0xff00 >> bits % 8);
 }
 
 /* The word of a record in which the MAC address of a side lies: the two addresses are 12 bytes, so
@@ -53,30 +52,30 @@ static inline uint64_t word_of_mac(const uint8_t *macs, int side)
     return word_at(macs + 4 * side);
 }
 
-static struct rule mac_rule(const struct gateway_rule *from, uint32_t flag, size_t at)
+static struct rule mac_rule(const struct gateway_rule *from, unsigned flag, size_t at)
 {
-    struct rule rule = {.facts = flag, .at = (uint16_t)at, .test = TEST_MAC, .by = BY_MAC};
-    uint8_t bits[16], mask[12] = {0}, want[12] = {0};
-    ones(bits, from->mac_bits);
-    for (unsigned i = 0; i < 6; i++) {
-        mask[i] = mask[6 + i] = bits[i];
-        want[i] = want[6 + i] = bits[i] & from->mac[i];
-    }
-    bool is_group = (want[0] & 1) != 0;
-    mask[0] = mask[6] |= 1; /* a group's address is nobody's */
+    struct rule rule = {
+        .flags = (uint16_t)flag, .at = (uint16_t)at, .test = TEST_MAC, .by = BY_MAC};
     for (int side = 0; side < 2; side++) {
-        uint8_t side_mask[12] = {0};
-        memcpy(side_mask + 6 * side, mask, 6);
-        rule.mask[side] = is_group ? 0 : word_of_mac(side_mask, side);
-        rule.want[side] = word_of_mac(want, side) & (is_group ? UINT64_MAX : rule.mask[side]);
+        uint8_t mask[12] = {0}, want[12] = {0};
+        set_ones(mask + 6 * side, 6, from->mac_bits);
+        memcpy(want + 6 * side, from->mac, 6);
+        rule.want[side] = word_of_mac(want, side) & word_of_mac(mask, side);
+        mask[6 * side] |= 1; /* a group's address is nobody's */
+        rule.mask[side] = word_of_mac(mask, side);
+        if ((from->mac[0] & 1) != 0 && from->mac_bits >= 8) { /* nor does such a rule match */
+            rule.mask[side] = 0;
+            rule.want[side] = 1;
+        }
     }
     return rule;
 }
 
-static struct rule number_rule(const struct gateway_rule *from, uint32_t flag, size_t at,
+static struct rule number_rule(const struct gateway_rule *from, unsigned flag, size_t at,
                                enum client_by by)
 {
-    struct rule rule = {.facts = flag | FACT_TAGGED, .at = (uint16_t)at, .test = TEST_NUMBER};
+    struct rule rule = {
+        .flags = (uint16_t)(flag | REC_HAS_IP), .at = (uint16_t)at, .test = TEST_NUMBER};
     rule.by = (uint8_t)by;
     if (by != BY_FILE && from->value != UINT32_MAX) {
         rule.mask[0] = UINT32_MAX;
@@ -87,9 +86,9 @@ static struct rule number_rule(const struct gateway_rule *from, uint32_t flag, s
 
 static struct rule net_rule(const struct net *net)
 {
-    struct rule rule = {.facts = REC_HAS_IP, .test = TEST_NETWORK, .by = BY_ADDR};
-    uint8_t mask[16];
-    ones(mask, net->bits);
+    struct rule rule = {.flags = REC_HAS_IP, .test = TEST_NETWORK, .by = BY_ADDR};
+    uint8_t mask[16] = {0};
+    set_ones(mask, 16, net->bits);
     for (unsigned i = 0; i < 2; i++) {
         rule.mask[i] = word_at(mask + 8 * i);
         rule.want[i] = word_at(net->base.b + 8 * i) & rule.mask[i];
@@ -116,7 +115,7 @@ static struct rule rule_of(const struct gateway_rule *from)
         return number_rule(from, 0, offsetof(struct rec, vlan), BY_FILE);
     default:
         assert(from->kind == RULE_ANY_CLIENT);
-        return (struct rule){.facts = REC_HAS_IP, .test = TEST_PRIVATE, .by = BY_ADDR};
+        return (struct rule){.flags = REC_HAS_IP, .test = TEST_PRIVATE, .by = BY_ADDR};
     }
 }
 
@@ -137,17 +136,16 @@ static void plan_site(struct plan *plan, const struct config *config)
     plan->site_kind = by[config->site_by].kind;
 }
 
-/* Hosts are what the client networks have and no gateway's rule took: so those are the last rules. */
+/* Hosts are what the client networks have and no gateway's rule took: so those are the last rules.
+ */
 static void plan_rules(struct plan *plan, const struct config *config)
 {
     bool all_taken = false; /* every private address is a gateway's */
     plan->end = plan->rules;
-    plan->sides = false;
     for (unsigned i = 0; i < config->n_rules; i++) {
         struct rule *rule = plan->end++;
         *rule = rule_of(&config->rules[i]);
         rule->kind = CLIENT_GATEWAY;
-        plan->sides = plan->sides || (rule->facts & FACT_TAGGED) != 0;
         all_taken = all_taken || rule->test == TEST_PRIVATE;
     }
     for (unsigned i = 0; i < config->n_client_nets; i++) {
@@ -157,7 +155,7 @@ static void plan_rules(struct plan *plan, const struct config *config)
     }
     if (config->n_client_nets == 0 && !all_taken)
         *plan->end++ = (struct rule){
-            .facts = REC_HAS_IP, .test = TEST_PRIVATE, .kind = CLIENT_HOST, .by = BY_ADDR};
+            .flags = REC_HAS_IP, .test = TEST_PRIVATE, .kind = CLIENT_HOST, .by = BY_ADDR};
 }
 
 /* Out of line: else its variables take the registers of the loop over the packets. */
@@ -179,26 +177,36 @@ static inline const struct addr *addr_of(const struct rec *r, int side)
     return side == SIDE_SRC ? &r->src : &r->dst;
 }
 
-/* Of a packet with IP addresses: a destination that is a group, as the header walk has found out, is
- * no host's address. */
+/* Of a packet with IP addresses: a destination that is a group, as the header walk has found out,
+ * is no host's address. */
 static inline bool has_addr(const struct rec *r, int side)
 {
     return side == SIDE_SRC || (r->flags & REC_GROUP) == 0;
 }
 
+/* Which side is meant where a rule names what both have in common; of a packet with IP addresses.
+ */
+static int tagged_side(const struct rec *r)
+{
+    bool has_dst = has_addr(r, SIDE_DST);
+    bool src = addr_is_private(&r->src), dst = has_dst && addr_is_private(&r->dst);
+    if (src != dst)
+        return dst ? SIDE_DST : SIDE_SRC;
+    return has_dst && r->dport > r->sport && !addr_is_group(&r->dst) ? SIDE_DST : SIDE_SRC;
+}
+
 static inline bool rule_match(const struct rule *rule, const struct rec *r, int side)
 {
-    if (rule->test == TEST_MAC)
-        return (word_of_mac((const uint8_t *)r + rule->at, side) & rule->mask[side])
-               == rule->want[side];
-    if (rule->test == TEST_NUMBER)
-        return (number_at(r, rule->at) & rule->mask[0]) == rule->want[0];
-    if (!has_addr(r, side))
-        return false;
+    if (rule->test == TEST_MAC) {
+        uint64_t word = word_of_mac((const uint8_t *)r + rule->at, side);
+        return (word & rule->mask[side]) == rule->want[side];
+    }
     const struct addr *a = addr_of(r, side);
     if (rule->test == TEST_PRIVATE)
-        return addr_is_private(a);
-    return (word_at(a->b) & rule->mask[0]) == rule->want[0]
+        return has_addr(r, side) && addr_is_private(a);
+    if (rule->test == TEST_NUMBER)
+        return (number_at(r, rule->at) & rule->mask[0]) == rule->want[0] && tagged_side(r) == side;
+    return has_addr(r, side) && (word_at(a->b) & rule->mask[0]) == rule->want[0]
            && (word_at(a->b + 8) & rule->mask[1]) == rule->want[1] && !addr_is_group(a);
 }
 
@@ -225,27 +233,17 @@ static inline void name_client(struct client *c, const struct rule *rule, const 
     }
 }
 
-/* Finds the client of one side, of which `facts` hold. */
+/* Finds the client of one side of a packet that has all flags but those `missing`. */
 static inline void classify(const struct plan *plan, struct rec *r, const struct origin *o,
-                            uint32_t facts, int side)
+                            unsigned missing, int side)
 {
-    uint32_t missing = ~facts;
-    for (const struct rule *rule = plan->rules; rule < plan->end; rule++) {
-        if ((rule->facts & missing) == 0 && rule_match(rule, r, side)) {
+    const struct rule *rule = plan->rules;
+    do {
+        if ((rule->flags & missing) == 0 && rule_match(rule, r, side)) {
             name_client(&r->client[side], rule, r, o, side);
             return;
         }
-    }
-}
-
-/* FACT_TAGGED of the source: is it meant where a rule names what both sides have in common? */
-static uint32_t tagged_source(const struct rec *r)
-{
-    bool has_dst = has_addr(r, SIDE_DST);
-    bool src = addr_is_private(&r->src), dst = has_dst && addr_is_private(&r->dst);
-    bool is_dst =
-        src != dst ? dst : has_dst && r->dport > r->sport && !addr_is_group(&r->dst);
-    return is_dst ? 0 : FACT_TAGGED;
+    } while (++rule < plan->end);
 }
 
 void gateway_burst(const struct config *config, const struct origin origins[], struct rec recs[],
@@ -259,13 +257,8 @@ void gateway_burst(const struct config *config, const struct origin origins[], s
         if ((r->flags & plan.site_flag) != 0)
             r->site = site_of_number(plan.site_kind, number_at(r, plan.site_at));
         memset(r->client, 0, sizeof r->client);
-        uint32_t src = r->flags, dst = src;
-        if (plan.sides && (src & REC_HAS_IP) != 0) {
-            uint32_t tagged = tagged_source(r);
-            src |= tagged;
-            dst |= tagged ^ FACT_TAGGED;
-        }
-        classify(&plan, r, o, src, SIDE_SRC);
-        classify(&plan, r, o, dst, SIDE_DST);
+        unsigned missing = ~(unsigned)r->flags;
+        classify(&plan, r, o, missing, SIDE_SRC);
+        classify(&plan, r, o, missing, SIDE_DST);
     }
 }

@@ -145,13 +145,13 @@ void headers_walk(struct headers *h, const struct pkt *pkt, struct rec *rec)
 }
 
 /* What most packets are: Ethernet, at most two VLAN tags, IP without options or fragments, UDP or
- * TCP, all headers captured. False, with nothing written, for every other packet. Worth it: a third
+ * TCP, all headers captured. False for every other packet, which is to be walked. Worth it: a third
  * of the walk's instructions on such packets. Writes each field once: clearing the record first
  * costs as much as filling it. */
 static inline bool plain_packet(const struct pkt *pkt, struct rec *rec)
 {
     struct field at = field_of(pkt);
-    const uint8_t *eth = field_peek(&at, 14 + 20 + 8); /* or 14 + 2 * 4 + 20 for the tags */
+    const uint8_t *eth = field_peek(&at, 14 + 20 + 8); /* which is more than two tags need */
     if (eth == NULL)
         return false;
     uint16_t type = be16(eth + 12);
@@ -175,8 +175,7 @@ static inline bool plain_packet(const struct pkt *pkt, struct rec *rec)
         ip_proto = ip[9];
         l4 = ip + 20;
     } else if (type == 0x86dd) {
-        if (field_take(&at, 14 + 4 * tags + 40 + 8) == NULL || ip[0] >> 4 != 6
-            || be16(ip + 4) < 8)
+        if (field_take(&at, 14 + 4 * tags + 40 + 8) == NULL || ip[0] >> 4 != 6 || be16(ip + 4) < 8)
             return false;
         len = be16(ip + 4) - 8U;
         ip_proto = ip[6];
@@ -195,8 +194,7 @@ static inline bool plain_packet(const struct pkt *pkt, struct rec *rec)
     } else if (ip_proto == 6) {
         field_cut(&at, len);
         const uint8_t *more = field_peek(&at, 12);
-        if (more == NULL || more[4] < 5 << 4
-            || field_take(&at, (more[4] >> 4) * 4U - 8) == NULL)
+        if (more == NULL || more[4] < 5 << 4 || field_take(&at, (more[4] >> 4) * 4U - 8) == NULL)
             return false;
         rec->tcp_seq = be32(l4 + 4);
         rec->tcp_ack = be32(more);
@@ -205,13 +203,18 @@ static inline bool plain_packet(const struct pkt *pkt, struct rec *rec)
         return false;
     }
 
-    bool group = (eth[0] & 1) != 0;
+    unsigned flags = REC_HAS_MAC | REC_HAS_IP | REC_HAS_PORTS;
+    if (vlan != 0)
+        flags |= REC_HAS_VLAN;
+    bool group;
     if (v4) {
-        group = group || addr_v4_is_group(be32(ip + 16));
+        group = addr_v4_is_group(be32(ip + 16));
+        rec->ip_outer = 4;
         rec->src = addr_v4(ip + 12);
         rec->dst = addr_v4(ip + 16);
     } else {
-        group = group || addr_v6_is_group(ip + 24);
+        group = addr_v6_is_group(ip + 24);
+        rec->ip_outer = 6;
         rec->src = addr_v6(ip + 8);
         rec->dst = addr_v6(ip + 24);
     }
@@ -221,11 +224,11 @@ static inline bool plain_packet(const struct pkt *pkt, struct rec *rec)
     rec->cap_len = pkt->cap_len;
     rec->link = pkt->link;
     rec->origin = pkt->origin;
-    rec->flags = (uint16_t)(REC_HAS_MAC | REC_HAS_IP | REC_HAS_PORTS | (group ? REC_GROUP : 0)
-                            | (vlan != 0 ? REC_HAS_VLAN : 0));
+    if (group || (eth[0] & 1) != 0)
+        flags |= REC_GROUP;
+    rec->flags = (uint16_t)flags;
     rec->outcome = OUT_OK;
     rec->proto = PROTO_NONE;
-    rec->ip_outer = v4 ? 4 : 6;
     rec->ip_proto = ip_proto;
     rec->sport = be16(l4);
     rec->dport = be16(l4 + 2);

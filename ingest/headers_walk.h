@@ -220,6 +220,8 @@ enum layer tunnel_udp(struct walk *w);
 /* Do datagrams of this port deserve a look by tunnel_udp? */
 static inline bool tunnel_udp_port(uint16_t port)
 {
+    if (port < 1701 || port > 8472) /* most ports, at the least cost */
+        return false;
     switch (port) {
     case 1701: /* L2TP, RFC 2661 */
     case 2152: /* GTP-U, 3GPP TS 29.281 */

@@ -4,10 +4,10 @@
 
 enum { IP_TCP = 6, IP_UDP = 17, TCP_SYN = 2, TCP_ACK = 16, NTP_PORT = 123 };
 
-static KEY(row_peer) peer_key(const struct rec *rec, int side)
+static KEY(row_peer) peer_key(const struct window *w, const struct rec *rec, int side)
 {
     return (KEY(row_peer)){.client = rec->client[side],
-                           .remote = *side_addr(rec, !side),
+                           .remote = peer_addr(w, rec, !side),
                            .port = rec->service_port,
                            .ip_proto = rec->ip_proto};
 }
@@ -25,7 +25,7 @@ void window_hint(const struct window *w, const struct rec recs[], unsigned n,
             rowtab_prefetch(&w->tabs[ROW_CLIENT], hints[i].client[side]);
             if ((recs[i].flags & REC_HAS_IP) == 0)
                 continue;
-            KEY(row_peer) key = peer_key(&recs[i], side);
+            KEY(row_peer) key = peer_key(w, &recs[i], side);
             hints[i].peer[side] = key_hash_len(w, &key, sizeof key);
             rowtab_prefetch(&w->tabs[ROW_PEER], hints[i].peer[side]);
         }
@@ -75,6 +75,9 @@ static void bind_mac(struct window *w, struct row_client *told, const struct rec
     if ((rec->flags & (REC_HAS_MAC | REC_HAS_IP)) != (REC_HAS_MAC | REC_HAS_IP)
         || addr_is_group(&rec->src) || (client->by != BY_MAC && !addr_is_private(&rec->src)))
         return;
+    bool tunnel = rec->flags & (REC_HAS_VNI | REC_HAS_GRE_KEY);
+    if (tunnel && (rec->flags & REC_HAS_INNER_MAC) == 0)
+        return; /* the MAC is the tunnel's end's */
     KEY(row_binding) key = {.client = *client, .addr = rec->src, .kind = BIND_MAC};
     const uint8_t *mac =
         rec->flags & REC_HAS_INNER_MAC ? rec->inner_mac[SIDE_SRC] : rec->mac[SIDE_SRC];
@@ -141,7 +144,7 @@ static struct row_peer *peer_new(struct window *w, struct row_client *c, uint64_
 static void count_peer(struct window *w, struct row_client *c, const struct rec *rec, int side,
                        const struct window_hint *hint)
 {
-    KEY(row_peer) key = peer_key(rec, side);
+    KEY(row_peer) key = peer_key(w, rec, side);
     const struct rowtab *t = &w->tabs[ROW_PEER];
     uint64_t hash = hint->peer[side];
     struct row_peer *p = rowtab_near(t, hint->peer_row[side], hash, &key, sizeof key);
@@ -224,7 +227,7 @@ static void count_not_ntp(struct window *w, const struct rec *rec)
         uint16_t far_port = side == SIDE_SRC ? rec->dport : rec->sport;
         KEY(row_ntp)
         key = {.client = rec->client[side],
-               .peer = *side_addr(rec, !side),
+               .peer = peer_addr(w, rec, !side),
                .role = far_port == NTP_PORT ? ROLE_CLIENT : ROLE_SERVER};
         struct row_ntp *row = row_get(w, ROW_NTP, key_hash(w, ROW_NTP, &key), &key);
         count32(broken ? &row->malformed : &row->not_ntp, 1);

@@ -1,6 +1,7 @@
 /* Messages into rows. */
 #include "core/hash.h"
 #include "summary/names.h"
+#include "summary/offers.h"
 #include "summary/tables.h"
 
 enum { NTP_PORT = 123, DNS_PORT = 53 };
@@ -110,10 +111,10 @@ static void ntp_count(struct row_ntp *r, const struct ntp_msg *n)
         set8_add(&r->refids, n->refid, 1);
 }
 
-static KEY(row_ntp) ntp_key(const struct msg *m, int side, int client_side)
+static KEY(row_ntp) ntp_key(const struct window *w, const struct msg *m, int side, int client_side)
 {
     return (KEY(row_ntp)){.client = m->rec->client[side],
-                          .peer = *side_addr(m->rec, !side),
+                          .peer = peer_addr(w, m->rec, !side),
                           .role = side == client_side ? ROLE_CLIENT : ROLE_SERVER};
 }
 
@@ -133,7 +134,7 @@ static void fold_ntp(struct window *w, const struct msg *m, const struct message
     for (int side = 0; side < 2; side++) {
         if (hint->row[side] == 0)
             continue;
-        KEY(row_ntp) key = ntp_key(m, side, client_side);
+        KEY(row_ntp) key = ntp_key(w, m, side, client_side);
         struct row_ntp *r = row_get(w, ROW_NTP, hint->row[side], &key);
         if (part == PART_MESSAGE) {
             ntp_count(r, n);
@@ -266,10 +267,10 @@ static int dns_client_side(const struct msg *m)
     return m->dns.response ? !m->sender : m->sender;
 }
 
-static KEY(row_dns) dns_key(const struct msg *m, int side)
+static KEY(row_dns) dns_key(const struct window *w, const struct msg *m, int side)
 {
     return (KEY(row_dns)){.client = m->rec->client[side],
-                          .peer = *side_addr(m->rec, !side),
+                          .peer = peer_addr(w, m->rec, !side),
                           .role = side == dns_client_side(m) ? ROLE_CLIENT : ROLE_SERVER};
 }
 
@@ -286,7 +287,7 @@ static void fold_dns(struct window *w, const struct msg *m, const struct message
     for (int side = 0; side < 2; side++) {
         if (hint->row[side] == 0)
             continue;
-        KEY(row_dns) key = dns_key(m, side);
+        KEY(row_dns) key = dns_key(w, m, side);
         struct row_dns *r = row_get(w, ROW_DNS, hint->row[side], &key);
         if (part == PART_MESSAGE) {
             dns_count(r, d);
@@ -302,6 +303,15 @@ static void fold_dns(struct window *w, const struct msg *m, const struct message
         unattributed_row(w, rec, rec->client[client_side].kind)->dns_exchanges++;
     if (visible && d->response && d->n_questions > 0)
         bind_answers(w, m, hint, client_side);
+}
+
+static struct row_hello *hello_row(struct window *w, uint64_t id, struct bytes offer)
+{
+    KEY(row_hello) key = {.id = id};
+    struct row_hello *row = row_get(w, ROW_HELLO, key_hash(w, ROW_HELLO, &key), &key);
+    if (row->offer == 0 && row != window_other(w, ROW_HELLO))
+        row->offer = window_intern(w, offer.p, offer.len);
+    return row;
 }
 
 static void fold_hello(struct window *w, const struct msg *m)
@@ -333,11 +343,9 @@ static void fold_hello(struct window *w, const struct msg *m)
     struct bytes sni = name_of(w, h->sni, false, text);
     if (sni.len > 0)
         tally_add(w, TALLY_TLS_SNI, 0, sni, 1);
-    KEY(row_hello) key = {.id = h->id};
-    struct row_hello *row = row_get(w, ROW_HELLO, key_hash(w, ROW_HELLO, &key), &key);
-    row->count++;
-    if (row->offer == 0 && row != window_other(w, ROW_HELLO))
-        row->offer = window_intern(w, h->offer.p, h->offer.len);
+    if (w->offers != NULL)
+        offers_keep(w->offers, h->id, h->offer);
+    hello_row(w, h->id, h->offer)->count++;
 }
 
 static struct row_tls *tls_row(struct window *w, const struct msg *m, int side, struct bytes sni)
@@ -345,7 +353,7 @@ static struct row_tls *tls_row(struct window *w, const struct msg *m, int side, 
     const struct tls_session_msg *s = &m->session;
     KEY(row_tls) key = {
         .client = m->rec->client[side],
-        .peer = side == s->client_side ? s->server : s->client,
+        .peer = peer_addr(w, m->rec, !side),
         .hello = s->hello_id,
         .port = s->server_port,
         .version = s->version,
@@ -396,6 +404,11 @@ static void fold_session(struct window *w, const struct msg *m, enum msg_part pa
         r->bytes_in += s->bytes[client ? 1 : 0];
         r->first_ns = s->window_ts_ns < r->first_ns ? s->window_ts_ns : r->first_ns;
         r->last_ns = s->window_ts_ns > r->last_ns ? s->window_ts_ns : r->last_ns;
+    }
+    if (seen && s->hello_id != 0 && w->offers != NULL) {
+        struct bytes offer = offers_find(w->offers, s->hello_id);
+        if (offer.len > 0)
+            hello_row(w, s->hello_id, offer); /* also where the hello itself fell in an earlier window */
     }
     if (!seen && part == PART_SESSION && s->alive)
         unattributed_row(w, m->rec, m->rec->client[s->client_side].kind)->tls_sessions++;
@@ -465,7 +478,7 @@ static void hint_dns(const struct window *w, const struct msg *m, struct message
     for (int side = 0; side < 2; side++) {
         if (!side_visible(w, m->rec, side))
             continue;
-        KEY(row_dns) key = dns_key(m, side);
+        KEY(row_dns) key = dns_key(w, m, side);
         hint->row[side] = key_hash(w, ROW_DNS, &key);
         rowtab_prefetch(&w->tabs[ROW_DNS], hint->row[side]);
     }
@@ -493,7 +506,7 @@ static void hint_ntp(const struct window *w, const struct msg *m, struct message
     for (int side = 0; side < 2; side++) {
         if (!side_visible(w, m->rec, side))
             continue;
-        KEY(row_ntp) key = ntp_key(m, side, client_side);
+        KEY(row_ntp) key = ntp_key(w, m, side, client_side);
         hint->row[side] = key_hash(w, ROW_NTP, &key);
         rowtab_prefetch(&w->tabs[ROW_NTP], hint->row[side]);
     }

@@ -8,8 +8,11 @@
 
 enum { SEEN_HOSTS = 1024, SITES_MAX = 4096 };
 
+struct offers;
+
 struct window {
     const struct config *config;
+    struct offers *offers; /* of all windows of the worker; NULL: none */
     uint64_t start_s, length_s, start_ns, slot_ns;
     unsigned slot; /* coverage slot of the last packet, and when it began after start_ns */
     uint64_t slot_from_ns;
@@ -64,6 +67,13 @@ static inline bool side_visible(const struct window *w, const struct rec *rec, i
 {
     uint8_t kind = rec->client[side].kind;
     return kind == CLIENT_GATEWAY || (kind == CLIENT_HOST && w->config->scope == SCOPE_ALL);
+}
+
+/* The address of this side as the other one's rows may tell it: that of a home's device that is no gateway is nobody's business. */
+static inline struct addr peer_addr(const struct window *w, const struct rec *rec, int side)
+{
+    bool hidden = rec->client[side].kind == CLIENT_HOST && !side_visible(w, rec, side);
+    return hidden ? (struct addr){{0}} : side == SIDE_SRC ? rec->src : rec->dst;
 }
 
 static inline const struct addr *side_addr(const struct rec *rec, int side)

@@ -144,6 +144,11 @@ void window_reset(struct window *w, uint64_t start_s, uint64_t length_s)
             window_site_name(w, w->config->files[i].site);
 }
 
+void window_offers(struct window *w, struct offers *offers)
+{
+    w->offers = offers;
+}
+
 uint64_t window_start_s(const struct window *w)
 {
     return w->start_s;

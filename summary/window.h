@@ -14,6 +14,10 @@ struct window;
 MUST_CHECK bool window_new(struct window **w, const struct config *config, struct err *e);
 void window_free(struct window *w);
 
+/* Gives it the offers it looks hello ids up in: borrowed, for all its lives. */
+struct offers;
+void window_offers(struct window *w, struct offers *offers);
+
 /* Empties it and makes it the window that starts at `start_s` (UTC seconds). Costs what was filled. */
 void window_reset(struct window *w, uint64_t start_s, uint64_t length_s);
 uint64_t window_start_s(const struct window *w);

@@ -1,6 +1,7 @@
 #include "summary/windows.h"
 
 #include "core/hash.h"
+#include "summary/offers.h"
 
 #include <stdlib.h>
 
@@ -12,6 +13,7 @@ struct open_window {
 struct windows {
     const struct config *config;
     struct windows_spill spill;
+    struct offers *offers;
     struct open_window *open;
     struct window **sorted;
     unsigned n_open;
@@ -44,6 +46,10 @@ bool windows_new(struct windows **out, const struct config *config, struct windo
         err_set(e, "out of memory");
         return false;
     }
+    if (!offers_new(&ws->offers, config, e)) {
+        windows_free(ws);
+        return false;
+    }
     *out = ws;
     return true;
 }
@@ -54,6 +60,7 @@ void windows_free(struct windows *ws)
         return;
     for (unsigned i = 0; i < ws->n_open; i++)
         window_free(ws->open[i].w);
+    offers_free(ws->offers);
     free(ws->open);
     free(ws->sorted);
     free(ws->known);
@@ -92,6 +99,7 @@ static struct open_window *place(struct windows *ws)
             fail(ws, &e);
             return NULL;
         }
+        window_offers(o->w, ws->offers);
         ws->n_open++;
         return o;
     }

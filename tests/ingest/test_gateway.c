@@ -108,6 +108,22 @@ static void test_oui(void **state)
     expect(&r.client[SIDE_SRC], CLIENT_GATEWAY, BY_MAC, gateway_mac, 6);
     expect_none(&r.client[SIDE_DST]);
 
+    r.mac[SIDE_SRC][0] |= 1; /* a group's, so is the rule's: nobody */
+    c.rules[0].mac[0] |= 1;
+    classify(&c, &r);
+    expect_none(&r.client[SIDE_SRC]);
+    r.mac[SIDE_SRC][0] &= 0xfe;
+    c.rules[0].mac[0] &= 0xfe;
+
+    c.rules[0].mac_bits = 36; /* a block within an OUI: 4 bits of the fifth byte */
+    c.rules[0].mac[4] = 0x0f;
+    classify(&c, &r);
+    expect(&r.client[SIDE_SRC], CLIENT_GATEWAY, BY_MAC, gateway_mac, 6);
+    c.rules[0].mac[4] = 0x10;
+    classify(&c, &r);
+    expect_none(&r.client[SIDE_SRC]);
+    c.rules[0].mac[4] = 0;
+
     c.rules[0].mac_bits = 48; /* one device, not this one */
     c.rules[0].mac[5] = 2;
     classify(&c, &r);

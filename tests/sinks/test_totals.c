@@ -186,8 +186,8 @@ static void test_table(void **state)
     table_summary(w, &(struct totals_extra){.has_clients = true, .gateways = 30}, &out);
     assert_line(out.p, "Gateways: 30, hosts: 0\n");
     assert_line(out.p, "Gateways and hosts (20 of 29)\n");
-    assert_line(out.p, "mac:ac:ca:54:00:00:1d  vlan:7       29     29    0    0    0        0  "
-                       "2018-02-28T12:00:00Z\n");
+    assert_line(out.p, "  mac:ac:ca:54:00:00:1d  ");
+    assert_line(out.p, "  vlan:7       29     29    0    0    0        0  2018-02-28T12:00:00Z\n");
     assert_null(strstr(out.p, "mac:ac:ca:54:00:00:09"));
     assert_line(out.p, "193.11.114.43         4        3       75%        2  192.168.0.1  "
                        "-4.1..-5.12 ms  <1 us        0\n");

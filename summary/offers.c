@@ -1,0 +1,69 @@
+#include "summary/offers.h"
+
+#include "core/hash.h"
+#include "summary/rowtab.h"
+#include "summary/strings.h"
+
+#include <stdlib.h>
+
+enum { OFFER_BYTES = 2048 }; /* of address space for each offer: most take a tenth of it */
+
+struct kept {
+    uint64_t hash;
+    uint64_t id;
+    uint32_t offer, pad;
+};
+
+struct offers {
+    struct rowtab table;
+    struct strings strings;
+};
+
+bool offers_new(struct offers **out, const struct config *config, struct err *e)
+{
+    struct offers *o = calloc(1, sizeof *o);
+    uint32_t limit = (uint32_t)config->limits.hellos;
+    if (o == NULL) {
+        err_set(e, "out of memory");
+        return false;
+    }
+    if (!rowtab_new(&o->table, limit, sizeof(struct kept), offsetof(struct kept, id),
+                    sizeof(uint64_t), e)
+        || !strings_new(&o->strings, (uint64_t)limit * OFFER_BYTES, e)) {
+        offers_free(o);
+        return false;
+    }
+    *out = o;
+    return true;
+}
+
+void offers_free(struct offers *o)
+{
+    if (o == NULL)
+        return;
+    rowtab_free(&o->table);
+    strings_free(&o->strings);
+    free(o);
+}
+
+static void leaves(void *ctx, void *row)
+{
+    (void)ctx;
+    (void)row;
+}
+
+void offers_keep(struct offers *o, uint64_t id, struct bytes offer)
+{
+    uint64_t hash = hash_bytes(&id, sizeof id, 0);
+    if (offer.len == 0 || rowtab_find(&o->table, hash, &id) != NULL
+        || rowtab_refuses(&o->table, hash))
+        return;
+    struct kept *k = rowtab_insert(&o->table, hash, &id, leaves, NULL);
+    k->offer = strings_intern(&o->strings, offer.p, offer.len, strings_hash(offer.p, offer.len));
+}
+
+struct bytes offers_find(const struct offers *o, uint64_t id)
+{
+    const struct kept *k = rowtab_find(&o->table, hash_bytes(&id, sizeof id, 0), &id);
+    return k != NULL ? strings_get(&o->strings, k->offer) : (struct bytes){0};
+}

@@ -1,0 +1,16 @@
+/* What every ClientHello of the run offered, by its id: a session may be alive in windows long after its hello was seen, and every id that a
+ * segment uses has its row in it. One for all windows of a worker; bounded as the `hello` rows are. */
+#pragma once
+#include "core/config.h"
+#include "core/msg.h"
+
+struct offers;
+
+MUST_CHECK bool offers_new(struct offers **o, const struct config *config, struct err *e);
+void offers_free(struct offers *o);
+
+/* Remembers an offer; at the limit those with the smallest hash. */
+void offers_keep(struct offers *o, uint64_t id, struct bytes offer);
+
+/* The offer of this id, or absent. */
+struct bytes offers_find(const struct offers *o, uint64_t id);
