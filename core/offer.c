@@ -88,7 +88,10 @@ static uint8_t *put_bytes(uint8_t *to, const uint8_t *p, size_t n)
     return to + n;
 }
 
-static_assert(2 + 5 * 2 + 2 * (OFFER_VERSIONS_MAX + OFFER_CIPHERS_MAX + OFFER_EXTENSIONS_MAX + OFFER_GROUPS_MAX + OFFER_SIGNATURES_MAX)
+static_assert(2 + 5 * 2
+                      + 2
+                            * (OFFER_VERSIONS_MAX + OFFER_CIPHERS_MAX + OFFER_EXTENSIONS_MAX
+                               + OFFER_GROUPS_MAX + OFFER_SIGNATURES_MAX)
                       + 2 * (1 + OFFER_BYTES_MAX) + 2 + OFFER_ALPN_MAX + 1 + 1 + 3 * OFFER_KINDS_MAX
                   <= OFFER_BLOB_MAX,
               "full lists fit a blob");
@@ -144,7 +147,8 @@ static bool read_alpn(struct cur *c, struct offer *o)
     o->alpn_len = (uint16_t)list.left;
     memcpy(o->alpn, list.p, list.left);
     while (list.left > 0)
-        if (!cur_block8(&list, &name) || (name.left == 2 && tls_is_grease((uint16_t)(name.p[0] << 8 | name.p[1]))))
+        if (!cur_block8(&list, &name)
+            || (name.left == 2 && tls_is_grease((uint16_t)(name.p[0] << 8 | name.p[1]))))
             return false;
     return true;
 }
@@ -166,14 +170,15 @@ bool offer_read(const uint8_t *p, size_t n, struct offer *o)
     static const uint8_t nothing[1];
     struct cur c = cur_of(n > 0 ? p : nothing, n, n);
     offer_init(o);
-    bool whole = cur_u16(&c, &o->legacy_version) && read_list(&c, o->versions, &o->n_versions, OFFER_VERSIONS_MAX)
+    bool whole = cur_u16(&c, &o->legacy_version)
+                 && read_list(&c, o->versions, &o->n_versions, OFFER_VERSIONS_MAX)
                  && read_list(&c, o->ciphers, &o->n_ciphers, OFFER_CIPHERS_MAX)
                  && read_list(&c, o->extensions, &o->n_extensions, OFFER_EXTENSIONS_MAX)
                  && read_list(&c, o->groups, &o->n_groups, OFFER_GROUPS_MAX)
                  && read_list(&c, o->signatures, &o->n_signatures, OFFER_SIGNATURES_MAX)
                  && read_bytes(&c, o->point_formats, &o->n_point_formats)
-                 && read_bytes(&c, o->compressions, &o->n_compressions) && read_alpn(&c, o) && cur_u8(&c, &o->flags)
-                 && read_kinds(&c, o);
+                 && read_bytes(&c, o->compressions, &o->n_compressions) && read_alpn(&c, o)
+                 && cur_u8(&c, &o->flags) && read_kinds(&c, o);
     if (!whole || c.left > 0 || (o->flags & ~(OFFER_SSLV2_FORMAT | OFFER_CUT)) != 0)
         return false;
     for (unsigned i = 1; i < o->n_extensions; i++)

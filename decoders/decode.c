@@ -52,18 +52,18 @@ static enum outcome llmnr_datagram(struct decode *d, struct rec *rec, struct msg
 static enum outcome dns_elsewhere(struct decode *d, struct rec *rec, struct msgs *out)
 {
     const struct cur *in = &rec->payload;
-    bool query_like = in->left >= 17 && (in->p[2] & 0x78) == 0 && in->p[4] == 0 && in->p[5] == 1; /* most packets end here */
+    bool query_like = in->left >= 17 && (in->p[2] & 0x78) == 0 && in->p[4] == 0
+                      && in->p[5] == 1; /* most packets end here */
     if (!query_like || rec->sport == NETBIOS_NS || rec->dport == NETBIOS_NS || !dns_plausible(*in))
         return OUT_NOT_MINE;
     return dns_decode(*in, rec, SIDE_SRC, PROTO_DNS, false, d->dns, out);
 }
 
-/* Every datagram decoder, in the order tried: of two known ports the lower one names the service. To add one: its line here. */
+/* Every datagram decoder, in the order tried: of two known ports the lower one names the service.
+ * To add one: its line here. */
 static const struct datagram_decoder datagrams[] = {
-    {"dns", PROTO_DNS, 53, dns_datagram},
-    {"ntp", PROTO_NTP, 123, ntp_datagram},
-    {"mdns", PROTO_MDNS, 5353, mdns_datagram},
-    {"llmnr", PROTO_LLMNR, 5355, llmnr_datagram},
+    {"dns", PROTO_DNS, 53, dns_datagram},           {"ntp", PROTO_NTP, 123, ntp_datagram},
+    {"mdns", PROTO_MDNS, 5353, mdns_datagram},      {"llmnr", PROTO_LLMNR, 5355, llmnr_datagram},
     {"dns elsewhere", PROTO_DNS, 0, dns_elsewhere},
 };
 enum { DATAGRAMS = sizeof datagrams / sizeof *datagrams };
@@ -82,9 +82,10 @@ static void datagram(struct decode *d, struct rec *rec, struct msgs *out)
         bool by_port = dec->port != 0 && (rec->sport == dec->port || rec->dport == dec->port);
         if (!by_port && dec->port != 0)
             continue;
+        rec->proto = (uint8_t)dec->proto; /* messages may be folded within */
         rec->outcome = (uint8_t)dec->decode(d, rec, out);
-        if (rec->outcome != OUT_NOT_MINE)
-            rec->proto = (uint8_t)dec->proto;
+        if (rec->outcome == OUT_NOT_MINE)
+            rec->proto = PROTO_NONE;
         if (by_port) {
             rec->service_port = dec->port;
             return;
@@ -154,7 +155,8 @@ void decode_burst(struct decode *d, struct rec recs[], unsigned n, struct msgs *
     for (unsigned i = 0; i < n; i++) {
         struct rec *rec = &recs[i];
         if (i + AHEAD < n && slots[i + AHEAD] != 0) {
-            const struct stream *s = stream_pool_at(&d->streams, d->flows.flows[slots[i + AHEAD]].stream);
+            const struct stream *s =
+                stream_pool_at(&d->streams, d->flows.flows[slots[i + AHEAD]].stream);
             __builtin_prefetch(&s->half[0]);
             __builtin_prefetch(&s->half[1]);
             __builtin_prefetch(&s->tls);
@@ -204,7 +206,8 @@ const struct decode_stats *decode_stats(const struct decode *d)
 
 /* ---- life */
 
-bool decode_new(struct decode **out, const struct decode_limits *limits, const char *const http_hosts[], struct err *e)
+bool decode_new(struct decode **out, const struct decode_limits *limits,
+                const char *const http_hosts[], struct err *e)
 {
     struct decode *d = calloc(1, sizeof *d);
     if (d == NULL) {
@@ -214,15 +217,20 @@ bool decode_new(struct decode **out, const struct decode_limits *limits, const c
     d->limits = *limits;
     d->http_hosts = http_hosts;
     /* What is kept, and what sessions remember of their hellos. */
-    uint64_t nodes = (uint64_t)limits->tcp_buffers * (limits->tcp_buffer_bytes / STREAM_NODE_BYTES + 1) + 2 * (uint64_t)limits->tcp_flows;
+    uint64_t nodes =
+        (uint64_t)limits->tcp_buffers * (limits->tcp_buffer_bytes / STREAM_NODE_BYTES + 1)
+        + 2 * (uint64_t)limits->tcp_flows;
     uint32_t n_nodes = nodes < UINT32_MAX / 2 ? (uint32_t)nodes : UINT32_MAX / 2;
     bool ok = tcp_table_init(&d->flows, limits->tcp_flows, limits->seed, e)
               && stream_pool_init(&d->streams, sizeof(struct stream), limits->tcp_flows, e)
               && stream_pool_init(&d->nodes, sizeof(struct stream_node), n_nodes, e)
-              && dns_match_new(&d->dns, limits->dns_pending, limits->seed, e) && ntp_pairs_new(&d->ntp, limits->ntp_pending, limits->seed, e);
+              && dns_match_new(&d->dns, limits->dns_pending, limits->seed, e)
+              && ntp_pairs_new(&d->ntp, limits->ntp_pending, limits->seed, e);
     if (ok) {
         d->open = arena_new((size_t)limits->tcp_flows * sizeof *d->open, e);
-        d->scratch = d->open == NULL ? NULL : arena_new((size_t)limits->tcp_buffer_bytes + OFFER_BLOB_MAX, e);
+        d->scratch = d->open == NULL
+                         ? NULL
+                         : arena_new((size_t)limits->tcp_buffer_bytes + OFFER_BLOB_MAX, e);
         ok = d->scratch != NULL;
     }
     if (!ok) {

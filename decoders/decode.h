@@ -6,50 +6,56 @@
 struct decode; /* one worker's flows and pending exchanges; all memory is taken at start-up */
 
 struct decode_limits {
-    uint32_t tcp_flows;         /* TCP connections followed at once */
-    uint32_t tcp_buffers;       /* connections that may hold copied bytes at once */
-    uint32_t tcp_buffer_bytes;  /* copied bytes a connection and direction may hold */
-    uint32_t dns_pending;       /* queries waiting for their response */
-    uint32_t ntp_pending;       /* address pairs whose requests are remembered */
-    uint64_t window_ns;         /* sessions are reported anew in each window; 0: never */
-    uint64_t seed;              /* of hashes */
+    uint32_t tcp_flows;        /* TCP connections followed at once */
+    uint32_t tcp_buffers;      /* connections that may hold copied bytes at once */
+    uint32_t tcp_buffer_bytes; /* copied bytes a connection and direction may hold */
+    uint32_t dns_pending;      /* queries waiting for their response */
+    uint32_t ntp_pending;      /* address pairs whose requests are remembered */
+    uint64_t window_ns;        /* sessions are reported anew in each window; 0: never */
+    uint64_t seed;             /* of hashes */
 };
 
 struct decode_stats {
     uint64_t in, out[OUT_N];
-    uint64_t flows;                  /* TCP connections opened in the table */
-    uint64_t flows_turned_away;      /* live ones pushed out by the limit */
-    uint64_t buffers_turned_away;    /* streams that could not be put together for want of buffers */
-    uint64_t bytes_turned_away;      /* bytes not kept because a buffer was full */
-    uint64_t overlap_conflicts;      /* segments that say something else than the first copy of the same bytes */
-    uint64_t holes;                  /* gaps in a stream skipped over */
+    uint64_t flows;               /* TCP connections opened in the table */
+    uint64_t flows_turned_away;   /* live ones pushed out by the limit */
+    uint64_t buffers_turned_away; /* streams that could not be put together for want of buffers */
+    uint64_t bytes_turned_away;   /* bytes not kept because a buffer was full */
+    uint64_t overlap_conflicts; /* segments that say something else than the first copy of the same
+                                   bytes */
+    uint64_t holes;             /* gaps in a stream skipped over */
     uint64_t dns_pending_turned_away, ntp_pending_turned_away;
 };
 
-/* Caller owns `*d`. `http_hosts`: NULL-terminated, borrowed for the life of `*d`: hosts whose plain-HTTP User-Agent is wanted. */
-MUST_CHECK bool decode_new(struct decode **d, const struct decode_limits *limits, const char *const http_hosts[], struct err *e);
+/* Caller owns `*d`. `http_hosts`: NULL-terminated, borrowed for the life of `*d`: hosts whose
+ * plain-HTTP User-Agent is wanted. */
+MUST_CHECK bool decode_new(struct decode **d, const struct decode_limits *limits,
+                           const char *const http_hosts[], struct err *e);
 void decode_free(struct decode *d);
 
-/* Decodes n <= BURST_MAX records whose outcome is OUT_OK; others pass. Sets outcome, proto and service_port of every record;
- * appends messages to `out` (which folds itself when full). Messages borrow the records: flush before reusing them. */
+/* Decodes n <= BURST_MAX records whose outcome is OUT_OK; others pass. Sets outcome, proto and
+ * service_port of every record; appends messages to `out` (which folds itself when full). Messages
+ * borrow the records: flush before reusing them. */
 void decode_burst(struct decode *d, struct rec recs[], unsigned n, struct msgs *out);
 
-/* The capture context `origin` ended: its flows end, what was still open is stated as it stands (in the order of the flows' first
- * packets), pending exchanges are forgotten. `out` is flushed before this returns. */
+/* The capture context `origin` ended: its flows end, what was still open is stated as it stands (in
+ * the order of the flows' first packets), pending exchanges are forgotten. `out` is flushed before
+ * this returns. */
 void decode_origin_end(struct decode *d, uint16_t origin, struct msgs *out);
 
-/* States the open sessions whose last report was for a window that contains no time >= `before_ns` (a window is being spilled or
- * written): what they have counted since. */
+/* States the open sessions whose last report was for a window that contains no time >= `before_ns`
+ * (a window is being spilled or written): what they have counted since. */
 void decode_sweep(struct decode *d, uint64_t before_ns, struct msgs *out);
 
 const struct decode_stats *decode_stats(const struct decode *d);
 
-/* ---- for decoders -------------------------------------------------------------------------------- */
+/* ---- for decoders
+ * -------------------------------------------------------------------------------- */
 
 /* A protocol in datagrams. `out` may get messages. Outcome is the packet's. */
 struct datagram_decoder {
     const char *name;
     enum proto proto;
-    uint16_t port;     /* either side; 0: tried on every port after the others */
+    uint16_t port; /* either side; 0: tried on every port after the others */
     enum outcome (*decode)(struct decode *d, struct rec *rec, struct msgs *out);
 };

@@ -5,7 +5,8 @@
 #include "decoders/stream.h"
 #include "decoders/tls_hello.h"
 
-/* A record stands in for a packet where a connection ends without one. As many as a burst may need: an eviction and a reuse a packet. */
+/* A record stands in for a packet where a connection ends without one. As many as a burst may need:
+ * an eviction and a reuse a packet. */
 enum { MADE_UP_MAX = 128 };
 
 struct decode_open {
@@ -19,11 +20,11 @@ struct decode {
     struct decode_stats stats;
     struct tcp_table flows;
     struct stream_pool streams, nodes;
-    uint32_t holders;              /* connections that hold nodes */
+    uint32_t holders; /* connections that hold nodes */
     struct dns_match *dns;
     struct ntp_pairs *ntp;
-    uint8_t *scratch;              /* limits.tcp_buffer_bytes: a kept message in one piece */
-    struct decode_open *open;      /* limits.tcp_flows: for sorting at the end of a capture context */
+    uint8_t *scratch;         /* limits.tcp_buffer_bytes: a kept message in one piece */
+    struct decode_open *open; /* limits.tcp_flows: for sorting at the end of a capture context */
     unsigned n_made_up;
     struct rec made_up[MADE_UP_MAX];
     struct tls_client_hello hello; /* too large for the stack of every record */

@@ -35,7 +35,8 @@ static void node_give(struct stream_at *at, uint32_t i, bool aside)
 
 void stream_outcome(struct stream_at *at, enum outcome o)
 {
-    static const uint8_t rank[OUT_N] = {[OUT_OK] = 0, [OUT_TRUNCATED] = 1, [OUT_TABLE_FULL] = 2, [OUT_MALFORMED] = 3};
+    static const uint8_t rank[OUT_N] = {
+        [OUT_OK] = 0, [OUT_TRUNCATED] = 1, [OUT_TABLE_FULL] = 2, [OUT_MALFORMED] = 3};
     if (rank[o] > rank[at->outcome])
         at->outcome = o;
 }
@@ -151,7 +152,8 @@ void stream_drop(struct stream_at *at, struct stream_kept *kept)
 
 /* ---- handing on */
 
-static void decode_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start, uint64_t ts_ns)
+static void decode_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start,
+                        uint64_t ts_ns)
 {
     switch ((enum flow_kind)at->flow->kind) {
     case FLOW_UNKNOWN:
@@ -169,13 +171,15 @@ static void decode_data(struct stream_at *at, unsigned dir, const uint8_t *p, si
     }
 }
 
-void stream_settled_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, uint64_t ts_ns)
+void stream_settled_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n,
+                         uint64_t ts_ns)
 {
     if (at->flow->kind != FLOW_UNKNOWN)
         decode_data(at, dir, p, n, false, ts_ns);
 }
 
-static void hand_on(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start, uint64_t ts_ns)
+static void hand_on(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start,
+                    uint64_t ts_ns)
 {
     if (n == 0)
         return;
@@ -249,8 +253,8 @@ static void give_up_gap(struct stream_at *at, unsigned dir)
 struct part {
     uint32_t seq;
     const uint8_t *p;
-    uint32_t len;  /* captured */
-    uint32_t cut;  /* after that: not captured */
+    uint32_t len; /* captured */
+    uint32_t cut; /* after that: not captured */
     bool start;
 };
 
@@ -305,8 +309,10 @@ static void in_order(struct stream_at *at, unsigned dir, struct part s)
     drain(at, dir);
 }
 
-/* Puts up to a node of `s` behind node `before` (0: first), ahead of `room` bytes to the next one. */
-static bool put_node(struct stream_at *at, struct stream_half *h, uint32_t before, struct part *s, uint32_t room)
+/* Puts up to a node of `s` behind node `before` (0: first), ahead of `room` bytes to the next one.
+ */
+static bool put_node(struct stream_at *at, struct stream_half *h, uint32_t before, struct part *s,
+                     uint32_t room)
 {
     uint32_t i = h->n_waiting < nodes_max(at) ? node_take(at, false) : 0;
     if (i == 0) {
@@ -316,7 +322,8 @@ static bool put_node(struct stream_at *at, struct stream_half *h, uint32_t befor
     uint32_t n = s->len < room ? s->len : room;
     n = n < STREAM_NODE_BYTES ? n : STREAM_NODE_BYTES;
     struct stream_node *node = node_at(at, i);
-    *node = (struct stream_node){.seq = s->seq, .len = (uint16_t)n, .start = s->start, .ts_ns = at->rec->ts_ns};
+    *node = (struct stream_node){
+        .seq = s->seq, .len = (uint16_t)n, .start = s->start, .ts_ns = at->rec->ts_ns};
     memcpy(node->bytes, s->p, n);
     part_pass(s, n);
     if (s->len == 0 && n < room)
@@ -357,7 +364,8 @@ static bool out_of_order(struct stream_at *at, unsigned dir, struct part *s)
     return true;
 }
 
-void stream_segment(struct stream_at *at, unsigned dir, uint32_t seq, const uint8_t *p, uint32_t cap_len, uint32_t wire_len)
+void stream_segment(struct stream_at *at, unsigned dir, uint32_t seq, const uint8_t *p,
+                    uint32_t cap_len, uint32_t wire_len)
 {
     struct stream_half *h = &at->stream->half[dir];
     struct part s = {.seq = seq, .p = p, .len = cap_len, .cut = wire_len - cap_len, .start = true};

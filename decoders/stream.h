@@ -1,18 +1,21 @@
-/* TCP streams: bytes into order, each direction by itself, and handed to whoever decodes the connection.
+/* TCP streams: bytes into order, each direction by itself, and handed to whoever decodes the
+ * connection.
  *
- * A stream's state exists only for connections that somebody decodes, and for others while bytes wait: out of order, or too few to tell what they are.
- * What is in order is handed on straight from the packet. Handing on is in pieces of any size: decoders may not care where segments end, except that
- * an unknown protocol is looked for only where a segment starts. */
+ * A stream's state exists only for connections that somebody decodes, and for others while bytes
+ * wait: out of order, or too few to tell what they are. What is in order is handed on straight from
+ * the packet. Handing on is in pieces of any size: decoders may not care where segments end, except
+ * that an unknown protocol is looked for only where a segment starts. */
 #pragma once
 #include "decoders/decode.h"
 #include "decoders/tcp_table.h"
 
-/* A piece of copied bytes: of a segment that waits for those before it, or of a message that is not whole yet. */
+/* A piece of copied bytes: of a segment that waits for those before it, or of a message that is not
+ * whole yet. */
 enum { STREAM_NODE_BYTES = 480 };
 struct stream_node {
     uint32_t next;
-    uint32_t seq;   /* of the first byte */
-    uint32_t cut;   /* bytes after these that the capture did not keep */
+    uint32_t seq; /* of the first byte */
+    uint32_t cut; /* bytes after these that the capture did not keep */
     uint16_t len;
     bool start;     /* a segment starts here */
     uint64_t ts_ns; /* of its packet */
@@ -23,24 +26,27 @@ struct stream_node {
 struct stream_kept {
     uint32_t head, tail; /* nodes, 0: none */
     uint32_t len;
-    bool aside;          /* what a session remembers: does not make its connection one of limits.tcp_buffers */
+    bool aside; /* what a session remembers: does not make its connection one of limits.tcp_buffers
+                 */
 };
 
 /* What a decoder knows of one direction: see tls_record.c, stream_dns.c, stream_http.c. */
 struct stream_half {
     /* order */
-    uint32_t next;      /* sequence number of the byte to be handed on next */
-    uint32_t waiting;   /* nodes beyond it, by sequence number, without overlap; 0: none */
+    uint32_t next;    /* sequence number of the byte to be handed on next */
+    uint32_t waiting; /* nodes beyond it, by sequence number, without overlap; 0: none */
     uint16_t n_waiting;
-    bool known;         /* next is */
-    bool first;         /* nothing was handed on yet, and nothing before: the direction's first bytes are to come */
-    uint8_t strikes;    /* acknowledgements that say the bytes before `waiting` were received, but not by us */
+    bool known; /* next is */
+    bool first; /* nothing was handed on yet, and nothing before: the direction's first bytes are to
+                   come */
+    uint8_t strikes; /* acknowledgements that say the bytes before `waiting` were received, but not
+                        by us */
     /* decoding */
-    bool synced;        /* the decoder knows where it is; else it looks for a beginning at each segment */
-    uint8_t n_head;     /* bytes gathered in head */
+    bool synced; /* the decoder knows where it is; else it looks for a beginning at each segment */
+    uint8_t n_head; /* bytes gathered in head */
     uint8_t head[16];
-    uint8_t type;       /* TLS: of the record */
-    uint8_t mode;       /* decoder's own */
+    uint8_t type; /* TLS: of the record */
+    uint8_t mode; /* decoder's own */
     uint8_t n_msg_head;
     uint8_t msg_head[4];
     uint16_t count;     /* TLS: certificates; HTTP: requests not answered */
@@ -52,37 +58,40 @@ struct stream_half {
     struct stream_kept kept;
 };
 
-enum { TLS_NAMES_INLINE = 48, TLS_NAME_MAX = 239 /* longer names are cut in sessions, never in hellos */ };
+enum {
+    TLS_NAMES_INLINE = 48,
+    TLS_NAME_MAX = 239 /* longer names are cut in sessions, never in hellos */
+};
 
 /* What is known of a TLS session: see tls_session.h. */
 struct tls_session {
-    uint64_t window_ns;  /* start of the window that bytes[] belongs to */
+    uint64_t window_ns;      /* start of the window that bytes[] belongs to */
     uint64_t window_last_ns; /* latest packet counted there */
-    uint64_t bytes[2];   /* on the wire, by direction, since the last report */
+    uint64_t bytes[2];       /* on the wire, by direction, since the last report */
     uint64_t first_ts_ns;
     uint64_t last_alive_ns[2]; /* starts of the last two windows in which it was counted */
     uint64_t hello_id;
     uint16_t version, record_version, cipher, group, client_max_version;
-    uint16_t flags;      /* enum tls_session_flags */
-    uint8_t outcome;     /* enum tls_outcome */
-    uint8_t n_alive;     /* of last_alive_ns */
+    uint16_t flags;  /* enum tls_session_flags */
+    uint8_t outcome; /* enum tls_outcome */
+    uint8_t n_alive; /* of last_alive_ns */
     uint8_t alert_level, alert;
-    uint8_t client_dir;  /* 0, 1 */
+    uint8_t client_dir; /* 0, 1 */
     uint8_t sni_len, alpn_len;
-    uint8_t records;     /* seen, up to 255 */
-    struct stream_kept offer;      /* of the first ClientHello, until it is reported */
-    struct stream_kept long_names; /* names that outgrow names[] */
+    uint8_t records;                 /* seen, up to 255 */
+    struct stream_kept offer;        /* of the first ClientHello, until it is reported */
+    struct stream_kept long_names;   /* names that outgrow names[] */
     uint8_t names[TLS_NAMES_INLINE]; /* SNI, then ALPN */
 };
 
 struct stream {
-    uint32_t free_link;  /* of the pool, while free */
-    uint32_t flow;       /* slot; 0: this one is free */
-    uint32_t n_nodes;    /* held by both halves */
+    uint32_t free_link; /* of the pool, while free */
+    uint32_t flow;      /* slot; 0: this one is free */
+    uint32_t n_nodes;   /* held by both halves */
     uint32_t pad;
     struct stream_half half[2];
     struct tls_session tls;
-    uint64_t first_ord;  /* the packet with which it began */
+    uint64_t first_ord;      /* the packet with which it began */
     struct client client[2]; /* of the sender in direction 0, 1 */
 };
 
@@ -94,10 +103,10 @@ struct stream_at {
     uint32_t slot;         /* of the flow */
     const struct rec *rec; /* the packet, or one made up */
     struct msgs *out;
-    uint8_t rec_dir;       /* direction of rec */
-    bool taken;            /* bytes of the packet were kept for later */
-    bool done;             /* tls_session_packet has counted it */
-    enum outcome outcome;  /* worst so far */
+    uint8_t rec_dir;      /* direction of rec */
+    bool taken;           /* bytes of the packet were kept for later */
+    bool done;            /* tls_session_packet has counted it */
+    enum outcome outcome; /* worst so far */
 };
 
 /* Who said it: SIDE_SRC if `dir` is the direction of the packet. */
@@ -109,14 +118,16 @@ static inline uint8_t stream_sender(const struct stream_at *at, unsigned dir)
 /* Remembers the worse of two outcomes: malformed, table full, truncated, ok. */
 void stream_outcome(struct stream_at *at, enum outcome o);
 
-/* Gives the connection stream state: what follows in direction 0, 1 is known from flow->high. False where the limit is reached (counted). */
+/* Gives the connection stream state: what follows in direction 0, 1 is known from flow->high. False
+ * where the limit is reached (counted). */
 MUST_CHECK bool stream_open(struct stream_at *at);
 /* Gives back all it holds. Harmless without stream state. */
 void stream_close(struct stream_at *at);
 
-/* A segment of `dir`: `cap_len` captured bytes at `p` of `wire_len`, first sequence number `seq`. Bytes that were handed on before are passed over;
- * those beyond the next one wait. */
-void stream_segment(struct stream_at *at, unsigned dir, uint32_t seq, const uint8_t *p, uint32_t cap_len, uint32_t wire_len);
+/* A segment of `dir`: `cap_len` captured bytes at `p` of `wire_len`, first sequence number `seq`.
+ * Bytes that were handed on before are passed over; those beyond the next one wait. */
+void stream_segment(struct stream_at *at, unsigned dir, uint32_t seq, const uint8_t *p,
+                    uint32_t cap_len, uint32_t wire_len);
 
 /* The receiver of `dir` has all bytes before `ack`: what we lack of them will not come. */
 void stream_acked(struct stream_at *at, unsigned dir, uint32_t ack);
@@ -127,25 +138,33 @@ void stream_flush(struct stream_at *at);
 /* ---- for decoders of streams: copies of messages that are not whole yet */
 
 /* Appends to what is kept of `dir`. False where a limit is reached (counted). */
-MUST_CHECK bool stream_keep(struct stream_at *at, struct stream_kept *kept, const uint8_t *p, size_t n);
+MUST_CHECK bool stream_keep(struct stream_at *at, struct stream_kept *kept, const uint8_t *p,
+                            size_t n);
 /* All of it as one piece, valid until the next call of this function. */
 const uint8_t *stream_kept_bytes(struct stream_at *at, const struct stream_kept *kept);
 void stream_drop(struct stream_at *at, struct stream_kept *kept);
 
-/* ---- decoders of streams. _data: `n` > 0 bytes of `dir` that follow those before; `start`: a segment starts here; ts_ns: of its packet.
- * _gap: `n` bytes that will never come; true where one of them would have been needed. */
+/* ---- decoders of streams. _data: `n` > 0 bytes of `dir` that follow those before; `start`: a
+ * segment starts here; ts_ns: of its packet. _gap: `n` bytes that will never come; true where one
+ * of them would have been needed. */
 
-/* Looks at the start of a segment of a connection that is nobody's: could stream_unknown_data make anything of it? */
-MUST_CHECK bool stream_unknown_wants(const struct stream_at *at, unsigned dir, const uint8_t *p, size_t n);
-void stream_unknown_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start, uint64_t ts_ns);
+/* Looks at the start of a segment of a connection that is nobody's: could stream_unknown_data make
+ * anything of it? */
+MUST_CHECK bool stream_unknown_wants(const struct stream_at *at, unsigned dir, const uint8_t *p,
+                                     size_t n);
+void stream_unknown_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start,
+                         uint64_t ts_ns);
 
 /* Bytes that follow those by which the connection was told. */
-void stream_settled_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, uint64_t ts_ns);
+void stream_settled_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n,
+                         uint64_t ts_ns);
 
-void stream_dns_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start, uint64_t ts_ns);
+void stream_dns_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start,
+                     uint64_t ts_ns);
 bool stream_dns_gap(struct stream_at *at, unsigned dir, uint32_t n);
 
 /* Could a request that matters start here? */
 MUST_CHECK bool stream_http_wants(const struct stream_at *at, const uint8_t *p, size_t n);
-void stream_http_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start, uint64_t ts_ns);
+void stream_http_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start,
+                      uint64_t ts_ns);
 bool stream_http_gap(struct stream_at *at, unsigned dir, uint32_t n);

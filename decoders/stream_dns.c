@@ -7,7 +7,8 @@ enum { LENGTH = 2, DNS_HEAD = 12, DNS_MIN = 17 };
 /* half.mode */
 enum { AT_LENGTH, AT_MESSAGE, AT_SKIP };
 
-/* Could a length and a message start here? Asked only where the stream's beginning, or a part of it, was not seen. */
+/* Could a length and a message start here? Asked only where the stream's beginning, or a part of
+ * it, was not seen. */
 static bool plausible(const uint8_t *p, size_t n)
 {
     if (n < LENGTH || (p[0] << 8 | p[1]) < DNS_HEAD)
@@ -23,14 +24,16 @@ static void message(struct stream_at *at, unsigned dir, const uint8_t *p, uint32
 {
     struct stream_half *h = &at->stream->half[dir];
     h->mode = AT_LENGTH;
-    enum outcome o = dns_decode(cur_of(p, n, n), at->rec, stream_sender(at, dir), PROTO_DNS, true, at->d->dns, at->out);
+    enum outcome o = dns_decode(cur_of(p, n, n), at->rec, stream_sender(at, dir), PROTO_DNS, true,
+                                at->d->dns, at->out);
     stream_outcome(at, o);
     struct msg *last = at->out->n > 0 ? &at->out->m[at->out->n - 1] : NULL;
     if (n >= DNS_HEAD && last != NULL && last->kind == MSG_DNS && last->rec == at->rec)
         last->ts_ns = h->msg_ts_ns;
 }
 
-void stream_dns_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start, uint64_t ts_ns)
+void stream_dns_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start,
+                     uint64_t ts_ns)
 {
     struct stream_half *h = &at->stream->half[dir];
     if (!h->synced) {

@@ -1,4 +1,5 @@
-/* Plain HTTP requests that matter: the firmware's own calls, and whoever talks to the configured hosts. */
+/* Plain HTTP requests that matter: the firmware's own calls, and whoever talks to the configured
+ * hosts. */
 #include "decoders/decode_state.h"
 #include "decoders/http.h"
 
@@ -40,11 +41,13 @@ bool stream_http_wants(const struct stream_at *at, const uint8_t *p, size_t n)
     return o == OUT_TRUNCATED || (o == OUT_OK && wanted(at, &r));
 }
 
-static void push(struct stream_at *at, unsigned dir, const struct http_request *r, bool answered, uint64_t ts_ns)
+static void push(struct stream_at *at, unsigned dir, const struct http_request *r, bool answered,
+                 uint64_t ts_ns)
 {
     uint8_t side = stream_sender(at, dir);
     const struct rec *rec = at->rec;
-    struct msg *m = msgs_push(at->out, MSG_HTTP, rec, side, r->host.len + r->user_agent.len + r->product.len + r->hw.len);
+    struct msg *m = msgs_push(at->out, MSG_HTTP, rec, side,
+                              r->host.len + r->user_agent.len + r->product.len + r->hw.len);
     m->ts_ns = ts_ns;
     m->http = (struct http_msg){
         .call = r->call,
@@ -62,7 +65,8 @@ static void push(struct stream_at *at, unsigned dir, const struct http_request *
 }
 
 /* A request head is whole: `head_len` bytes at `p`. */
-static void request(struct stream_at *at, unsigned dir, const struct http_request *r, const uint8_t *p)
+static void request(struct stream_at *at, unsigned dir, const struct http_request *r,
+                    const uint8_t *p)
 {
     struct stream_half *h = &at->stream->half[dir], *other = &at->stream->half[!dir];
     h->left = r->body_len < BODY_MAX ? (uint32_t)r->body_len : BODY_MAX;
@@ -90,7 +94,8 @@ static void request(struct stream_at *at, unsigned dir, const struct http_reques
     }
 }
 
-/* Requests in `n` bytes at `p`, from the start of one. Returns how many bytes are done with; the rest is the start of a head. */
+/* Requests in `n` bytes at `p`, from the start of one. Returns how many bytes are done with; the
+ * rest is the start of a head. */
 static size_t requests(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n)
 {
     struct stream_half *h = &at->stream->half[dir];
@@ -116,7 +121,8 @@ static size_t requests(struct stream_at *at, unsigned dir, const uint8_t *p, siz
     return n;
 }
 
-static void request_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start, uint64_t ts_ns)
+static void request_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start,
+                         uint64_t ts_ns)
 {
     struct stream_half *h = &at->stream->half[dir];
     if (h->mode == AT_BODY) {
@@ -173,14 +179,16 @@ static void response_data(struct stream_at *at, unsigned client, const uint8_t *
         return;
     struct http_request r;
     const uint8_t *all = stream_kept_bytes(at, &other->kept);
-    bool good = status < 300 && http_request_decode(cur_of(all, other->kept.len, other->kept.len), &r) == OUT_OK;
+    bool good = status < 300
+                && http_request_decode(cur_of(all, other->kept.len, other->kept.len), &r) == OUT_OK;
     if (good)
         push(at, client, &r, true, other->msg_ts_ns);
     h->flags &= (uint16_t)~H_PENDING;
     stream_drop(at, &other->kept);
 }
 
-void stream_http_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start, uint64_t ts_ns)
+void stream_http_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start,
+                      uint64_t ts_ns)
 {
     struct stream *s = at->stream;
     unsigned client = s->half[0].type == 1 ? 0 : 1;

@@ -1,12 +1,13 @@
-/* Fixed-size elements by number, from address space reserved at start-up: memory is touched only as far as it was ever needed. */
+/* Fixed-size elements by number, from address space reserved at start-up: memory is touched only as
+ * far as it was ever needed. */
 #pragma once
 #include "core/err.h"
 
 struct stream_pool {
-    uint8_t *base;      /* element i starts at base + i * size; element 0 is never given: 0 means none */
-    uint32_t size;      /* bytes an element, at least 4 */
-    uint32_t max;       /* elements, without number 0 */
-    uint32_t top;       /* highest number ever given */
+    uint8_t *base; /* element i starts at base + i * size; element 0 is never given: 0 means none */
+    uint32_t size; /* bytes an element, at least 4 */
+    uint32_t max;  /* elements, without number 0 */
+    uint32_t top;  /* highest number ever given */
     uint32_t free_head; /* given back, the last first; linked through their first 4 bytes */
 };
 

@@ -12,7 +12,8 @@ static bool first_bytes(const struct stream_at *at, unsigned dir)
 static enum tls_probe tls_here(const struct stream_at *at, unsigned dir, const uint8_t *p, size_t n)
 {
     const struct flow *f = at->flow;
-    bool whole = (f->flags & (FLOW_SYN | FLOW_HOLE)) == FLOW_SYN; /* a session that began before is out of the question */
+    bool whole = (f->flags & (FLOW_SYN | FLOW_HOLE))
+                 == FLOW_SYN; /* a session that began before is out of the question */
     return tls_record_probe(p, n, whole ? TLS_WANT_HELLO : TLS_WANT_ANY, first_bytes(at, dir));
 }
 
@@ -21,7 +22,8 @@ static bool dns_port(const struct flow *f)
     return f->port[0] == DNS_PORT || f->port[1] == DNS_PORT;
 }
 
-/* Bytes of a whole PROXY header (HAProxy's, versions 1 and 2) at `p`: what a load balancer puts before the stream. 0: there is none. */
+/* Bytes of a whole PROXY header (HAProxy's, versions 1 and 2) at `p`: what a load balancer puts
+ * before the stream. 0: there is none. */
 static size_t proxy_head(const uint8_t *p, size_t n)
 {
     static const uint8_t v2[12] = {'\r', '\n', '\r', '\n', 0, '\r', '\n', 'Q', 'U', 'I', 'T', '\n'};
@@ -73,7 +75,8 @@ static void dns_begin(struct stream_at *at)
 }
 
 /* Gives `p` to whoever it belongs to. False where that needs more bytes, or is nobody. */
-static bool settle(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, uint64_t ts_ns, bool *maybe)
+static bool settle(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, uint64_t ts_ns,
+                   bool *maybe)
 {
     enum tls_probe found = tls_here(at, dir, p, n);
     *maybe = found == TLS_MAYBE;
@@ -99,7 +102,8 @@ static bool settle(struct stream_at *at, unsigned dir, const uint8_t *p, size_t 
     return false;
 }
 
-void stream_unknown_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start, uint64_t ts_ns)
+void stream_unknown_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start,
+                         uint64_t ts_ns)
 {
     struct stream_half *h = &at->stream->half[dir];
     bool maybe;

@@ -3,16 +3,15 @@
 #include "decoders/decode_state.h"
 #include "decoders/tls_session.h"
 
-#include <stdlib.h>
-
 enum {
     TH_FIN = 1,
     TH_SYN = 2,
     TH_RST = 4,
     TH_ACK = 16,
 
-    AHEAD_MAX = 3,   /* acknowledgements of bytes we lack, until they count as never seen: captures may show them early */
-    YOUNG_MAX = 64,  /* segments of a direction in which order matters for telling what it is */
+    AHEAD_MAX = 3,  /* acknowledgements of bytes we lack, until they count as never seen: captures
+                       may show them early */
+    YOUNG_MAX = 64, /* segments of a direction in which order matters for telling what it is */
     JUMP_MAX = 1 << 30, /* bytes: a leap beyond this is another connection, or nonsense */
     RST_NEAR = 1 << 16, /* bytes a reset may be off what is expected */
 };
@@ -35,7 +34,8 @@ static bool both_fins(const struct flow *f)
 
 /* ---- ends */
 
-/* A record for what is said without a packet: as if the direction 0 had sent one, at the time of the connection's last. */
+/* A record for what is said without a packet: as if the direction 0 had sent one, at the time of
+ * the connection's last. */
 static void make_up(struct stream_at *at)
 {
     struct decode *d = at->d;
@@ -89,7 +89,8 @@ static void end_without_packet(struct decode *d, uint32_t slot, struct msgs *out
     stream_close(&at);
 }
 
-/* The packet at->rec closes the connection. Its kind stays, so that what comes late is known for what it is. */
+/* The packet at->rec closes the connection. Its kind stays, so that what comes late is known for
+ * what it is. */
 static void close_with_packet(struct stream_at *at)
 {
     if (at->stream != NULL) {
@@ -125,7 +126,8 @@ static bool is_anew(const struct flow *f, const struct rec *rec, unsigned dir)
     if ((rec->tcp_flags & (TH_SYN | TH_RST)) != TH_SYN)
         return false;
     if (f->flags & FLOW_SYN) /* an answer may acknowledge data of the SYN, too (RFC 7413) */
-        return rec->tcp_flags & TH_ACK ? rec->tcp_ack - 1 - f->isn > RST_NEAR : rec->tcp_seq != f->isn;
+        return rec->tcp_flags & TH_ACK ? rec->tcp_ack - 1 - f->isn > RST_NEAR
+                                       : rec->tcp_seq != f->isn;
     /* Joined in the middle, or its first packets came in another order. */
     uint32_t behind = f->high[dir] - (rec->tcp_seq + 1);
     return f->flags & FLOW_CLOSED || (f->flags & seen_flag(dir) && behind > RST_NEAR);
@@ -144,7 +146,8 @@ static void note_beginning(struct flow *f, const struct rec *rec, unsigned dir)
     }
 }
 
-static uint32_t flow_of(struct decode *d, struct rec *rec, const struct tcp_id *id, struct msgs *out)
+static uint32_t flow_of(struct decode *d, struct rec *rec, const struct tcp_id *id,
+                        struct msgs *out)
 {
     uint32_t slot = tcp_table_find(&d->flows, id);
     if (slot != 0) {
@@ -236,7 +239,8 @@ static void note_acked(struct stream_at *at, unsigned dir, uint32_t ack)
 /* ---- one packet */
 
 /* Payload of a connection without stream state: is it worth one? */
-static bool worth_a_stream(struct stream_at *at, unsigned dir, uint32_t seq, uint32_t before, bool seen)
+static bool worth_a_stream(struct stream_at *at, unsigned dir, uint32_t seq, uint32_t before,
+                           bool seen)
 {
     const struct rec *rec = at->rec;
     int32_t ahead = seen ? (int32_t)(seq - before) : 0;
@@ -252,7 +256,8 @@ static bool worth_a_stream(struct stream_at *at, unsigned dir, uint32_t seq, uin
     return true;
 }
 
-static void payload(struct stream_at *at, unsigned dir, uint32_t seq, uint32_t wire_len, uint32_t before, bool seen)
+static void payload(struct stream_at *at, unsigned dir, uint32_t seq, uint32_t wire_len,
+                    uint32_t before, bool seen)
 {
     struct flow *f = at->flow;
     const struct rec *rec = at->rec;
@@ -260,7 +265,8 @@ static void payload(struct stream_at *at, unsigned dir, uint32_t seq, uint32_t w
     if (f->flags & FLOW_CLOSED) {
         if (seen && (int32_t)(seq + wire_len - before) <= 0)
             return;
-        f->flags &= (uint16_t) ~(FLOW_CLOSED | FLOW_FIN_0 | FLOW_FIN_1); /* it was not the end after all */
+        f->flags &=
+            (uint16_t) ~(FLOW_CLOSED | FLOW_FIN_0 | FLOW_FIN_1); /* it was not the end after all */
         f->kind = FLOW_UNKNOWN;
     }
     if (at->stream == NULL && !worth_a_stream(at, dir, seq, before, seen))
@@ -278,14 +284,17 @@ static void settle(struct stream_at *at)
     const struct stream *s = at->stream;
     if (s == NULL || at->flow->kind != FLOW_UNKNOWN)
         return;
-    if (s->half[0].waiting == 0 && s->half[1].waiting == 0 && s->half[0].n_head == 0 && s->half[1].n_head == 0)
+    if (s->half[0].waiting == 0 && s->half[1].waiting == 0 && s->half[0].n_head == 0
+        && s->half[1].n_head == 0)
         stream_close(at);
 }
 
 static void conclude(const struct stream_at *at, struct rec *rec, uint8_t kind_before)
 {
-    static const uint8_t protos[] = {
-        [FLOW_UNKNOWN] = PROTO_NONE, [FLOW_TLS] = PROTO_TLS, [FLOW_DNS] = PROTO_DNS, [FLOW_HTTP] = PROTO_HTTP};
+    static const uint8_t protos[] = {[FLOW_UNKNOWN] = PROTO_NONE,
+                                     [FLOW_TLS] = PROTO_TLS,
+                                     [FLOW_DNS] = PROTO_DNS,
+                                     [FLOW_HTTP] = PROTO_HTTP};
     uint8_t kind = at->flow->kind != FLOW_UNKNOWN ? at->flow->kind : kind_before;
     rec->proto = protos[kind];
     rec->outcome = (uint8_t)at->outcome;
@@ -314,7 +323,8 @@ void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, stru
     if (at.stream != NULL && f->kind == FLOW_TLS)
         tls_session_packet(&at);
 
-    bool syn = rec->tcp_flags & TH_SYN, fin = rec->tcp_flags & TH_FIN, rst = rec->tcp_flags & TH_RST;
+    bool syn = rec->tcp_flags & TH_SYN, fin = rec->tcp_flags & TH_FIN,
+         rst = rec->tcp_flags & TH_RST;
     uint32_t seq = rec->tcp_seq + syn, before = f->high[dir];
     uint32_t captured = (uint32_t)rec->payload.left;
     uint32_t wire_len = rec->payload_wire_len > captured ? rec->payload_wire_len : captured;
@@ -340,7 +350,8 @@ void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, stru
         tls_session_decide(&at);
     }
     bool near = !seen || seq - before + RST_NEAR <= 2 * RST_NEAR || rec->tcp_seq == 0;
-    bool last_ack = both_fins(f) && !fin && rec->tcp_flags & TH_ACK && rec->tcp_ack == f->high[!dir];
+    bool last_ack =
+        both_fins(f) && !fin && rec->tcp_flags & TH_ACK && rec->tcp_ack == f->high[!dir];
     if ((f->flags & FLOW_CLOSED) == 0 && (last_ack || (rst && near)))
         close_with_packet(&at);
     settle(&at);
@@ -349,22 +360,49 @@ void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, stru
 
 /* ---- contexts and windows */
 
-static int by_first(const void *a, const void *b)
+static bool before(const struct decode_open *a, const struct decode_open *b)
 {
-    const struct decode_open *x = a, *y = b;
-    return x->first_ord != y->first_ord ? (x->first_ord < y->first_ord ? -1 : 1) : (x->stream > y->stream) - (x->stream < y->stream);
+    return a->first_ord != b->first_ord ? a->first_ord < b->first_ord : a->stream < b->stream;
 }
 
-/* The open streams for which `d->open` has room: all there can be. `origin`: -1 for every one. */
-static uint32_t gather_open(struct decode *d, int origin)
+/* Lets open[at] sink to its place in the heap of `n`, the latest on top. */
+static void sink(struct decode_open open[], uint32_t at, uint32_t n)
+{
+    for (uint32_t child = 2 * at + 1; child < n; child = 2 * at + 1) {
+        if (child + 1 < n && before(&open[child], &open[child + 1]))
+            child++;
+        if (!before(&open[at], &open[child]))
+            return;
+        struct decode_open swap = open[at];
+        open[at] = open[child];
+        open[child] = swap;
+        at = child;
+    }
+}
+
+/* A heap sort: qsort(3) may allocate. */
+static void sort_open(struct decode_open open[], uint32_t n)
+{
+    for (uint32_t i = n / 2; i > 0; i--)
+        sink(open, i - 1, n);
+    for (; n > 1; n--) {
+        struct decode_open last = open[0];
+        open[0] = open[n - 1];
+        open[n - 1] = last;
+        sink(open, 0, n - 1);
+    }
+}
+
+/* The streams open in `origin`, in the order in which they began. */
+static uint32_t gather_open(struct decode *d, uint16_t origin)
 {
     uint32_t n = 0;
     for (uint32_t i = 1; i <= d->streams.top; i++) {
         const struct stream *s = stream_pool_at(&d->streams, i);
-        if (s->flow != 0 && (origin < 0 || d->flows.flows[s->flow].origin == origin))
+        if (s->flow != 0 && d->flows.flows[s->flow].origin == origin)
             d->open[n++] = (struct decode_open){.first_ord = s->first_ord, .stream = i};
     }
-    qsort(d->open, n, sizeof *d->open, by_first);
+    sort_open(d->open, n);
     return n;
 }
 
@@ -392,12 +430,11 @@ void tcp_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
 
 void tcp_sweep(struct decode *d, uint64_t before_ns, struct msgs *out)
 {
-    uint32_t n = gather_open(d, -1);
-    for (uint32_t i = 0; i < n; i++) {
-        const struct stream *s = stream_pool_at(&d->streams, d->open[i].stream);
-        struct stream_at at = at_flow(d, s->flow, out);
-        if (at.flow->kind != FLOW_TLS)
+    for (uint32_t i = 1; i <= d->streams.top; i++) {
+        const struct stream *s = stream_pool_at(&d->streams, i);
+        if (s->flow == 0 || d->flows.flows[s->flow].kind != FLOW_TLS)
             continue;
+        struct stream_at at = at_flow(d, s->flow, out);
         make_room(d, out);
         make_up(&at);
         tls_session_sweep(&at, before_ns);

@@ -1,11 +1,13 @@
-/* TCP connections: which packet belongs to which, what was never seen of them, and when they end (RFC 9293). */
+/* TCP connections: which packet belongs to which, what was never seen of them, and when they end
+ * (RFC 9293). */
 #pragma once
 #include "decoders/stream.h"
 
 /* Takes one TCP packet with ports. Sets its outcome, protocol and service port. */
 void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, struct msgs *out);
 
-/* States what is open in the capture context `origin`, in the order in which the streams began, and forgets all its connections. */
+/* States what is open in the capture context `origin`, in the order in which the streams began, and
+ * forgets all its connections. */
 void tcp_origin_end(struct decode *d, uint16_t origin, struct msgs *out);
 
 /* See decode_sweep. */

@@ -3,7 +3,6 @@
 #include "core/arena.h"
 #include "core/hash.h"
 
-
 enum {
     BUCKET_SLOTS = 7,
     PROBES_MAX = 16, /* buckets looked at before a place is refused */
@@ -49,7 +48,8 @@ void tcp_table_end(struct tcp_table *t)
     t->buckets = NULL;
 }
 
-static uint64_t key_hash(const struct tcp_table *t, const struct tcp_key *key, const uint16_t port[2], uint16_t origin)
+static uint64_t key_hash(const struct tcp_table *t, const struct tcp_key *key,
+                         const uint16_t port[2], uint16_t origin)
 {
     struct {
         struct tcp_key key;
@@ -192,7 +192,8 @@ uint32_t tcp_table_add(struct tcp_table *t, const struct tcp_id *id)
     else
         t->top++;
     t->n++;
-    *f = (struct flow){.port = {id->port[0], id->port[1]}, .origin = id->origin, .flags = FLOW_USED};
+    *f =
+        (struct flow){.port = {id->port[0], id->port[1]}, .origin = id->origin, .flags = FLOW_USED};
     t->keys[slot] = id->key;
     return slot;
 }

@@ -1,10 +1,11 @@
-/* The table of TCP connections: a hot entry of one cache line, its key, and an index of buckets one line each.
+/* The table of TCP connections: a hot entry of one cache line, its key, and an index of buckets one
+ * line each.
  *
- * A connection is told by capture context, site, addresses and ports, whole: no two share an entry. Directions are numbered: 0 from the
- * endpoint that sorts first. */
+ * A connection is told by capture context, site, addresses and ports, whole: no two share an entry.
+ * Directions are numbered: 0 from the endpoint that sorts first. */
 #pragma once
-#include "decoders/stream_pool.h"
 #include "decoders/msg.h"
+#include "decoders/stream_pool.h"
 
 struct tcp_key {
     struct addr addr[2]; /* of the sender in direction 0, 1 */
@@ -19,24 +20,24 @@ enum flow_kind {
 };
 
 enum flow_flags {
-    FLOW_SYN = 1,        /* its beginning was seen: isn is the client's */
-    FLOW_CLIENT_1 = 2,   /* with FLOW_SYN: the client sends in direction 1 */
-    FLOW_SEEN_0 = 4,     /* a packet of direction 0, 1 was seen: high[] is known */
+    FLOW_SYN = 1,      /* its beginning was seen: isn is the client's */
+    FLOW_CLIENT_1 = 2, /* with FLOW_SYN: the client sends in direction 1 */
+    FLOW_SEEN_0 = 4,   /* a packet of direction 0, 1 was seen: high[] is known */
     FLOW_SEEN_1 = 8,
     FLOW_FIN_0 = 16,
     FLOW_FIN_1 = 32,
-    FLOW_CLOSED = 64,    /* FIN both ways and acknowledged, or RST */
-    FLOW_IN_CLOSED = 128,/* waits in the list of closed ones */
-    FLOW_USED = 256,     /* this slot holds a connection */
-    FLOW_AGAIN = 512,    /* a packet came since the clock hand passed */
-    FLOW_HOLE = 1024,    /* bytes were lost: what begins in mid-stream may be believed */
-    FLOW_DIR_0 = 2048,   /* payload of direction 0, 1 was seen */
+    FLOW_CLOSED = 64,     /* FIN both ways and acknowledged, or RST */
+    FLOW_IN_CLOSED = 128, /* waits in the list of closed ones */
+    FLOW_USED = 256,      /* this slot holds a connection */
+    FLOW_AGAIN = 512,     /* a packet came since the clock hand passed */
+    FLOW_HOLE = 1024,     /* bytes were lost: what begins in mid-stream may be believed */
+    FLOW_DIR_0 = 2048,    /* payload of direction 0, 1 was seen */
     FLOW_DIR_1 = 4096,
 };
 
 struct flow {
-    uint64_t last_ts_ns;   /* latest of its packets */
-    uint16_t port[2];      /* of the sender in direction 0, 1 */
+    uint64_t last_ts_ns; /* latest of its packets */
+    uint16_t port[2];    /* of the sender in direction 0, 1 */
     uint16_t origin;
     uint16_t service_port; /* see decode.c */
     uint32_t isn;          /* of the client, with FLOW_SYN */
@@ -48,19 +49,19 @@ struct flow {
     uint16_t flags;        /* enum flow_flags */
     uint8_t kind;          /* enum flow_kind */
     uint8_t young[2];      /* payload segments seen, up to 255 */
-    uint8_t ahead[2];      /* acknowledgements in a row that tell of bytes of direction 0, 1 not seen */
+    uint8_t ahead[2]; /* acknowledgements in a row that tell of bytes of direction 0, 1 not seen */
     uint8_t pad;
 };
 static_assert(sizeof(struct flow) == 64, "one cache line");
 
 struct tcp_bucket;
 struct tcp_table {
-    struct flow *flows;  /* [1..max] */
+    struct flow *flows; /* [1..max] */
     struct tcp_key *keys;
     struct tcp_bucket *buckets;
-    uint32_t max, mask;  /* flows; buckets - 1 */
-    uint32_t top, n;     /* highest slot ever used; slots in use */
-    uint32_t hand;       /* of the clock */
+    uint32_t max, mask; /* flows; buckets - 1 */
+    uint32_t top, n;    /* highest slot ever used; slots in use */
+    uint32_t hand;      /* of the clock */
     uint32_t closed_head, closed_tail;
     uint32_t free_head;
     uint64_t seed;
@@ -71,7 +72,7 @@ struct tcp_id {
     struct tcp_key key;
     uint16_t port[2];
     uint16_t origin;
-    uint8_t dir;   /* of this packet */
+    uint8_t dir; /* of this packet */
     uint64_t hash;
 };
 
@@ -87,11 +88,13 @@ uint32_t tcp_table_peek(const struct tcp_table *t, const struct tcp_id *id);
 /* The slot of a connection, or 0. */
 uint32_t tcp_table_find(const struct tcp_table *t, const struct tcp_id *id);
 
-/* The slot that has to leave before another connection gets in, or 0 while there is room. The longest closed one; else, by a clock, one that has been
- * idle. The caller ends what it holds and calls tcp_table_drop. */
+/* The slot that has to leave before another connection gets in, or 0 while there is room. The
+ * longest closed one; else, by a clock, one that has been idle. The caller ends what it holds and
+ * calls tcp_table_drop. */
 uint32_t tcp_table_victim(struct tcp_table *t);
 
-/* A slot for a connection that is not in the table; zeroed but for its key. 0 where the index has no place for it (a crafted pile-up). */
+/* A slot for a connection that is not in the table; zeroed but for its key. 0 where the index has
+ * no place for it (a crafted pile-up). */
 MUST_CHECK uint32_t tcp_table_add(struct tcp_table *t, const struct tcp_id *id);
 /* Empties the slot that tcp_table_victim gave. */
 void tcp_table_drop(struct tcp_table *t, uint32_t slot);

@@ -84,7 +84,8 @@ static bool read_alpn(struct cur body, struct offer *o, struct bytes *first)
     return true;
 }
 
-static bool client_extension(uint16_t type, struct cur body, struct tls_client_hello *h, struct offer *o)
+static bool client_extension(uint16_t type, struct cur body, struct tls_client_hello *h,
+                             struct offer *o)
 {
     struct cur list;
     switch (type) {
@@ -128,8 +129,8 @@ static bool client_extension(uint16_t type, struct cur body, struct tls_client_h
 
 static bool comes_and_goes(uint16_t type)
 {
-    return type == EXT_SERVER_NAME || type == EXT_PADDING || type == EXT_SESSION_TICKET || type == EXT_PRE_SHARED_KEY
-           || type == EXT_COOKIE;
+    return type == EXT_SERVER_NAME || type == EXT_PADDING || type == EXT_SESSION_TICKET
+           || type == EXT_PRE_SHARED_KEY || type == EXT_COOKIE;
 }
 
 static enum outcome client_extensions(struct cur in, struct tls_client_hello *h, struct offer *o)
@@ -152,7 +153,8 @@ static enum outcome client_extensions(struct cur in, struct tls_client_hello *h,
     return worst;
 }
 
-/* The highest version of the list. Drafts of TLS 1.3 (0x7fNN) rank as the number they are, above final versions. */
+/* The highest version of the list. Drafts of TLS 1.3 (0x7fNN) rank as the number they are, above
+ * final versions. */
 static uint16_t highest(const struct offer *o)
 {
     uint16_t most = o->legacy_version;
@@ -183,7 +185,8 @@ enum outcome tls_client_hello_decode(struct cur in, struct tls_client_hello *out
     struct cur session_id, ciphers, compressions;
     uint16_t version;
     *usable = false;
-    if (!cur_u16(&in, &version) || !cur_skip(&in, RANDOM_LEN) || !cur_block8(&in, &session_id) || !cur_block16(&in, &ciphers))
+    if (!cur_u16(&in, &version) || !cur_skip(&in, RANDOM_LEN) || !cur_block8(&in, &session_id)
+        || !cur_block16(&in, &ciphers))
         return cur_why(&in);
     if (version >> 8 != 3 || session_id.left > 32)
         return OUT_MALFORMED;
@@ -230,8 +233,10 @@ enum outcome tls_server_hello_decode(struct cur in, struct tls_server_hello *out
     *usable = false;
     if (!cur_u16(&in, &h.legacy_version) || !cur_take(&in, RANDOM_LEN, &random))
         return cur_why(&in);
-    /* Drafts of TLS 1.3 up to 21 gave their own version here and had no session id and no compression. */
-    bool early_draft = h.legacy_version == TLS_1_3 || (h.legacy_version >> 8 == 0x7f && (h.legacy_version & 0xff) < 22);
+    /* Drafts of TLS 1.3 up to 21 gave their own version here and had no session id and no
+     * compression. */
+    bool early_draft = h.legacy_version == TLS_1_3
+                       || (h.legacy_version >> 8 == 0x7f && (h.legacy_version & 0xff) < 22);
     if (h.legacy_version >> 8 != 3 && !early_draft)
         return OUT_MALFORMED;
     if (!early_draft && !cur_block8(&in, &session_id))
@@ -293,13 +298,16 @@ enum outcome sslv2_client_hello_decode(struct cur in, struct tls_client_hello *o
         return OUT_TRUNCATED;
     if (version != TLS_SSLV2 && (version < TLS_SSLV3 || version > TLS_1_3))
         return OUT_NOT_MINE;
-    if (!cur_u16(&record, &kinds_len) || !cur_u16(&record, &id_len) || !cur_u16(&record, &challenge_len))
+    if (!cur_u16(&record, &kinds_len) || !cur_u16(&record, &id_len)
+        || !cur_u16(&record, &challenge_len))
         return OUT_TRUNCATED;
-    bool sane = kinds_len > 0 && kinds_len % 3 == 0 && (id_len == 0 || id_len == 16) && challenge_len >= 16 && challenge_len <= 32
+    bool sane = kinds_len > 0 && kinds_len % 3 == 0 && (id_len == 0 || id_len == 16)
+                && challenge_len >= 16 && challenge_len <= 32
                 && 2u + SSLV2_CLIENT_HEAD + kinds_len + id_len + challenge_len == *len;
     if (!sane)
         return OUT_NOT_MINE;
-    if (!cur_take(&record, kinds_len, &kinds) || !cur_take(&record, (size_t)id_len + challenge_len, &rest))
+    if (!cur_take(&record, kinds_len, &kinds)
+        || !cur_take(&record, (size_t)id_len + challenge_len, &rest))
         return OUT_TRUNCATED;
     struct offer of;
     offer_init(&of);
@@ -334,13 +342,14 @@ enum outcome sslv2_server_hello_decode(struct cur in, struct tls_server_hello *o
         return OUT_TRUNCATED;
     if (type != SSLV2_SERVER_HELLO || hit > 1)
         return OUT_NOT_MINE;
-    if (!cur_u8(&record, &cert_type) || !cur_u16(&record, &version) || !cur_u16(&record, &cert_len) || !cur_u16(&record, &kinds_len)
-        || !cur_u16(&record, &id_len))
+    if (!cur_u8(&record, &cert_type) || !cur_u16(&record, &version) || !cur_u16(&record, &cert_len)
+        || !cur_u16(&record, &kinds_len) || !cur_u16(&record, &id_len))
         return OUT_TRUNCATED;
     bool sane = cert_type <= 1 && version == TLS_SSLV2 && kinds_len % 3 == 0 && id_len <= 32
                 && 2u + SSLV2_SERVER_HEAD + cert_len + kinds_len + id_len == *len;
     if (!sane)
         return OUT_NOT_MINE;
-    *out = (struct tls_server_hello){.legacy_version = TLS_SSLV2, .version = TLS_SSLV2, .sslv2 = true};
+    *out =
+        (struct tls_server_hello){.legacy_version = TLS_SSLV2, .version = TLS_SSLV2, .sslv2 = true};
     return OUT_OK;
 }

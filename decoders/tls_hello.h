@@ -1,46 +1,58 @@
-/* TLS hellos: RFC 8446 4.1, RFC 5246 7.4.1, RFC 6101 (SSLv3), RFC 6066 (extensions), RFC 7301 (ALPN), RFC 8701 (GREASE), and the hellos of
- * SSLv2 format (draft-hickman-netscape-ssl, RFC 5246 E.2). Pure functions over bytes.
+/* TLS hellos: RFC 8446 4.1, RFC 5246 7.4.1, RFC 6101 (SSLv3), RFC 6066 (extensions), RFC 7301
+ * (ALPN), RFC 8701 (GREASE), and the hellos of SSLv2 format (draft-hickman-netscape-ssl, RFC 5246
+ * E.2). Pure functions over bytes.
  *
  * The canonical offer of a client, and its identity: core/offer.h. */
 #pragma once
 #include "core/offer.h"
 #include "decoders/msg.h"
 
-enum { TLS_SSLV2 = 0x0002, TLS_SSLV3 = 0x0300, TLS_1_0 = 0x0301, TLS_1_2 = 0x0303, TLS_1_3 = 0x0304 };
+enum {
+    TLS_SSLV2 = 0x0002,
+    TLS_SSLV3 = 0x0300,
+    TLS_1_0 = 0x0301,
+    TLS_1_2 = 0x0303,
+    TLS_1_3 = 0x0304
+};
 
 struct tls_client_hello {
     uint16_t legacy_version;
-    uint16_t max_version;    /* highest of supported_versions, else legacy_version */
+    uint16_t max_version; /* highest of supported_versions, else legacy_version */
     bool sslv2_format, sslv2, ech, resumption_offered;
-    struct bytes sni, alpn;  /* into the input, or absent: first host_name, first protocol */
+    struct bytes sni, alpn; /* into the input, or absent: first host_name, first protocol */
     uint16_t blob_len;
     uint8_t blob[OFFER_BLOB_MAX]; /* see core/offer.h */
-    uint64_t id;             /* of the blob */
+    uint64_t id;                  /* of the blob */
 };
 
 struct tls_server_hello {
     uint16_t legacy_version;
-    uint16_t version;        /* supported_versions if there, else legacy_version */
-    uint16_t cipher, group;  /* group: of key_share, else 0 */
+    uint16_t version;       /* supported_versions if there, else legacy_version */
+    uint16_t cipher, group; /* group: of key_share, else 0 */
     uint8_t compression;
     bool hello_retry, sslv2;
-    bool psk;                /* pre_shared_key selected: TLS 1.3 resumption */
-    struct bytes alpn;       /* into the input, or absent */
+    bool psk;          /* pre_shared_key selected: TLS 1.3 resumption */
+    struct bytes alpn; /* into the input, or absent */
 };
 
 /* Decodes the body of a ClientHello (without the 4-byte handshake header).
  *
- * Returns OUT_OK; OUT_TRUNCATED or OUT_MALFORMED where it ends early or lengths lie. `*usable` (never NULL) tells whether what was read up to
- * there is worth stating: version, random, session id and cipher suites were whole. Then `out` is filled with what was read. */
+ * Returns OUT_OK; OUT_TRUNCATED or OUT_MALFORMED where it ends early or lengths lie. `*usable`
+ * (never NULL) tells whether what was read up to there is worth stating: version, random, session
+ * id and cipher suites were whole. Then `out` is filled with what was read. */
 enum outcome tls_client_hello_decode(struct cur in, struct tls_client_hello *out, bool *usable);
 
-/* Decodes the body of a ServerHello or HelloRetryRequest. Likewise; usable up to the compression method. */
+/* Decodes the body of a ServerHello or HelloRetryRequest. Likewise; usable up to the compression
+ * method. */
 enum outcome tls_server_hello_decode(struct cur in, struct tls_server_hello *out, bool *usable);
 
-/* A hello of SSLv2 format, from its 2-byte record header on, strict because it is all there is to tell it from other bytes:
- * the top bit set, type 1, a known version, cipher kinds a positive multiple of 3, session id 0 or 16, challenge 16 to 32, all lengths adding up to
- * the record. OUT_TRUNCATED: so far so good, more bytes are needed (`in` snapped); OUT_NOT_MINE: it is none. `*len`: bytes of the record. */
+/* A hello of SSLv2 format, from its 2-byte record header on, strict because it is all there is to
+ * tell it from other bytes: the top bit set, type 1, a known version, cipher kinds a positive
+ * multiple of 3, session id 0 or 16, challenge 16 to 32, all lengths adding up to the record.
+ * OUT_TRUNCATED: so far so good, more bytes are needed (`in` snapped); OUT_NOT_MINE: it is none.
+ * `*len`: bytes of the record. */
 enum outcome sslv2_client_hello_decode(struct cur in, struct tls_client_hello *out, size_t *len);
 
-/* Its answer by a real SSLv2 server: type 4, session id hit 0 or 1, certificate type, version 0x0002, lengths that add up. Likewise. */
+/* Its answer by a real SSLv2 server: type 4, session id hit 0 or 1, certificate type, version
+ * 0x0002, lengths that add up. Likewise. */
 enum outcome sslv2_server_hello_decode(struct cur in, struct tls_server_hello *out, size_t *len);

@@ -5,27 +5,30 @@
 
 bool tls_alert_known(uint8_t level, uint8_t description)
 {
-    static const uint64_t low = UINT64_C(1) << 0 | UINT64_C(1) << 10 | UINT64_C(7) << 20 | UINT64_C(1) << 30 | UINT64_C(0xfff) << 40
-                                | UINT64_C(1) << 60;
+    static const uint64_t low = UINT64_C(1) << 0 | UINT64_C(1) << 10 | UINT64_C(7) << 20
+                                | UINT64_C(1) << 30 | UINT64_C(0xfff) << 40 | UINT64_C(1) << 60;
     if (level != 1 && level != 2)
         return false;
     if (description < 64)
         return low >> description & 1;
-    return description == 70 || description == 71 || description == 80 || description == 86 || description == 90 || description == 100
-           || description == 109 || (description >= 110 && description <= 121);
+    return description == 70 || description == 71 || description == 80 || description == 86
+           || description == 90 || description == 100 || description == 109
+           || (description >= 110 && description <= 121);
 }
 
 bool tls_message_known(uint8_t type)
 {
-    static const uint32_t known = 1u << 0 | 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 11 | 1u << 12
-                                  | 1u << 13 | 1u << 14 | 1u << 15 | 1u << 16 | 1u << 20 | 1u << 21 | 1u << 22 | 1u << 23 | 1u << 24
-                                  | 1u << 25;
+    static const uint32_t known = 1u << 0 | 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5
+                                  | 1u << 6 | 1u << 8 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14
+                                  | 1u << 15 | 1u << 16 | 1u << 20 | 1u << 21 | 1u << 22 | 1u << 23
+                                  | 1u << 24 | 1u << 25;
     return type < 32 ? known >> type & 1 : type == 67;
 }
 
 static bool head_good(const uint8_t *p, size_t n)
 {
-    if (p[0] < TLS_TYPE_CCS || p[0] > TLS_TYPE_HEARTBEAT || (n > 1 && p[1] != 3) || (n > 2 && p[2] > 4))
+    if (p[0] < TLS_TYPE_CCS || p[0] > TLS_TYPE_HEARTBEAT || (n > 1 && p[1] != 3)
+        || (n > 2 && p[2] > 4))
         return false;
     if (n < TLS_RECORD_HEAD)
         return n < 4 || p[3] <= TLS_RECORD_MAX >> 8;
@@ -93,5 +96,8 @@ enum tls_probe tls_record_probe(const uint8_t *p, size_t n, enum tls_probe_want 
         return there == len || there >= 5 ? TLS_YES : TLS_MAYBE;
     if (want == TLS_WANT_HELLO || !record_good(p, n))
         return TLS_NO;
-    return n > TLS_RECORD_HEAD + len && !head_good(p + TLS_RECORD_HEAD + len, n - TLS_RECORD_HEAD - len) ? TLS_NO : TLS_YES;
+    return n > TLS_RECORD_HEAD + len
+                   && !head_good(p + TLS_RECORD_HEAD + len, n - TLS_RECORD_HEAD - len)
+               ? TLS_NO
+               : TLS_YES;
 }

@@ -4,7 +4,10 @@
 #include "decoders/tls_session.h"
 #include "decoders/tls_wire.h"
 
-enum { FINISHED_13_MIN = 36 /* of a protected record: longer than any alert, not longer than a Finished */ };
+enum {
+    FINISHED_13_MIN =
+        36 /* of a protected record: longer than any alert, not longer than a Finished */
+};
 
 /* half.mode */
 enum {
@@ -24,14 +27,17 @@ enum {
     H_HELLO_2 = 4,   /* the hello after a HelloRetryRequest was seen */
     H_CLEAR = 8,     /* the handshake record being read is in clear */
     H_LIST = 16,     /* AT_CERTS: the list's own length was read */
-    H_TRY = 32,      /* the handshake record being read is protected, or holds a hello: its first bytes tell */
+    H_TRY = 32, /* the handshake record being read is protected, or holds a hello: its first bytes
+                   tell */
 };
 
 /* ---- hellos */
 
-static void client_hello_push(struct stream_at *at, unsigned dir, const struct tls_client_hello *h, uint32_t raw_len, uint64_t ts_ns)
+static void client_hello_push(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,
+                              uint32_t raw_len, uint64_t ts_ns)
 {
-    struct msg *m = msgs_push(at->out, MSG_TLS_CLIENT_HELLO, at->rec, stream_sender(at, dir), h->sni.len + h->alpn.len + h->blob_len);
+    struct msg *m = msgs_push(at->out, MSG_TLS_CLIENT_HELLO, at->rec, stream_sender(at, dir),
+                              h->sni.len + h->alpn.len + h->blob_len);
     m->ts_ns = ts_ns;
     m->hello = (struct tls_hello_msg){
         .legacy_version = h->legacy_version,
@@ -49,9 +55,11 @@ static void client_hello_push(struct stream_at *at, unsigned dir, const struct t
     tls_session_client_hello(at, dir, h, ts_ns);
 }
 
-static void server_hello_push(struct stream_at *at, unsigned dir, const struct tls_server_hello *h, uint32_t raw_len, uint64_t ts_ns)
+static void server_hello_push(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,
+                              uint32_t raw_len, uint64_t ts_ns)
 {
-    struct msg *m = msgs_push(at->out, MSG_TLS_SERVER_HELLO, at->rec, stream_sender(at, dir), h->alpn.len);
+    struct msg *m =
+        msgs_push(at->out, MSG_TLS_SERVER_HELLO, at->rec, stream_sender(at, dir), h->alpn.len);
     m->ts_ns = ts_ns;
     m->hello = (struct tls_hello_msg){
         .legacy_version = h->legacy_version,
@@ -82,7 +90,8 @@ static void hello_whole(struct stream_at *at, unsigned dir, const uint8_t *p, ui
         if (usable)
             server_hello_push(at, dir, &hello, n, h->msg_ts_ns);
     }
-    if (at->stream->tls.flags & TLS_S_RETRY && (h->flags & H_PROTECTED || h->msg_head[0] == TLS_MSG_CLIENT_HELLO))
+    if (at->stream->tls.flags & TLS_S_RETRY
+        && (h->flags & H_PROTECTED || h->msg_head[0] == TLS_MSG_CLIENT_HELLO))
         h->flags |= H_HELLO_2;
     stream_outcome(at, o);
 }
@@ -104,7 +113,8 @@ static void message_end(struct stream_at *at, struct stream_half *h)
     h->n_msg_head = 0;
 }
 
-/* A protected record of direction `dir` tells that it went on after the ServerHello; which may wait for bytes before it. */
+/* A protected record of direction `dir` tells that it went on after the ServerHello; which may wait
+ * for bytes before it. */
 static void protected_record(struct stream_at *at, unsigned dir, uint16_t version)
 {
     const struct stream_half *h = &at->stream->half[dir];
@@ -113,7 +123,8 @@ static void protected_record(struct stream_at *at, unsigned dir, uint16_t versio
         s->record_version = version;
     bool answered = s->flags & TLS_S_SERVER;
     bool short_data = h->type == TLS_TYPE_DATA && h->left < FINISHED_13_MIN;
-    if ((answered || at->stream->half[!dir].waiting != 0) && (!short_data || (answered && s->version <= TLS_1_2)))
+    if ((answered || at->stream->half[!dir].waiting != 0)
+        && (!short_data || (answered && s->version <= TLS_1_2)))
         tls_session_went_on(at, dir);
 }
 
@@ -146,7 +157,8 @@ static void message_start(struct stream_at *at, unsigned dir)
         message_end(at, h);
 }
 
-/* RFC 5246 7.4.2: the list's length, then length and bytes of each certificate. Lengths are gathered behind the message's type. */
+/* RFC 5246 7.4.2: the list's length, then length and bytes of each certificate. Lengths are
+ * gathered behind the message's type. */
 static void certs_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n)
 {
     struct stream_half *h = &at->stream->half[dir];
@@ -167,7 +179,8 @@ static void certs_data(struct stream_at *at, unsigned dir, const uint8_t *p, uin
             h->flags |= H_LIST;
             continue;
         }
-        h->list_left = (uint32_t)h->msg_head[1] << 16 | (uint32_t)h->msg_head[2] << 8 | h->msg_head[3];
+        h->list_left =
+            (uint32_t)h->msg_head[1] << 16 | (uint32_t)h->msg_head[2] << 8 | h->msg_head[3];
         h->count += h->count < UINT16_MAX;
     }
 }
@@ -177,7 +190,8 @@ static void certs_end(struct stream_at *at, unsigned dir)
     struct stream_half *h = &at->stream->half[dir];
     if (h->list_left > 0 || h->n_msg_head > 1)
         stream_outcome(at, OUT_MALFORMED);
-    h->count = (uint16_t)(h->count - (h->list_left > 0)); /* the message ended within the last one */
+    h->count =
+        (uint16_t)(h->count - (h->list_left > 0)); /* the message ended within the last one */
     struct msg *m = msgs_push(at->out, MSG_TLS_CERTIFICATES, at->rec, stream_sender(at, dir), 0);
     m->ts_ns = h->msg_ts_ns;
     m->certs.n = h->count;
@@ -204,7 +218,8 @@ static void hello_data(struct stream_at *at, unsigned dir, const uint8_t *p, uin
     }
 }
 
-static void handshake_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n, uint64_t ts_ns)
+static void handshake_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n,
+                           uint64_t ts_ns)
 {
     struct stream_half *h = &at->stream->half[dir];
     while (n > 0 && h->mode != AT_LOST) {
@@ -235,7 +250,8 @@ static void handshake_data(struct stream_at *at, unsigned dir, const uint8_t *p,
 
 /* ---- records */
 
-static void alert_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n, uint64_t ts_ns)
+static void alert_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n,
+                       uint64_t ts_ns)
 {
     struct stream_half *h = &at->stream->half[dir];
     if ((h->flags & H_CLEAR) == 0)
@@ -260,12 +276,12 @@ static void record_start(struct stream_at *at, unsigned dir, uint16_t version)
     struct tls_session *s = &at->stream->tls;
     s->records += s->records < UINT8_MAX;
     bool protected = h->flags & H_PROTECTED;
-    h->flags &= (uint16_t)~(H_CLEAR | H_TRY);
+    h->flags &= (uint16_t) ~(H_CLEAR | H_TRY);
     switch (h->type) {
     case TLS_TYPE_CCS:
         h->flags |= H_PROTECTED;
-        if (dir != s->client_dir && (s->flags & (TLS_S_SERVER | TLS_S_DONE)) == TLS_S_SERVER && s->version <= TLS_1_2
-            && (h->flags & H_GAP) == 0)
+        if (dir != s->client_dir && (s->flags & (TLS_S_SERVER | TLS_S_DONE)) == TLS_S_SERVER
+            && s->version <= TLS_1_2 && (h->flags & H_GAP) == 0)
             s->flags |= TLS_S_RESUMED;
         break;
     case TLS_TYPE_ALERT:
@@ -280,7 +296,8 @@ static void record_start(struct stream_at *at, unsigned dir, uint16_t version)
                 h->n_msg_head = 0;
             }
         } else if (h->left >= TLS_MSG_HEAD) {
-            /* Middleboxes please clients to send ChangeCipherSpec before a hello (RFC 8446 D.4), whose cause we may have missed. */
+            /* Middleboxes please clients to send ChangeCipherSpec before a hello (RFC 8446 D.4),
+             * whose cause we may have missed. */
             stream_drop(at, &h->kept);
             h->flags |= H_CLEAR | H_TRY;
             h->mode = AT_HEAD;
@@ -307,7 +324,8 @@ static void forget(struct stream_at *at, struct stream_half *h)
     stream_drop(at, &h->kept);
 }
 
-/* Reads a record's head, gathered in half.head where it is split. Returns how many of `n` bytes it took. */
+/* Reads a record's head, gathered in half.head where it is split. Returns how many of `n` bytes it
+ * took. */
 static size_t record_head(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n)
 {
     struct stream_half *h = &at->stream->half[dir];
@@ -326,7 +344,8 @@ static size_t record_head(struct stream_at *at, unsigned dir, const uint8_t *p, 
     h->n_head = 0;
     h->type = p[0];
     h->left = (uint32_t)p[3] << 8 | p[4];
-    if (h->type < TLS_TYPE_CCS || h->type > TLS_TYPE_HEARTBEAT + 2 || p[1] != 3 || p[2] > 4 || h->left > TLS_RECORD_MAX) {
+    if (h->type < TLS_TYPE_CCS || h->type > TLS_TYPE_HEARTBEAT + 2 || p[1] != 3 || p[2] > 4
+        || h->left > TLS_RECORD_MAX) {
         broken(at, h);
         forget(at, h);
         if (!tls_session_sure(&at->stream->tls))
@@ -337,7 +356,8 @@ static size_t record_head(struct stream_at *at, unsigned dir, const uint8_t *p, 
     return took;
 }
 
-static uint32_t record_body(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, uint64_t ts_ns)
+static uint32_t record_body(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n,
+                            uint64_t ts_ns)
 {
     struct stream_half *h = &at->stream->half[dir];
     uint32_t k = n < h->left ? (uint32_t)n : h->left;
@@ -366,7 +386,8 @@ static void sslv2_hello(struct stream_at *at, unsigned dir, const uint8_t *p, ui
     client_hello_push(at, dir, &at->d->hello, n - 2, h->msg_ts_ns);
 }
 
-static size_t sslv2_hello_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, uint64_t ts_ns)
+static size_t sslv2_hello_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n,
+                               uint64_t ts_ns)
 {
     struct stream_half *h = &at->stream->half[dir];
     if (h->left == 0) { /* told by its head, which came in one piece */
@@ -389,13 +410,16 @@ static size_t sslv2_hello_data(struct stream_at *at, unsigned dir, const uint8_t
     return k;
 }
 
-/* The server's answer to a hello of SSLv2 format may have that format itself. Its first bytes tell. */
-static bool sslv2_answer(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, uint64_t ts_ns)
+/* The server's answer to a hello of SSLv2 format may have that format itself. Its first bytes tell.
+ */
+static bool sslv2_answer(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n,
+                         uint64_t ts_ns)
 {
     struct stream_half *h = &at->stream->half[dir];
     struct tls_server_hello hello;
     size_t len;
-    if (n < TLS_SSLV2_HEAD || sslv2_server_hello_decode(cur_of(p, n, SIZE_MAX), &hello, &len) != OUT_OK)
+    if (n < TLS_SSLV2_HEAD
+        || sslv2_server_hello_decode(cur_of(p, n, SIZE_MAX), &hello, &len) != OUT_OK)
         return false;
     at->stream->tls.flags |= TLS_S_SSLV2;
     server_hello_push(at, dir, &hello, (uint32_t)len - 2, ts_ns);
@@ -428,7 +452,8 @@ void tls_record_begin(struct stream_at *at, unsigned dir, enum tls_probe found)
 }
 
 /* Looks for a record where a segment starts. True where the stream is in step from `p` on. */
-static bool seek(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start, uint64_t ts_ns)
+static bool seek(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start,
+                 uint64_t ts_ns)
 {
     struct stream_half *h = &at->stream->half[dir];
     bool answer = at->stream->tls.flags & TLS_S_SSLV2_OFFER && dir != at->stream->tls.client_dir;
@@ -474,7 +499,8 @@ static bool seek(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n,
     return h->synced;
 }
 
-void tls_record_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start, uint64_t ts_ns)
+void tls_record_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start,
+                     uint64_t ts_ns)
 {
     struct stream_half *h = &at->stream->half[dir];
     if (!h->synced && !seek(at, dir, p, n, start, ts_ns))
@@ -524,7 +550,8 @@ bool tls_record_gap(struct stream_at *at, unsigned dir, uint32_t n)
         return false;
     }
     if (!h->synced || h->mode == AT_V2 || n > h->left) {
-        bool needed = h->synced && (h->mode != AT_HEAD || h->type == TLS_TYPE_HANDSHAKE || h->n_head > 0);
+        bool needed =
+            h->synced && (h->mode != AT_HEAD || h->type == TLS_TYPE_HANDSHAKE || h->n_head > 0);
         forget(at, h);
         return needed;
     }

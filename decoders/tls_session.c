@@ -23,7 +23,8 @@ static uint64_t window_start(const struct stream_at *at, uint64_t ts_ns)
 static bool in_window(const struct stream_at *at, uint64_t ts_ns)
 {
     uint64_t length = at->d->limits.window_ns;
-    return length == 0 || ts_ns - at->stream->tls.window_ns < length; /* before it: a huge difference */
+    return length == 0
+           || ts_ns - at->stream->tls.window_ns < length; /* before it: a huge difference */
 }
 
 void tls_session_begin(struct stream_at *at, unsigned client_dir)
@@ -60,7 +61,8 @@ static void put_names(struct stream_at *at, struct tls_session_msg *m)
     stream_drop(at, &s->offer);
 }
 
-/* True the first time for this window. Only the last two are remembered: packets hardly wander further. */
+/* True the first time for this window. Only the last two are remembered: packets hardly wander
+ * further. */
 static bool first_alive(struct tls_session *s)
 {
     for (unsigned i = 0; i < s->n_alive && i < 2; i++)
@@ -88,7 +90,8 @@ static void report(struct stream_at *at, bool decided, bool final)
     }
     uint8_t client_side = stream_sender(at, s->client_dir);
     const struct rec *rec = at->rec;
-    struct msg *m = msgs_push(at->out, MSG_TLS_SESSION, rec, client_side, (uint32_t)s->sni_len + s->alpn_len + s->offer.len);
+    struct msg *m = msgs_push(at->out, MSG_TLS_SESSION, rec, client_side,
+                              (uint32_t)s->sni_len + s->alpn_len + s->offer.len);
     m->session = (struct tls_session_msg){
         .window_ts_ns = counted ? s->window_last_ns : s->window_ns,
         .first_ts_ns = s->first_ts_ns,
@@ -156,12 +159,14 @@ static void keep_names(struct stream_at *at, struct bytes sni, struct bytes alpn
         s->sni_len = s->alpn_len = 0; /* counted as turned away */
 }
 
-void tls_session_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h, uint64_t ts_ns)
+void tls_session_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,
+                              uint64_t ts_ns)
 {
     struct tls_session *s = &at->stream->tls;
     started(s, ts_ns);
     if (s->flags & TLS_S_CLIENT)
-        return; /* the one after a HelloRetryRequest, or a renegotiation: the first says what the client offers */
+        return; /* the one after a HelloRetryRequest, or a renegotiation: the first says what the
+                   client offers */
     s->flags |= TLS_S_CLIENT;
     s->client_dir = (uint8_t)dir;
     s->client_max_version = h->max_version;
@@ -179,7 +184,8 @@ void tls_session_client_hello(struct stream_at *at, unsigned dir, const struct t
         stream_drop(at, &s->offer);
 }
 
-void tls_session_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h, uint64_t ts_ns)
+void tls_session_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,
+                              uint64_t ts_ns)
 {
     struct tls_session *s = &at->stream->tls;
     started(s, ts_ns);

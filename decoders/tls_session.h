@@ -1,7 +1,7 @@
 /* What becomes of a TLS session, and the reports on it: see struct tls_session_msg. */
 #pragma once
-#include "decoders/tls_hello.h"
 #include "decoders/stream.h"
+#include "decoders/tls_hello.h"
 
 enum tls_session_flags {
     TLS_S_CLIENT = 1,      /* a ClientHello was seen */
@@ -11,20 +11,22 @@ enum tls_session_flags {
     TLS_S_SSLV2 = 16,      /* the server took SSLv2 */
     TLS_S_WENT_ON_0 = 32,  /* direction 0, 1 went on after the ServerHello: protected records */
     TLS_S_WENT_ON_1 = 64,
-    TLS_S_DONE = 128,      /* ServerHelloDone: a full handshake */
+    TLS_S_DONE = 128, /* ServerHelloDone: a full handshake */
     TLS_S_RESUMED = 256,
-    TLS_S_ALERT = 512,     /* a readable alert */
-    TLS_S_REFUSED = 1024,  /* a fatal one */
-    TLS_S_DECIDED = 2048,  /* outcome is, and was reported */
-    TLS_S_STARTED = 4096,  /* first_ts_ns is known */
-    TLS_S_TOLD = 8192,     /* a report was made */
+    TLS_S_ALERT = 512,    /* a readable alert */
+    TLS_S_REFUSED = 1024, /* a fatal one */
+    TLS_S_DECIDED = 2048, /* outcome is, and was reported */
+    TLS_S_STARTED = 4096, /* first_ts_ns is known */
+    TLS_S_TOLD = 8192,    /* a report was made */
 };
 
 /* `dir` is the best guess of who is the client. */
 void tls_session_begin(struct stream_at *at, unsigned client_dir);
 
-void tls_session_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h, uint64_t ts_ns);
-void tls_session_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h, uint64_t ts_ns);
+void tls_session_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,
+                              uint64_t ts_ns);
+void tls_session_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,
+                              uint64_t ts_ns);
 void tls_session_alert(struct stream_at *at, uint8_t level, uint8_t description);
 void tls_session_went_on(struct stream_at *at, unsigned dir);
 

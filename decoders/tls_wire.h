@@ -6,8 +6,8 @@ enum {
     TLS_RECORD_HEAD = 5,
     TLS_RECORD_MAX = 16384 + 2048, /* RFC 5246 6.2.3 */
     TLS_MSG_HEAD = 4,
-    TLS_HELLO_MAX = 131072 + 512,  /* a ClientHello with every list at its limit */
-    TLS_SSLV2_HEAD = 13,           /* bytes that tell a hello of SSLv2 format */
+    TLS_HELLO_MAX = 131072 + 512, /* a ClientHello with every list at its limit */
+    TLS_SSLV2_HEAD = 13,          /* bytes that tell a hello of SSLv2 format */
 
     TLS_TYPE_CCS = 20,
     TLS_TYPE_ALERT = 21,

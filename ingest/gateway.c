@@ -1,6 +1,7 @@
 #include "ingest/gateway.h"
 
 #include <assert.h>
+#include <endian.h>
 
 enum test {
     TEST_MAC,     /* the side's address of the two at `at` */
@@ -35,14 +36,10 @@ static uint64_t word_at(const uint8_t *p)
     return v;
 }
 
-/* The first `bits` bits of n zero bytes become ones. */
-static inline void set_ones(uint8_t mask[], unsigned n, unsigned bits)
+/* A number whose first `bits` bits are ones. */
+static uint64_t ones(unsigned bits)
 {
-    unsigned i = 0;
-    for (; i < bits / 8; i++)
-        mask[i] = 0xff;
-    if (i < n)
-        mask[i] = (uint8_t)(0xff00 >> bits % 8);
+    return bits == 0 ? 0 : bits >= 64 ? UINT64_MAX : UINT64_MAX << (64 - bits);
 }
 
 /* The word of a record in which the MAC address of a side lies: the two addresses are 12 bytes, so
@@ -54,21 +51,20 @@ static inline uint64_t word_of_mac(const uint8_t *macs, int side)
 
 static struct rule mac_rule(const struct gateway_rule *from, unsigned flag, size_t at)
 {
-    struct rule rule = {
-        .flags = (uint16_t)flag, .at = (uint16_t)at, .test = TEST_MAC, .by = BY_MAC};
-    for (int side = 0; side < 2; side++) {
-        uint8_t mask[12] = {0}, want[12] = {0};
-        set_ones(mask + 6 * side, 6, from->mac_bits);
-        memcpy(want + 6 * side, from->mac, 6);
-        rule.want[side] = word_of_mac(want, side) & word_of_mac(mask, side);
-        mask[6 * side] |= 1; /* a group's address is nobody's */
-        rule.mask[side] = word_of_mac(mask, side);
-        if ((from->mac[0] & 1) != 0 && from->mac_bits >= 8) { /* nor does such a rule match */
-            rule.mask[side] = 0;
-            rule.want[side] = 1;
-        }
-    }
-    return rule;
+    const uint64_t group = UINT64_C(1) << 56;
+    uint8_t bytes[8] = {0};
+    memcpy(bytes, from->mac, sizeof from->mac);
+    uint64_t mask = ones(from->mac_bits), want = be64toh(word_at(bytes)) & mask;
+    bool is_group = (want & group) != 0;
+    mask = is_group ? 0 : mask | group; /* a group's address is nobody's, whatever the rule */
+    return (struct rule){
+        .mask = {htobe64(mask), htobe64(mask >> 16)},
+        .want = {htobe64(want), htobe64(want >> 16)},
+        .flags = (uint16_t)flag,
+        .at = (uint16_t)at,
+        .test = TEST_MAC,
+        .by = BY_MAC,
+    };
 }
 
 static struct rule number_rule(const struct gateway_rule *from, unsigned flag, size_t at,
@@ -86,14 +82,15 @@ static struct rule number_rule(const struct gateway_rule *from, unsigned flag, s
 
 static struct rule net_rule(const struct net *net)
 {
-    struct rule rule = {.flags = REC_HAS_IP, .test = TEST_NETWORK, .by = BY_ADDR};
-    uint8_t mask[16] = {0};
-    set_ones(mask, 16, net->bits);
-    for (unsigned i = 0; i < 2; i++) {
-        rule.mask[i] = word_at(mask + 8 * i);
-        rule.want[i] = word_at(net->base.b + 8 * i) & rule.mask[i];
-    }
-    return rule;
+    uint64_t high = htobe64(ones(net->bits));
+    uint64_t low = htobe64(ones(net->bits > 64 ? net->bits - 64U : 0));
+    return (struct rule){
+        .mask = {high, low},
+        .want = {word_at(net->base.b) & high, word_at(net->base.b + 8) & low},
+        .flags = REC_HAS_IP,
+        .test = TEST_NETWORK,
+        .by = BY_ADDR,
+    };
 }
 
 static struct rule rule_of(const struct gateway_rule *from)

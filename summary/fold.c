@@ -2,7 +2,7 @@
 #include "core/hash.h"
 #include "summary/tables.h"
 
-enum { IP_TCP = 6, IP_UDP = 17, TCP_SYN = 2, TCP_ACK = 16, NTP_PORT = 123 };
+enum { IP_TCP = 6, IP_UDP = 17, TCP_SYN = 2, TCP_ACK = 16, NTP_PORT = 123, DNS_PORT = 53, DNS_HEADER_BYTES = 12 };
 
 static KEY(row_peer) peer_key(const struct window *w, const struct rec *rec, int side)
 {
@@ -234,6 +234,23 @@ static void count_not_ntp(struct window *w, const struct rec *rec)
     }
 }
 
+/* A datagram on DNS's port too short for a DNS header: a message all the same, as other tools count, but a broken one, of which only the
+ * flags may be there to read. */
+static void count_short_dns(struct window *w, const struct rec *rec)
+{
+    struct cur at = rec->payload;
+    uint16_t id, flags;
+    if (rec->payload_wire_len == 0 || at.left >= DNS_HEADER_BYTES)
+        return;
+    w->totals.dns.udp_messages++;
+    w->totals.dns.malformed++;
+    if (!cur_u16(&at, &id) || !cur_u16(&at, &flags))
+        return;
+    *(flags >> 15 ? &w->totals.dns.responses : &w->totals.dns.queries) += 1;
+    if (flags >> 15)
+        tally_add(w, TALLY_DNS_RCODE, flags & 15, (struct bytes){0}, 1);
+}
+
 void window_packet(struct window *w, const struct rec *rec, const struct window_hint *hint,
                    enum vantage vantage)
 {
@@ -262,9 +279,13 @@ void window_packet(struct window *w, const struct rec *rec, const struct window_
     }
     if (!counted)
         count_unattributed(w, rec, CLIENT_NONE);
-    if (rec->ip_proto == IP_UDP && (rec->sport == NTP_PORT || rec->dport == NTP_PORT)
-        && rec->flags & REC_HAS_PORTS && rec->payload_wire_len > 0 && rec->outcome != OUT_FRAGMENT)
+    if (rec->ip_proto != IP_UDP || (rec->flags & REC_HAS_PORTS) == 0
+        || rec->outcome == OUT_FRAGMENT)
+        return;
+    if ((rec->sport == NTP_PORT || rec->dport == NTP_PORT) && rec->payload_wire_len > 0)
         count_not_ntp(w, rec);
+    if (rec->sport == DNS_PORT || rec->dport == DNS_PORT)
+        count_short_dns(w, rec);
 }
 
 void window_lost(struct window *w, enum vantage vantage, uint64_t packets)

@@ -3,9 +3,11 @@
 #include "tests/decoders/test_tls_rig.h"
 
 static const uint8_t ntp_client[48] = {0x23, 0, 6, 0xec, [40] = 0xe0, 1, 2, 3, 4, 5, 6, 7};
-static const uint8_t dns_query[] = {0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 3, 'w', 'w', 'w', 2, 's', 'e', 0, 0, 1, 0, 1};
+static const uint8_t dns_query[] = {0x12, 0x34, 1,   0,   0, 1,   0,   0, 0, 0, 0, 0,
+                                    3,    'w',  'w', 'w', 2, 's', 'e', 0, 0, 1, 0, 1};
 
-static struct rec datagram(struct rig *r, uint16_t sport, uint16_t dport, const void *p, size_t len, size_t wire_len)
+static struct rec datagram(struct rig *r, uint16_t sport, uint16_t dport, const void *p, size_t len,
+                           size_t wire_len)
 {
     struct rec rec = rig_rec(r, CLIENT, 0, 0, 0);
     rec.ip_proto = 17;
@@ -31,26 +33,36 @@ static void test_datagrams(void **state)
     } rows[] = {
         {"ntp", 40000, 123, ntp_client, 48, 48, OUT_OK, PROTO_NTP, 123, "ntp 3\n"},
         {"ntp, symmetric", 123, 123, ntp_client, 48, 48, OUT_OK, PROTO_NTP, 123, "ntp 3\n"},
-        {"ntp, cut by the capture", 40000, 123, ntp_client, 20, 48, OUT_TRUNCATED, PROTO_NTP, 123, ""},
+        {"ntp, cut by the capture", 40000, 123, ntp_client, 20, 48, OUT_TRUNCATED, PROTO_NTP, 123,
+         ""},
         {"ntp, short", 40000, 123, ntp_client, 20, 20, OUT_MALFORMED, PROTO_NTP, 123, ""},
         {"not ntp", 40000, 123, "\xff\xff\xff\xff", 4, 4, OUT_NOT_MINE, PROTO_NONE, 123, ""},
         {"empty on 123", 40000, 123, "", 0, 0, OUT_NOT_MINE, PROTO_NONE, 123, ""},
-        {"dns", 40000, 53, dns_query, sizeof dns_query, sizeof dns_query, OUT_OK, PROTO_DNS, 53, "dns 1234\n"},
-        {"dns beats ntp", 123, 53, dns_query, sizeof dns_query, sizeof dns_query, OUT_OK, PROTO_DNS, 53, "dns 1234\n"},
+        {"dns", 40000, 53, dns_query, sizeof dns_query, sizeof dns_query, OUT_OK, PROTO_DNS, 53,
+         "dns 1234\n"},
+        {"dns beats ntp", 123, 53, dns_query, sizeof dns_query, sizeof dns_query, OUT_OK, PROTO_DNS,
+         53, "dns 1234\n"},
         {"dns, broken", 40000, 53, dns_query, 15, 15, OUT_MALFORMED, PROTO_DNS, 53, "dns 1234\n"},
         {"dns, no head", 40000, 53, dns_query, 11, 11, OUT_MALFORMED, PROTO_DNS, 53, ""},
         {"empty on 53", 40000, 53, "", 0, 0, OUT_NOT_MINE, PROTO_NONE, 53, ""},
-        {"mdns", 5353, 5353, dns_query, sizeof dns_query, sizeof dns_query, OUT_OK, PROTO_MDNS, 5353, "dns 1234\n"},
-        {"llmnr", 40000, 5355, dns_query, sizeof dns_query, sizeof dns_query, OUT_OK, PROTO_LLMNR, 5355, "dns 1234\n"},
-        {"dns elsewhere", 40000, 5300, dns_query, sizeof dns_query, sizeof dns_query, OUT_OK, PROTO_DNS, 5300, "dns 1234\n"},
-        {"dns elsewhere must be whole", 40000, 5300, dns_query, sizeof dns_query - 1, sizeof dns_query - 1, OUT_NOT_MINE, PROTO_NONE, 5300, ""},
-        {"netbios names look alike", 137, 137, dns_query, sizeof dns_query, sizeof dns_query, OUT_NOT_MINE, PROTO_NONE, 137, ""},
+        {"mdns", 5353, 5353, dns_query, sizeof dns_query, sizeof dns_query, OUT_OK, PROTO_MDNS,
+         5353, "dns 1234\n"},
+        {"llmnr", 40000, 5355, dns_query, sizeof dns_query, sizeof dns_query, OUT_OK, PROTO_LLMNR,
+         5355, "dns 1234\n"},
+        {"dns elsewhere", 40000, 5300, dns_query, sizeof dns_query, sizeof dns_query, OUT_OK,
+         PROTO_DNS, 5300, "dns 1234\n"},
+        {"dns elsewhere must be whole", 40000, 5300, dns_query, sizeof dns_query - 1,
+         sizeof dns_query - 1, OUT_NOT_MINE, PROTO_NONE, 5300, ""},
+        {"netbios names look alike", 137, 137, dns_query, sizeof dns_query, sizeof dns_query,
+         OUT_NOT_MINE, PROTO_NONE, 137, ""},
         {"anything", 50000, 40000, "hello", 5, 5, OUT_NOT_MINE, PROTO_NONE, 40000, ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct rig r;
         rig_new(&r, NULL, NULL);
-        struct rec rec = datagram(&r, rows[i].sport, rows[i].dport, guard_copy(rows[i].p, rows[i].len), rows[i].len, rows[i].wire_len);
+        struct rec rec =
+            datagram(&r, rows[i].sport, rows[i].dport, guard_copy(rows[i].p, rows[i].len),
+                     rows[i].len, rows[i].wire_len);
         decode_burst(r.d, &rec, 1, r.out);
         msgs_flush(r.out);
         if (rec.outcome != rows[i].outcome || strcmp(r.text, rows[i].text) != 0)
@@ -63,7 +75,8 @@ static void test_datagrams(void **state)
     }
 }
 
-/* A mixed burst: what came with another outcome passes, what has no ports is nobody's, and the sums balance. */
+/* A mixed burst: what came with another outcome passes, what has no ports is nobody's, and the sums
+ * balance. */
 static void test_burst(void **state)
 {
     (void)state;
@@ -124,6 +137,7 @@ static void test_life(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_datagrams), cmocka_unit_test(test_burst), cmocka_unit_test(test_life)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_datagrams),
+                                       cmocka_unit_test(test_burst), cmocka_unit_test(test_life)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,7 +63,8 @@ static const struct dns_msg *decode(const void *bytes, size_t len, size_t wire_l
 static void text_is(struct bytes b, const char *want)
 {
     if (want == NULL ? b.p != NULL : b.len != strlen(want) || memcmp(b.p, want, b.len) != 0)
-        fail_msg("\"%.*s\", wanted \"%s\"", (int)b.len, b.p ? (const char *)b.p : "", want);
+        fail_msg("\"%.*s\", wanted \"%s\"", (int)b.len, b.p ? (const char *)b.p : "",
+                 want != NULL ? want : "(none)");
 }
 
 static void a_whole_response(void **state)

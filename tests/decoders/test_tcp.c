@@ -33,7 +33,8 @@ static void test_service_port(void **state)
     rig_free(&r);
 }
 
-/* The same ports again: a new SYN with another number, or an hour of silence; a repeated SYN is none. */
+/* The same ports again: a new SYN with another number, or an hour of silence; a repeated SYN is
+ * none. */
 static void test_again(void **state)
 {
     (void)state;
@@ -80,7 +81,8 @@ static void test_close(void **state)
     assert_non_null(strstr(r.session, "reset alive decided final 0303"));
     unsigned told = r.n_sessions;
     /* Copies that come late change nothing, and are known for what they are. */
-    rig_packet(&r, CLIENT, F_ACK, 1001, r.seq[SERVER], f12.client_hello.b, f12.client_hello.n, f12.client_hello.n);
+    rig_packet(&r, CLIENT, F_ACK, 1001, r.seq[SERVER], f12.client_hello.b, f12.client_hello.n,
+               f12.client_hello.n);
     assert_int_equal(r.last_outcome, OUT_OK);
     assert_int_equal(r.last_proto, PROTO_TLS);
     assert_int_equal(r.n_client_hellos, 1);
@@ -119,6 +121,8 @@ static void test_origin_end(void **state)
     assert_int_equal(r.n_sessions, 0);
     rig_end(&r);
     assert_int_equal(r.n_sessions, 300);
+    for (int i = 0; i < 300; i++)
+        assert_int_equal(r.told_port[i], RIG_CLIENT_PORT + i * 7 % 300);
     rig_end(&r);
     assert_int_equal(r.n_sessions, 300);
     rig_free(&r);
@@ -180,8 +184,10 @@ static void test_table(void **state)
         rig_again(&r);
         rig_open(&r);
         flight(&r, CLIENT, &f12.client_hello);
-        if (i == 5)
+        if (i == 5 || i == 2)
             rig_close(&r);
+        if (i == 2) /* it was not the end */
+            flight(&r, CLIENT, &f12.client_hello);
     }
     rig_again(&r);
     rig_open(&r);
@@ -239,7 +245,10 @@ static void put_query(struct buf *b, uint16_t id)
 {
     size_t msg = put_begin(b, 2);
     put_int(b, id, 2);
-    put(b, "\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07" "example\x03org\x00\x00\x01\x00\x01", 10 + 17 + 4);
+    put(b,
+        "\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07"
+        "example\x03org\x00\x00\x01\x00\x01",
+        10 + 17 + 4);
     put_end(b, msg, 2);
 }
 
@@ -270,7 +279,8 @@ static void test_dns(void **state)
         assert_int_equal(r.last_service, 53);
         assert_string_equal(r.text, "dns 0001 tcp\ndns 0002 tcp\ndns 0003 tcp\n");
     }
-    /* A hole within the second; the third still stands. Then one that ends nowhere: found again at a segment. */
+    /* A hole within the second; the third still stands. Then one that ends nowhere: found again at
+     * a segment. */
     rig_again(&r);
     rig_open(&r);
     rig_send(&r, CLIENT, b.b, 40);
@@ -289,7 +299,8 @@ static void test_dns(void **state)
     rig_again(&r);
     rig_send(&r, CLIENT, b.b, b.n / 3);
     assert_string_equal(r.text, "dns 0001 tcp\n");
-    assert_int_equal(rig_packet(&r, CLIENT, F_ACK, r.seq[CLIENT], 0, b.b, 20, b.n / 3), OUT_TRUNCATED);
+    assert_int_equal(rig_packet(&r, CLIENT, F_ACK, r.seq[CLIENT], 0, b.b, 20, b.n / 3),
+                     OUT_TRUNCATED);
     rig_free(&r);
 }
 
@@ -298,12 +309,17 @@ static void test_dns(void **state)
 static void test_http(void **state)
 {
     (void)state;
-    static const char assign[] = "GET /server/assign?protocolVersion=3&mac=ACCA54007015 HTTP/1.1\r\nHost: api.telldus.com\r\n"
+    static const char assign[] = "GET /server/assign?protocolVersion=3&mac=ACCA54007015 "
+                                 "HTTP/1.1\r\nHost: api.telldus.com\r\n"
                                  "User-Agent: tellstick\r\n\r\n";
-    static const char versions[] = "GET /versions.xml?mac=ACCA54007016&hw=1&product=x HTTP/1.0\r\nHost: fw.telldus.com\r\n\r\n";
-    static const char other[] = "GET /index.html HTTP/1.1\r\nHost: news.example\r\nUser-Agent: browser\r\n\r\n";
-    static const char wanted[] = "GET / HTTP/1.1\r\nHost: Probe.Example:80\r\nUser-Agent: device/1\r\n\r\n";
-    static const char post[] = "POST /x HTTP/1.1\r\nHost: probe.example\r\nUser-Agent: device/2\r\nContent-Length: 5\r\n\r\n12345";
+    static const char versions[] = "GET /versions.xml?mac=ACCA54007016&hw=1&product=x "
+                                   "HTTP/1.0\r\nHost: fw.telldus.com\r\n\r\n";
+    static const char other[] =
+        "GET /index.html HTTP/1.1\r\nHost: news.example\r\nUser-Agent: browser\r\n\r\n";
+    static const char wanted[] =
+        "GET / HTTP/1.1\r\nHost: Probe.Example:80\r\nUser-Agent: device/1\r\n\r\n";
+    static const char post[] = "POST /x HTTP/1.1\r\nHost: probe.example\r\nUser-Agent: "
+                               "device/2\r\nContent-Length: 5\r\n\r\n12345";
     static const char *const hosts[] = {"probe.example", NULL};
     struct rig r;
     rig_new(&r, NULL, hosts);
@@ -373,8 +389,10 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_service_port), cmocka_unit_test(test_again), cmocka_unit_test(test_close), cmocka_unit_test(test_origin_end),
-        cmocka_unit_test(test_unseen),       cmocka_unit_test(test_table), cmocka_unit_test(test_alone), cmocka_unit_test(test_dns),
+        cmocka_unit_test(test_service_port), cmocka_unit_test(test_again),
+        cmocka_unit_test(test_close),        cmocka_unit_test(test_origin_end),
+        cmocka_unit_test(test_unseen),       cmocka_unit_test(test_table),
+        cmocka_unit_test(test_alone),        cmocka_unit_test(test_dns),
         cmocka_unit_test(test_http),
     };
     return cmocka_run_group_tests(tests, setup, NULL);

@@ -21,13 +21,29 @@ static void test_client(void **state)
         uint16_t max;
         const char *sni, *alpn;
     } rows[] = {
-        {"TLS 1.2", {.version = 0x0303, .sni = "a.example", .alpn = "h2"}, 0x0303, "a.example", "h2"},
-        {"TLS 1.3, GREASE first", {.version = 0x0303, .supported = {0x5a5a, 0x0304, 0x0303}}, 0x0304, "", ""},
+        {"TLS 1.2",
+         {.version = 0x0303, .sni = "a.example", .alpn = "h2"},
+         0x0303,
+         "a.example",
+         "h2"},
+        {"TLS 1.3, GREASE first",
+         {.version = 0x0303, .supported = {0x5a5a, 0x0304, 0x0303}},
+         0x0304,
+         "",
+         ""},
         {"a draft of 1.3", {.version = 0x0303, .supported = {0x7f1c, 0x0303}}, 0x7f1c, "", ""},
-        {"the list outranks the legacy version", {.version = 0x0303, .supported = {0x0302}}, 0x0302, "", ""},
+        {"the list outranks the legacy version",
+         {.version = 0x0303, .supported = {0x0302}},
+         0x0302,
+         "",
+         ""},
         {"only GREASE in the list", {.version = 0x0301, .supported = {0x2a2a}}, 0x0301, "", ""},
         {"SSLv3 without extensions", {.version = 0x0300, .no_extensions = true}, 0x0300, "", ""},
-        {"padded to 16 KiB", {.version = 0x0303, .sni = "b.example", .pad = 16000}, 0x0303, "b.example", ""},
+        {"padded to 16 KiB",
+         {.version = 0x0303, .sni = "b.example", .pad = 16000},
+         0x0303,
+         "b.example",
+         ""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         static struct tls_client_hello h;
@@ -53,11 +69,13 @@ static void test_client(void **state)
     }
 }
 
-/* What comes and goes from connection to connection does not change the identity; what is offered does. */
+/* What comes and goes from connection to connection does not change the identity; what is offered
+ * does. */
 static void test_identity(void **state)
 {
     (void)state;
-    static const uint16_t grease[] = {0x3a3a, 0x1301, 0xc02b, 0xc02f, 0x002f, 0}, other[] = {0x1301, 0xc02f, 0xc02b, 0x002f, 0};
+    static const uint16_t grease[] = {0x3a3a, 0x1301, 0xc02b, 0xc02f, 0x002f, 0},
+                          other[] = {0x1301, 0xc02f, 0xc02b, 0x002f, 0};
     const struct hello_spec base = {.version = 0x0303, .sni = "one.example", .alpn = "h2"};
     struct hello_spec specs[] = {base, base, base, base, base};
     specs[1].sni = "two.example", specs[1].session_id = 32;
@@ -90,7 +108,12 @@ static void test_server(void **state)
     bool usable;
     size_t n;
     b.n = 0;
-    put_server_hello(&b, &(struct hello_spec){.version = 0x0303, .ciphers = suite, .supported = {0x0304}, .group = 0x11ec, .psk = true, .session_id = 32});
+    put_server_hello(&b, &(struct hello_spec){.version = 0x0303,
+                                              .ciphers = suite,
+                                              .supported = {0x0304},
+                                              .group = 0x11ec,
+                                              .psk = true,
+                                              .session_id = 32});
     const uint8_t *p = body(&n);
     assert_int_equal(tls_server_hello_decode(cur_of(guard_copy(p, n), n, n), &h, &usable), OUT_OK);
     assert_int_equal(h.version, 0x0304);
@@ -99,15 +122,19 @@ static void test_server(void **state)
     assert_true(h.psk && !h.hello_retry);
     /* Early drafts of TLS 1.3 had no session id and no compression method. */
     static const uint8_t draft[] = {0x7f, 0x12, [2 ... 33] = 9, 0x13, 0x01, 0, 0};
-    assert_int_equal(tls_server_hello_decode(cur_of(draft, sizeof draft, sizeof draft), &h, &usable), OUT_OK);
+    assert_int_equal(
+        tls_server_hello_decode(cur_of(draft, sizeof draft, sizeof draft), &h, &usable), OUT_OK);
     assert_int_equal(h.version, 0x7f12);
     assert_int_equal(h.cipher, 0x1301);
     static const uint8_t wrong[] = {0x02, 0x00, [2 ... 40] = 9};
-    assert_int_equal(tls_server_hello_decode(cur_of(wrong, sizeof wrong, sizeof wrong), &h, &usable), OUT_MALFORMED);
+    assert_int_equal(
+        tls_server_hello_decode(cur_of(wrong, sizeof wrong, sizeof wrong), &h, &usable),
+        OUT_MALFORMED);
     assert_false(usable);
 }
 
-/* Every prefix: truncated where the capture cut it, malformed where the message ends there; never a read too far. */
+/* Every prefix: truncated where the capture cut it, malformed where the message ends there; never a
+ * read too far. */
 static void test_prefixes(void **state)
 {
     (void)state;
@@ -117,7 +144,9 @@ static void test_prefixes(void **state)
     bool usable;
     size_t n, lists = 2 + 32 + 1 + 2 + 8; /* all but compression and extensions */
     b.n = 0;
-    put_client_hello(&b, &(struct hello_spec){.version = 0x0303, .sni = "a.example", .alpn = "h2", .supported = {0x0304}});
+    put_client_hello(
+        &b, &(struct hello_spec){
+                .version = 0x0303, .sni = "a.example", .alpn = "h2", .supported = {0x0304}});
     const uint8_t *p = body(&n);
     put(&copy, p, n);
     for (size_t len = 0; len < n; len++) {
@@ -125,10 +154,12 @@ static void test_prefixes(void **state)
         assert_int_equal(tls_client_hello_decode(cur_of(cut, len, n), &h, &usable), OUT_TRUNCATED);
         assert_int_equal(usable, len >= lists);
         enum outcome o = tls_client_hello_decode(cur_of(cut, len, len), &h, &usable);
-        assert_int_equal(o, len == lists + 2 ? OUT_OK : OUT_MALFORMED); /* there it ends as SSLv3 did */
+        assert_int_equal(o, len == lists + 2 ? OUT_OK
+                                             : OUT_MALFORMED); /* there it ends as SSLv3 did */
     }
     b.n = copy.n = 0;
-    put_server_hello(&b, &(struct hello_spec){.version = 0x0303, .ciphers = (uint16_t[]){0xc02f}, .alpn = "h2"});
+    put_server_hello(
+        &b, &(struct hello_spec){.version = 0x0303, .ciphers = (uint16_t[]){0xc02f}, .alpn = "h2"});
     p = body(&n);
     put(&copy, p, n);
     for (size_t len = 0; len < n; len++) {
@@ -143,12 +174,16 @@ static void test_sslv2(void **state)
 {
     (void)state;
     static struct tls_client_hello h;
-    static const uint8_t good[] = {0x80, 0x2e, 1,    0,    2,    0,    0x15, 0, 0, 0,    0x10, 7, 0, 0xc0, 5, 0, 0x80, 3, 0, 0x80, 1,  0,  0x80, 6,
-                                   0,    0x40, 4,    0,    0x80, 2,    0,    0x80, [32 ... 47] = 0xcc};
+    static const uint8_t good[] = {
+        0x80, 0x2e, 1,    0,    2, 0,    0x15, 0, 0,    0,    0x10,
+        7,    0,    0xc0, 5,    0, 0x80, 3,    0, 0x80, 1,    0,
+        0x80, 6,    0,    0x40, 4, 0,    0x80, 2, 0,    0x80, [32 ... 47] = 0xcc};
     struct tls_server_hello sh;
     struct offer o;
     size_t len;
-    assert_int_equal(sslv2_client_hello_decode(cur_of(guard_copy(good, sizeof good), sizeof good, sizeof good), &h, &len), OUT_OK);
+    assert_int_equal(sslv2_client_hello_decode(
+                         cur_of(guard_copy(good, sizeof good), sizeof good, sizeof good), &h, &len),
+                     OUT_OK);
     assert_int_equal(len, sizeof good);
     assert_true(h.sslv2 && h.sslv2_format);
     assert_true(offer_read(h.blob, h.blob_len, &o));
@@ -157,25 +192,32 @@ static void test_sslv2(void **state)
     assert_int_equal(o.flags, OFFER_SSLV2_FORMAT);
     for (size_t n = 0; n < sizeof good; n++) {
         const uint8_t *p = guard_copy(good, n);
-        assert_int_equal(sslv2_client_hello_decode(cur_of(p, n, sizeof good), &h, &len), OUT_TRUNCATED);
+        assert_int_equal(sslv2_client_hello_decode(cur_of(p, n, sizeof good), &h, &len),
+                         OUT_TRUNCATED);
         assert_int_equal(sslv2_client_hello_decode(cur_of(p, n, n), &h, &len), OUT_NOT_MINE);
     }
     for (size_t i = 0; i < 11; i++) { /* each byte of the head matters */
         uint8_t bad[sizeof good];
         memcpy(bad, good, sizeof good);
         bad[i] ^= 0x44;
-        assert_int_equal(sslv2_client_hello_decode(cur_of(bad, sizeof bad, sizeof bad), &h, &len), OUT_NOT_MINE);
+        assert_int_equal(sslv2_client_hello_decode(cur_of(bad, sizeof bad, sizeof bad), &h, &len),
+                         OUT_NOT_MINE);
     }
-    static const uint8_t answer[] = {0x80, 0x10, 4, 0, 1, 0, 2, 0, 2, 0, 3, 0, 0, 0x30, 0x30, 1, 0, 0x80};
-    assert_int_equal(sslv2_server_hello_decode(cur_of(answer, sizeof answer, sizeof answer), &sh, &len), OUT_OK);
+    static const uint8_t answer[] = {0x80, 0x10, 4, 0, 1,    0,    2, 0, 2,
+                                     0,    3,    0, 0, 0x30, 0x30, 1, 0, 0x80};
+    assert_int_equal(
+        sslv2_server_hello_decode(cur_of(answer, sizeof answer, sizeof answer), &sh, &len), OUT_OK);
     assert_true(sh.sslv2);
     for (size_t n = 0; n < 13; n++)
-        assert_int_equal(sslv2_server_hello_decode(cur_of(guard_copy(answer, n), n, sizeof answer), &sh, &len), OUT_TRUNCATED);
+        assert_int_equal(
+            sslv2_server_hello_decode(cur_of(guard_copy(answer, n), n, sizeof answer), &sh, &len),
+            OUT_TRUNCATED);
     for (size_t i = 0; i < 13; i++) {
         uint8_t bad[sizeof answer];
         memcpy(bad, answer, sizeof answer);
         bad[i] ^= 0x44;
-        assert_int_equal(sslv2_server_hello_decode(cur_of(bad, sizeof bad, sizeof bad), &sh, &len), OUT_NOT_MINE);
+        assert_int_equal(sslv2_server_hello_decode(cur_of(bad, sizeof bad, sizeof bad), &sh, &len),
+                         OUT_NOT_MINE);
     }
 }
 
@@ -220,7 +262,8 @@ static void test_offer(void **state)
     offer_add_alpn(&o, (const uint8_t *)"\x1a\x1a", 2);
     offer_add_alpn(&o, (const uint8_t *)"h2", 2);
     n = offer_write(&o, blob);
-    static const uint8_t want[] = {0, 0, 0, 0, 0, 0, 0, 2, 0, 10, 0, 43, 0, 0, 0, 0, 0, 0, 0, 3, 2, 'h', '2', 0, 0};
+    static const uint8_t want[] = {0, 0, 0, 0, 0, 0, 0, 2, 0,   10,  0, 43, 0,
+                                   0, 0, 0, 0, 0, 0, 3, 2, 'h', '2', 0, 0};
     assert_int_equal(n, sizeof want);
     assert_memory_equal(blob, want, n);
     for (size_t len = 0; len < n; len++)
@@ -268,7 +311,8 @@ static void test_probe(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const uint8_t *p = (const uint8_t *)rows[i].bytes;
-        enum tls_probe hello = tls_record_probe(p, rows[i].n, TLS_WANT_HELLO, false), any = tls_record_probe(p, rows[i].n, TLS_WANT_ANY, false);
+        enum tls_probe hello = tls_record_probe(p, rows[i].n, TLS_WANT_HELLO, false),
+                       any = tls_record_probe(p, rows[i].n, TLS_WANT_ANY, false);
         if (hello != rows[i].hello || any != rows[i].any)
             print_message("%s: %d %d\n", rows[i].name, hello, any);
         assert_int_equal(hello, rows[i].hello);
@@ -283,8 +327,10 @@ static void test_probe(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_client), cmocka_unit_test(test_identity), cmocka_unit_test(test_server), cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_sslv2),  cmocka_unit_test(test_offer),    cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_client), cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_server), cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_sslv2),  cmocka_unit_test(test_offer),
+        cmocka_unit_test(test_probe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

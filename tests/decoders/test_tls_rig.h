@@ -1,4 +1,5 @@
-/* A rig for stream tests: builds TLS messages and TCP packets, drives decode_burst, and writes what is stated as lines of text. */
+/* A rig for stream tests: builds TLS messages and TCP packets, drives decode_burst, and writes what
+ * is stated as lines of text. */
 #pragma once
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,7 +56,8 @@ static inline void put_fill(struct buf *b, uint8_t v, size_t n)
 }
 
 /* Wraps `body` into records of at most `most` bytes. */
-static inline void put_records(struct buf *b, uint8_t type, uint16_t version, const struct buf *body, size_t most)
+static inline void put_records(struct buf *b, uint8_t type, uint16_t version,
+                               const struct buf *body, size_t most)
 {
     for (size_t at = 0; at < body->n; at += most) {
         size_t n = body->n - at < most ? body->n - at : most;
@@ -66,7 +68,8 @@ static inline void put_records(struct buf *b, uint8_t type, uint16_t version, co
     }
 }
 
-static inline void put_record(struct buf *b, uint8_t type, uint16_t version, const void *p, size_t n)
+static inline void put_record(struct buf *b, uint8_t type, uint16_t version, const void *p,
+                              size_t n)
 {
     put_int(b, type, 1);
     put_int(b, version, 2);
@@ -80,10 +83,10 @@ struct hello_spec {
     uint16_t version;
     const uint16_t *ciphers; /* 0-terminated */
     const char *sni, *alpn;
-    uint16_t supported[4];   /* client: list, 0-terminated; server: the first */
-    size_t pad;              /* bytes of a padding extension */
+    uint16_t supported[4]; /* client: list, 0-terminated; server: the first */
+    size_t pad;            /* bytes of a padding extension */
     bool no_extensions, retry, psk;
-    uint8_t session_id;      /* length */
+    uint8_t session_id; /* length */
     uint16_t group;
 };
 
@@ -152,8 +155,10 @@ static inline void put_client_hello(struct buf *b, const struct hello_spec *s)
 
 static inline void put_server_hello(struct buf *b, const struct hello_spec *s)
 {
-    static const uint8_t retry[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
-                                      0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
+    static const uint8_t retry[32] = {0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11,
+                                      0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+                                      0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e,
+                                      0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c};
     put_int(b, 2, 1);
     size_t msg = put_begin(b, 3);
     put_int(b, s->version, 2);
@@ -168,9 +173,11 @@ static inline void put_server_hello(struct buf *b, const struct hello_spec *s)
     if (!s->no_extensions) {
         size_t all = put_begin(b, 2);
         if (s->supported[0] != 0)
-            put_extension(b, 43, &(uint8_t[2]){(uint8_t)(s->supported[0] >> 8), (uint8_t)s->supported[0]}, 2);
+            put_extension(
+                b, 43, &(uint8_t[2]){(uint8_t)(s->supported[0] >> 8), (uint8_t)s->supported[0]}, 2);
         if (s->group != 0)
-            put_extension(b, 51, &(uint8_t[4]){(uint8_t)(s->group >> 8), (uint8_t)s->group, 0, 0}, 4);
+            put_extension(b, 51, &(uint8_t[4]){(uint8_t)(s->group >> 8), (uint8_t)s->group, 0, 0},
+                          4);
         if (s->psk)
             put_extension(b, 41, "\x00\x00", 2);
         if (s->alpn != NULL) {
@@ -208,16 +215,17 @@ enum { RIG_CLIENT_PORT = 40000, RIG_SERVER_PORT = 4433, RIG_HEAD = 54 };
 struct rig {
     struct decode *d;
     struct msgs *out;
-    char text[65536];   /* what was stated: hellos, certificates, alerts, DNS, HTTP, unseen bytes */
+    char text[65536]; /* what was stated: hellos, certificates, alerts, DNS, HTTP, unseen bytes */
     char session[65536]; /* the session reports */
     uint64_t ts_ns, ord;
-    uint32_t seq[2];    /* next, of client and server */
+    uint32_t seq[2]; /* next, of client and server */
     uint16_t client_port, server_port, origin;
     uint8_t last_outcome, last_proto;
     uint16_t last_service, last_flags;
     uint64_t unseen[2]; /* by side */
     unsigned n_client_hellos, n_sessions, n_alive, n_decided, n_offers;
     uint64_t bytes[2];
+    uint16_t told_port[512]; /* the client's, of the sessions told of last */
 };
 
 static inline void rig_line(char *text, size_t size, const char *fmt, ...)
@@ -236,28 +244,34 @@ static inline void rig_hello(struct rig *r, const struct msg *m)
     const struct tls_hello_msg *h = &m->hello;
     if (m->kind == MSG_TLS_CLIENT_HELLO) {
         r->n_client_hellos++;
-        RIG_SAY(r, "client %04x max %04x sni %.*s alpn %.*s id %016llx%s%s%s\n", h->legacy_version, h->max_version, (int)h->sni.len,
-                (const char *)h->sni.p, (int)h->alpn.len, (const char *)h->alpn.p, (unsigned long long)h->id,
-                h->sslv2_format ? " v2format" : "", h->sslv2 ? " sslv2" : "", h->resumption_offered ? " resumes" : "");
+        RIG_SAY(r, "client %04x max %04x sni %.*s alpn %.*s id %016llx%s%s%s\n", h->legacy_version,
+                h->max_version, (int)h->sni.len, (const char *)h->sni.p, (int)h->alpn.len,
+                (const char *)h->alpn.p, (unsigned long long)h->id,
+                h->sslv2_format ? " v2format" : "", h->sslv2 ? " sslv2" : "",
+                h->resumption_offered ? " resumes" : "");
     } else {
-        RIG_SAY(r, "server %04x cipher %04x group %04x alpn %.*s%s%s\n", h->max_version, h->cipher, h->group, (int)h->alpn.len,
-                (const char *)h->alpn.p, h->hello_retry ? " retry" : "", h->sslv2 ? " sslv2" : "");
+        RIG_SAY(r, "server %04x cipher %04x group %04x alpn %.*s%s%s\n", h->max_version, h->cipher,
+                h->group, (int)h->alpn.len, (const char *)h->alpn.p, h->hello_retry ? " retry" : "",
+                h->sslv2 ? " sslv2" : "");
     }
 }
 
 static inline void rig_session(struct rig *r, const struct tls_session_msg *s)
 {
-    static const char *const outcomes[] = {"undecided", "established", "refused", "reset", "partial"};
-    r->n_sessions++;
+    static const char *const outcomes[] = {"undecided", "established", "refused", "reset",
+                                           "partial"};
+    r->told_port[r->n_sessions++ % 512] = s->client_port;
     r->n_alive += s->alive;
     r->n_decided += s->decided;
     r->n_offers += s->offer.len > 0;
     r->bytes[0] += s->bytes[0];
     r->bytes[1] += s->bytes[1];
-    rig_line(r->session, sizeof r->session, "%s%s%s%s %04x %04x %llu/%llu at %llu sni %.*s%s\n", outcomes[s->outcome],
-             s->alive ? " alive" : "", s->decided ? " decided" : "", s->final ? " final" : "", s->version,
-             s->handshake_seen ? s->cipher : s->record_version, (unsigned long long)s->bytes[0], (unsigned long long)s->bytes[1],
-             (unsigned long long)(s->window_ts_ns / 1000000000), (int)s->sni.len, (const char *)s->sni.p, s->resumed ? " resumed" : "");
+    rig_line(r->session, sizeof r->session, "%s%s%s%s %04x %04x %llu/%llu at %llu sni %.*s%s\n",
+             outcomes[s->outcome], s->alive ? " alive" : "", s->decided ? " decided" : "",
+             s->final ? " final" : "", s->version,
+             s->handshake_seen ? s->cipher : s->record_version, (unsigned long long)s->bytes[0],
+             (unsigned long long)s->bytes[1], (unsigned long long)(s->window_ts_ns / 1000000000),
+             (int)s->sni.len, (const char *)s->sni.p, s->resumed ? " resumed" : "");
     assert_int_equal(s->server_port, r->server_port);
     assert_true(s->client_port >= RIG_CLIENT_PORT && s->client_port <= r->client_port);
 }
@@ -282,11 +296,13 @@ static inline void rig_fold(void *ctx, struct msgs *batch)
             rig_session(r, &m->session);
             break;
         case MSG_DNS:
-            RIG_SAY(r, "dns %04x%s%s\n", m->dns.id, m->dns.response ? " response" : "", m->dns.tcp ? " tcp" : "");
+            RIG_SAY(r, "dns %04x%s%s\n", m->dns.id, m->dns.response ? " response" : "",
+                    m->dns.tcp ? " tcp" : "");
             break;
         case MSG_HTTP:
-            RIG_SAY(r, "http %u%s mac %02x agent %.*s\n", m->http.call, m->http.answered ? " answered" : "",
-                    m->http.has_mac ? m->http.mac[5] : 0, (int)m->http.user_agent.len, (const char *)m->http.user_agent.p);
+            RIG_SAY(r, "http %u%s mac %02x agent %.*s\n", m->http.call,
+                    m->http.answered ? " answered" : "", m->http.has_mac ? m->http.mac[5] : 0,
+                    (int)m->http.user_agent.len, (const char *)m->http.user_agent.p);
             break;
         case MSG_NTP:
             RIG_SAY(r, "ntp %u\n", m->ntp.mode);
@@ -311,7 +327,8 @@ static inline struct decode_limits rig_limits(void)
                                   .seed = 7};
 }
 
-static inline void rig_new(struct rig *r, const struct decode_limits *limits, const char *const hosts[])
+static inline void rig_new(struct rig *r, const struct decode_limits *limits,
+                           const char *const hosts[])
 {
     struct err e;
     struct decode_limits usual = rig_limits();
@@ -370,9 +387,10 @@ static inline struct rec rig_rec(struct rig *r, int from, uint8_t flags, uint32_
     return rec;
 }
 
-/* One packet, whose payload ends at an unmapped page. `wire_len` - `len` bytes of it were not captured. */
-static inline enum outcome rig_packet(struct rig *r, int from, uint8_t flags, uint32_t seq, uint32_t ack, const void *p, size_t len,
-                                      size_t wire_len)
+/* One packet, whose payload ends at an unmapped page. `wire_len` - `len` bytes of it were not
+ * captured. */
+static inline enum outcome rig_packet(struct rig *r, int from, uint8_t flags, uint32_t seq,
+                                      uint32_t ack, const void *p, size_t len, size_t wire_len)
 {
     struct rec rec = rig_rec(r, from, flags, seq, ack);
     rec.payload = cur_of(guard_copy(p, len), len, wire_len);
@@ -439,10 +457,12 @@ static inline void flights_12(struct flights *f, size_t pad)
     static const uint8_t finished[40] = {0x00, 0x9a, 0x13};
     memset(f, 0, sizeof *f);
     body.n = 0;
-    put_client_hello(&body, &(struct hello_spec){.version = 0x0303, .sni = "example.org", .alpn = "h2", .pad = pad});
+    put_client_hello(&body, &(struct hello_spec){
+                                .version = 0x0303, .sni = "example.org", .alpn = "h2", .pad = pad});
     put_records(&f->client_hello, 22, 0x0301, &body, 16384);
     body.n = 0;
-    put_server_hello(&body, &(struct hello_spec){.version = 0x0303, .ciphers = (uint16_t[]){0xc02f}, .alpn = "h2"});
+    put_server_hello(&body, &(struct hello_spec){
+                                .version = 0x0303, .ciphers = (uint16_t[]){0xc02f}, .alpn = "h2"});
     put_certificates(&body, 2, 700);
     put(&body, "\x0e\x00\x00\x00", 4);
     put_records(&f->server, 22, 0x0303, &body, 16384);

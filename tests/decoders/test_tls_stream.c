@@ -47,7 +47,8 @@ static void test_whole(void **state)
     assert_non_null(strstr(r.session, "established final 0303 c02f "));
     assert_int_equal(r.n_alive, 1);
     /* Every packet from the hello on counts with its wire bytes. */
-    uint64_t client = f12.client_hello.n + f12.client_finish.n + 4 * RIG_HEAD, server = f12.server.n + f12.server_finish.n + 3 * RIG_HEAD;
+    uint64_t client = f12.client_hello.n + f12.client_finish.n + 4 * RIG_HEAD,
+             server = f12.server.n + f12.server_finish.n + 3 * RIG_HEAD;
     assert_int_equal(r.bytes[0], client);
     assert_int_equal(r.bytes[1], server);
     rig_free(&r);
@@ -56,7 +57,8 @@ static void test_whole(void **state)
 /* How the pieces of a flight arrive. */
 enum way { IN_ORDER, BACKWARDS, TWICE, LATE_COPY, WAY_N };
 
-static void send_pieces(struct rig *r, int from, const struct buf *b, size_t cut1, size_t cut2, enum way way)
+static void send_pieces(struct rig *r, int from, const struct buf *b, size_t cut1, size_t cut2,
+                        enum way way)
 {
     struct {
         size_t at, len;
@@ -68,8 +70,8 @@ static void send_pieces(struct rig *r, int from, const struct buf *b, size_t cut
         if (piece[k].len == 0)
             continue;
         for (int copy = 0; copy <= (way == TWICE); copy++) {
-            enum outcome o = rig_packet(r, from, F_ACK, seq + (uint32_t)piece[k].at, r->seq[!from], b->b + piece[k].at, piece[k].len,
-                                        piece[k].len);
+            enum outcome o = rig_packet(r, from, F_ACK, seq + (uint32_t)piece[k].at, r->seq[!from],
+                                        b->b + piece[k].at, piece[k].len, piece[k].len);
             /* A copy of bytes that do not yet tell what they are is nobody's. */
             assert_true(o == OUT_OK || (copy == 1 && o == OUT_NOT_MINE));
         }
@@ -78,7 +80,8 @@ static void send_pieces(struct rig *r, int from, const struct buf *b, size_t cut
         assert_int_equal(rig_packet(r, from, F_ACK, seq, r->seq[!from], b->b, b->n, b->n), OUT_OK);
 }
 
-static void handshake_pieces(struct rig *r, size_t client1, size_t client2, size_t server1, size_t server2, enum way way)
+static void handshake_pieces(struct rig *r, size_t client1, size_t client2, size_t server1,
+                             size_t server2, enum way way)
 {
     rig_again(r);
     rig_open(r);
@@ -140,7 +143,9 @@ static void test_crumbs(void **state)
         records.n = 0;
         put_records(&records, 22, 0x0303, b, most);
         for (size_t at = 0; at < records.n; at += 1000)
-            assert_int_equal(rig_send(&r, SERVER, records.b + at, records.n - at < 1000 ? records.n - at : 1000), OUT_OK);
+            assert_int_equal(
+                rig_send(&r, SERVER, records.b + at, records.n - at < 1000 ? records.n - at : 1000),
+                OUT_OK);
         assert_string_equal(r.text, want);
     }
     rig_free(&r);
@@ -174,7 +179,8 @@ static void test_holes(void **state)
     (void)state;
     struct rig r;
     rig_new(&r, NULL, NULL);
-    /* Within the second certificate: the ServerHello stands, the certificates do not count, the rest goes on. */
+    /* Within the second certificate: the ServerHello stands, the certificates do not count, the
+     * rest goes on. */
     rig_open(&r);
     flight(&r, CLIENT, &f12.client_hello);
     rig_send(&r, SERVER, f12.server.b, 1000);
@@ -224,14 +230,17 @@ static void test_snapped(void **state)
     size_t n = f12.client_hello.n;
     uint32_t seq = r.seq[CLIENT];
     r.seq[CLIENT] += (uint32_t)n;
-    assert_int_equal(rig_packet(&r, CLIENT, F_ACK, seq, r.seq[SERVER], f12.client_hello.b, n - 1, n), OUT_TRUNCATED);
+    assert_int_equal(
+        rig_packet(&r, CLIENT, F_ACK, seq, r.seq[SERVER], f12.client_hello.b, n - 1, n),
+        OUT_TRUNCATED);
     assert_int_equal(r.n_client_hellos, 0);
     assert_int_equal(r.last_proto, PROTO_TLS);
     /* In the certificates, which are passed over: needed all the same, as they are counted. */
     n = f12.server.n;
     seq = r.seq[SERVER];
     r.seq[SERVER] += (uint32_t)n;
-    assert_int_equal(rig_packet(&r, SERVER, F_ACK, seq, r.seq[CLIENT], f12.server.b, 500, n), OUT_TRUNCATED);
+    assert_int_equal(rig_packet(&r, SERVER, F_ACK, seq, r.seq[CLIENT], f12.server.b, 500, n),
+                     OUT_TRUNCATED);
     assert_non_null(strstr(r.text, "server 0303"));
     flight(&r, CLIENT, &f12.client_finish);
     flight(&r, SERVER, &f12.server_finish);
@@ -243,6 +252,8 @@ static void test_snapped(void **state)
     assert_int_equal(rig_packet(&r, SERVER, F_ACK, seq, r.seq[CLIENT], data, 5, 1000), OUT_OK);
     rig_send(&r, SERVER, data, 1000);
     assert_int_equal(r.last_outcome, OUT_OK);
+    rig_end(&r); /* bytes count as they were on the wire */
+    assert_int_equal(r.bytes[1], f12.server.n + f12.server_finish.n + 2000 + 4 * RIG_HEAD);
     rig_free(&r);
 }
 
@@ -251,8 +262,15 @@ static void test_hello_retry(void **state)
     (void)state;
     static struct buf body, client, server;
     const uint16_t suite[] = {0x1301, 0};
-    struct hello_spec ch = {.version = 0x0303, .sni = "retry.example", .supported = {0x7a7a, 0x0304, 0x0303}, .session_id = 32};
-    struct hello_spec sh = {.version = 0x0303, .ciphers = suite, .supported = {0x0304}, .group = 0x001d, .session_id = 32};
+    struct hello_spec ch = {.version = 0x0303,
+                            .sni = "retry.example",
+                            .supported = {0x7a7a, 0x0304, 0x0303},
+                            .session_id = 32};
+    struct hello_spec sh = {.version = 0x0303,
+                            .ciphers = suite,
+                            .supported = {0x0304},
+                            .group = 0x001d,
+                            .session_id = 32};
     struct hello_spec hrr = sh;
     hrr.retry = true;
     hrr.group = 0x0017;
@@ -310,7 +328,9 @@ static void test_refused_13(void **state)
     rig_new(&r, NULL, NULL);
     rig_open(&r);
     flight(&r, CLIENT, &f12.client_hello);
-    put_server_hello(&body, &(struct hello_spec){.version = 0x0303, .ciphers = (uint16_t[]){0x1301, 0}, .supported = {0x0304}});
+    put_server_hello(&body, &(struct hello_spec){.version = 0x0303,
+                                                 .ciphers = (uint16_t[]){0x1301, 0},
+                                                 .supported = {0x0304}});
     put_records(&server, 22, 0x0303, &body, 16384);
     put_record(&server, 23, 0x0303, body.b, 60);
     flight(&r, SERVER, &server);
@@ -382,7 +402,8 @@ static void test_starttls(void **state)
     rig_free(&r);
 }
 
-/* Sessions that began before the capture: partial, with the version of their records; a hello elsewhere is not made up. */
+/* Sessions that began before the capture: partial, with the version of their records; a hello
+ * elsewhere is not made up. */
 static void test_middle(void **state)
 {
     (void)state;
@@ -395,8 +416,8 @@ static void test_middle(void **state)
     rig_end(&r);
     assert_string_equal(r.text, "");
     char line[128];
-    snprintf(line, sizeof line, "partial alive final 0000 0303 %zu/%zu at 1500000000 sni \n", sizeof data + RIG_HEAD,
-             2 * (sizeof data + RIG_HEAD));
+    snprintf(line, sizeof line, "partial alive final 0000 0303 %zu/%zu at 1500000000 sni \n",
+             sizeof data + RIG_HEAD, 2 * (sizeof data + RIG_HEAD));
     assert_string_equal(r.session, line);
     /* One record that nothing follows is no proof. */
     rig_again(&r);
@@ -419,7 +440,9 @@ static void test_resumed(void **state)
     rig_new(&r, NULL, NULL);
     rig_open(&r);
     flight(&r, CLIENT, &f12.client_hello);
-    put_server_hello(&body, &(struct hello_spec){.version = 0x0301, .ciphers = (uint16_t[]){0x0005}, .no_extensions = true});
+    put_server_hello(&body, &(struct hello_spec){.version = 0x0301,
+                                                 .ciphers = (uint16_t[]){0x0005},
+                                                 .no_extensions = true});
     put_records(&server, 22, 0x0301, &body, 16384);
     put(&server, f12.server_finish.b, f12.server_finish.n);
     flight(&r, SERVER, &server);
@@ -498,7 +521,8 @@ static void test_windows(void **state)
     rig_send(&r, CLIENT, data, sizeof data);
     r.ts_ns += hour * 3 / 4;
     rig_send(&r, SERVER, data, sizeof data);
-    assert_int_equal(r.n_alive, 2 + 0); /* the window of the handshake, and the one left by the last packet */
+    assert_int_equal(r.n_alive,
+                     2 + 0); /* the window of the handshake, and the one left by the last packet */
     rig_send(&r, SERVER, data, sizeof data);
     decode_sweep(r.d, r.ts_ns, r.out); /* the window is not over */
     unsigned told = r.n_sessions;
@@ -512,7 +536,8 @@ static void test_windows(void **state)
     assert_int_equal(r.n_alive, 3);
     assert_int_equal(r.n_decided, 1);
     assert_int_equal(r.bytes[0], before + 2 * (sizeof data + RIG_HEAD));
-    assert_int_equal(r.bytes[1], f12.server.n + f12.server_finish.n + 2 * RIG_HEAD + 3 * (sizeof data + RIG_HEAD));
+    assert_int_equal(r.bytes[1], f12.server.n + f12.server_finish.n + 2 * RIG_HEAD
+                                     + 3 * (sizeof data + RIG_HEAD));
     assert_int_equal(r.n_offers, 1);
     rig_free(&r);
 }
@@ -557,7 +582,8 @@ static void test_limits(void **state)
     static const size_t pads[] = {2800, 6000};
     for (int i = 0; i < 2; i++) {
         body.n = hello.n = 0;
-        put_client_hello(&body, &(struct hello_spec){.version = 0x0303, .sni = "big.example", .pad = pads[i]});
+        put_client_hello(
+            &body, &(struct hello_spec){.version = 0x0303, .sni = "big.example", .pad = pads[i]});
         put_records(&hello, 22, 0x0301, &body, 16384);
         rig_again(&r);
         rig_open(&r);
@@ -603,7 +629,9 @@ static void test_hostile(void **state)
     rig_new(&r, NULL, NULL);
     rig_open(&r);
     flight(&r, CLIENT, &f12.client_hello);
-    assert_int_equal(rig_send(&r, SERVER, "\x16\x03\x03\x00\x10\x02\xff\xff\xff\x03\x03zzzzzzzzzz", 21), OUT_MALFORMED);
+    assert_int_equal(
+        rig_send(&r, SERVER, "\x16\x03\x03\x00\x10\x02\xff\xff\xff\x03\x03zzzzzzzzzz", 21),
+        OUT_MALFORMED);
     rig_again(&r);
     rig_open(&r);
     flight(&r, CLIENT, &f12.client_hello);
@@ -623,11 +651,15 @@ static void test_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),    cmocka_unit_test(test_splits),     cmocka_unit_test(test_crumbs),  cmocka_unit_test(test_conflicts),
-        cmocka_unit_test(test_holes),    cmocka_unit_test(test_snapped),    cmocka_unit_test(test_hello_retry),
-        cmocka_unit_test(test_refused_13), cmocka_unit_test(test_alerts),   cmocka_unit_test(test_starttls), cmocka_unit_test(test_middle),
-        cmocka_unit_test(test_resumed),  cmocka_unit_test(test_sslv2),      cmocka_unit_test(test_windows), cmocka_unit_test(test_slow),
-        cmocka_unit_test(test_limits),   cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_whole),       cmocka_unit_test(test_splits),
+        cmocka_unit_test(test_crumbs),      cmocka_unit_test(test_conflicts),
+        cmocka_unit_test(test_holes),       cmocka_unit_test(test_snapped),
+        cmocka_unit_test(test_hello_retry), cmocka_unit_test(test_refused_13),
+        cmocka_unit_test(test_alerts),      cmocka_unit_test(test_starttls),
+        cmocka_unit_test(test_middle),      cmocka_unit_test(test_resumed),
+        cmocka_unit_test(test_sslv2),       cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_slow),        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

@@ -1,6 +1,8 @@
-/* Any sequence of TCP packets, with tiny limits: one outcome each, sums that balance, nothing held at the end.
+/* Any sequence of TCP packets, with tiny limits: one outcome each, sums that balance, nothing held
+ * at the end.
  *
- * Input: packets of u8 flags, u8 ports and direction, u16 seq, u16 ack, u8 time step, u8 payload length, payload. */
+ * Input: packets of u8 flags, u8 ports and direction, u16 seq, u16 ack, u8 time step, u8 payload
+ * length, payload. */
 #include "decoders/decode_state.h"
 
 #include <stdlib.h>
@@ -22,7 +24,8 @@ static void fold(void *ctx, struct msgs *batch)
             if (m->session.outcome >= TLS_OUTCOME_N || m->session.client_side > 1)
                 abort();
         }
-        if (m->kind == MSG_TCP_UNSEEN && (m->unseen.bytes == 0 || m->unseen.bytes > UINT64_C(1) << 33))
+        if (m->kind == MSG_TCP_UNSEEN
+            && (m->unseen.bytes == 0 || m->unseen.bytes > UINT64_C(1) << 33))
             abort();
     }
 }
@@ -34,8 +37,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct msgs out;
     static const uint16_t ports[] = {443, 53, 80, 40000};
     static const char *const hosts[] = {"h", NULL};
-    const struct decode_limits limits = {
-        .tcp_flows = 3, .tcp_buffers = 2, .tcp_buffer_bytes = 1024, .dns_pending = 4, .ntp_pending = 4, .window_ns = 4000000000};
+    const struct decode_limits limits = {.tcp_flows = 3,
+                                         .tcp_buffers = 2,
+                                         .tcp_buffer_bytes = 1024,
+                                         .dns_pending = 4,
+                                         .ntp_pending = 4,
+                                         .window_ns = 4000000000};
     static struct decode *d; /* one for all inputs: the end of a context leaves nothing behind */
     struct err e;
     out.fold = fold;
@@ -52,7 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(exact, data + HEAD, len);
         int dir = who & 1;
         uint16_t server = ports[who >> 1 & 3], client = (uint16_t)(50000 + (who >> 3 & 3));
-        ts_ns += step & 0x80 ? UINT64_C(3601) * 1000000000 * (step & 1) : (uint64_t)step * 50000000 - 100000000 * (step % 7 == 0);
+        ts_ns += step & 0x80 ? UINT64_C(3601) * 1000000000 * (step & 1)
+                             : (uint64_t)step * 50000000 - 100000000 * (step % 7 == 0);
         if (flags & 0x40)
             seq = seq << 16 | seq;
         struct rec rec = {
@@ -99,7 +107,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (((struct stream *)stream_pool_at(&d->streams, i))->flow != 0)
             abort();
     uint32_t free_nodes = 0; /* every node came back */
-    for (uint32_t i = d->nodes.free_head; i != 0; memcpy(&i, stream_pool_at(&d->nodes, i), sizeof i))
+    for (uint32_t i = d->nodes.free_head; i != 0;
+         memcpy(&i, stream_pool_at(&d->nodes, i), sizeof i))
         free_nodes++;
     if (free_nodes != d->nodes.top)
         abort();

@@ -1,4 +1,5 @@
-/* A TLS connection, in one piece and in pieces: cut, repeated and reordered as the input says, it must state the same hellos, certificates and alerts.
+/* A TLS connection, in one piece and in pieces: cut, repeated and reordered as the input says, it
+ * must state the same hellos, certificates and alerts.
  *
  * Input: u8 pieces' seed, u16 length of the client's stream, then both streams. */
 #include "decoders/decode_state.h"
@@ -41,12 +42,15 @@ static void fold(void *ctx, struct msgs *batch)
             say(r, &m->alert, sizeof m->alert);
         } else {
             const struct tls_hello_msg *h = &m->hello;
-            const uint16_t numbers[] = {h->legacy_version, h->max_version, h->cipher, h->group, h->hello_retry, h->sslv2};
+            const uint16_t numbers[] = {h->legacy_version, h->max_version, h->cipher,
+                                        h->group,          h->hello_retry, h->sslv2};
             say(r, numbers, sizeof numbers);
             say(r, h->sni.p, h->sni.len);
             say(r, h->alpn.p, h->alpn.len);
             say(r, h->offer.p, h->offer.len);
-            if (h->offer.len > 0 && (!tls_offer_check(h->offer.p, h->offer.len) || h->id != offer_id(h->offer.p, h->offer.len)))
+            if (h->offer.len > 0
+                && (!tls_offer_check(h->offer.p, h->offer.len)
+                    || h->id != offer_id(h->offer.p, h->offer.len)))
                 abort();
         }
     }
@@ -83,8 +87,12 @@ static void packet(struct run *r, int dir, uint8_t flags, uint32_t seq, const ui
 
 static void run_new(struct run *r)
 {
-    const struct decode_limits limits = {
-        .tcp_flows = 4, .tcp_buffers = 4, .tcp_buffer_bytes = 65536, .dns_pending = 4, .ntp_pending = 4, .window_ns = 1000000000};
+    const struct decode_limits limits = {.tcp_flows = 4,
+                                         .tcp_buffers = 4,
+                                         .tcp_buffer_bytes = 65536,
+                                         .dns_pending = 4,
+                                         .ntp_pending = 4,
+                                         .window_ns = 1000000000};
     struct err e;
     r->out->fold = fold;
     r->out->ctx = r;
@@ -115,7 +123,9 @@ static void pieces(struct run *r, int dir, const uint8_t *p, size_t n, uint32_t 
     } piece[PIECES_MAX], swap;
     unsigned count = 0;
     for (size_t at = 0; at < n; count++) {
-        size_t len = count == PIECES_MAX - 1 ? n - at : 1 + next(seed) % (next(seed) % 4 == 0 ? 8 : n / 3 + 1);
+        size_t len = count == PIECES_MAX - 1
+                         ? n - at
+                         : 1 + next(seed) % (next(seed) % 4 == 0 ? 8 : n / 3 + 1);
         len = len < n - at ? len : n - at;
         piece[count].at = at;
         piece[count].len = len;
@@ -162,7 +172,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         packet(&whole, dir, 16, 1, stream[dir], len[dir]);
         pieces(&parts, dir, stream[dir], len[dir], &seed);
     }
-    if (told && !whole.bad && !parts.bad && (whole.len != parts.len || memcmp(whole.text, parts.text, whole.len) != 0))
+    if (told && !whole.bad && !parts.bad
+        && (whole.len != parts.len || memcmp(whole.text, parts.text, whole.len) != 0))
         abort();
     if (told && !whole.bad && parts.bad)
         abort();
