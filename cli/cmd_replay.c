@@ -5,6 +5,7 @@
 #include "cli/run.h"
 #include "cli/stop.h"
 #include "core/config_value.h"
+#include "ingest/filter.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -179,7 +180,11 @@ static int check_usage(const struct replay *r, const struct options *o)
         return options_fail(o, "--resume needs --per-capture");
     if (r->run.events != 0 && r->run.dir == NULL)
         return options_fail(o, "-e needs -o DIR");
-    return EXIT_OK;
+    struct filter *filter = NULL; /* made again for the run: here only its text is judged */
+    struct err e = {""};
+    bool good = r->run.bpf == NULL || filter_new(&filter, r->run.bpf, 0, &e);
+    filter_free(filter);
+    return good ? EXIT_OK : options_fail(o, "%s", e.text);
 }
 
 static bool too_much_loss(const struct replay *r, struct window *all)

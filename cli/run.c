@@ -11,6 +11,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 enum { LONG_RUN_BYTES = 64 << 20 };
@@ -29,6 +30,12 @@ static void complain(struct run *run, struct run_capture *c, const struct err *e
     progress_end(&run->progress);
     fprintf(stderr, "tellscope: %s\n", e->text);
     snprintf(c->error, sizeof c->error, "%s", e->text);
+    size_t path_len = strlen(c->path);
+    bool named = strncmp(e->text, c->path, path_len) == 0; /* a path may hold anything: look behind it */
+    const char *offset = strstr(named ? e->text + path_len : e->text, ": offset ");
+    c->has_offset = offset != NULL;
+    if (c->has_offset) /* readers tell it in their text; for captures.ndjson it is a number */
+        c->offset = strtoull(offset + strlen(": offset "), NULL, 10);
     run->progress = progress_begin(run->o->quiet, run->progress.bytes_total);
 }
 

@@ -4,7 +4,7 @@
 #include "core/offer.h"
 #include "sinks/rowjson.h"
 
-#include <jansson.h>
+#include "sinks/rowjson_value.h"
 
 /* Writes the object. */
 void rowjson_offer(struct text_sink *out, const struct offer *o);

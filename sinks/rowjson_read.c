@@ -2,7 +2,6 @@
 #include "sinks/rowjson_value.h"
 
 #include <assert.h>
-#include <jansson.h>
 #include <stdlib.h>
 
 bool rowjson_reader_init(struct rowjson_reader *r, struct window *w, uint64_t start_s,

@@ -7,6 +7,8 @@ if(NOT TELLSCOPE_PYTHON)
     return()
 endif()
 
+add_test(NAME install COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/install.sh ${PROJECT_BINARY_DIR})
+
 function(system_test name seconds script)
     add_test(NAME ${name} COMMAND ${TELLSCOPE_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/${script}
         --program $<TARGET_FILE:tellscope> --shared ${TELLSCOPE_SHARED} ${ARGN})
