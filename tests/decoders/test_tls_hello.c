@@ -279,7 +279,7 @@ static void test_offer(void **state)
     }
     size_t at = 0;
     const uint8_t *name;
-    uint8_t len;
+    uint8_t len = 0;
     assert_true(offer_read(blob, n, &back) && offer_alpn_next(&back, &at, &name, &len));
     assert_int_equal(len, 2);
     assert_memory_equal(name, "h2", 2);
