@@ -166,6 +166,8 @@ void decode_burst(struct decode *d, struct rec recs[], unsigned n, struct msgs *
                 rec->outcome = OUT_NOT_MINE;
             } else if (rec->ip_proto == IP_TCP) {
                 tcp_packet(d, rec, &ids[i], out);
+                if (rec->outcome == OUT_TRUNCATED && !rec->payload.snapped)
+                    rec->outcome = OUT_OK; /* an earlier packet was cut: this one is whole, and its bytes were taken */
             } else if (rec->ip_proto == IP_UDP) {
                 datagram(d, rec, out);
             } else {

@@ -213,10 +213,10 @@ static inline bool plain_packet(const struct pkt *pkt, struct rec *rec)
         rec->src = addr_v4(ip + 12);
         rec->dst = addr_v4(ip + 16);
     } else {
-        group = addr_v6_is_group(ip + 24);
         rec->ip_outer = 6;
         rec->src = addr_v6(ip + 8);
         rec->dst = addr_v6(ip + 24);
+        group = addr_is_group(&rec->dst); /* an IPv4-mapped one too, as everywhere */
     }
     rec->ts_ns = pkt->ts_ns;
     rec->ord = pkt->ord;

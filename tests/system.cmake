@@ -19,7 +19,7 @@ endfunction()
 # Sanitized builds are several times slower: they take a part of the captures.
 if(TELLSCOPE_SANITIZE)
     set(some --step 16)
-    set(few --step 80)
+    set(few --step 40)
 else()
     set(some --step 4)
     set(few --step 20)
