@@ -9,7 +9,7 @@
 set -euo pipefail
 
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config libpcap-dev libzstd-dev zlib1g-dev
-    libxxhash-dev libcyaml-dev libjansson-dev libssl-dev)
+    libxxhash-dev libyaml-dev libjansson-dev libssl-dev)
 test_packages=(clang libclang-rt-14-dev clang-format libcmocka-dev tshark tcpdump python3
     python3-jsonschema python3-scapy zstd jq openssl)
 
