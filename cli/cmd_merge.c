@@ -175,6 +175,7 @@ int cmd_merge(int argc, char **argv)
     } else if (m.s.damaged > 0) {
         status = EXIT_DAMAGED;
     }
+    segments_tell(&m.s, "merge");
     segments_free(&m.s);
     return status;
 }

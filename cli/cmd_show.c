@@ -58,6 +58,7 @@ int cmd_show(int argc, char **argv)
     } else if (s.damaged > 0) {
         status = EXIT_DAMAGED;
     }
+    segments_tell(&s, "show");
     segments_free(&s);
     return status;
 }

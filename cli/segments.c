@@ -157,3 +157,10 @@ bool segments_add(struct segments *s, const char *command, size_t i, struct wind
         window_merge(into, s->scratch);
     return true;
 }
+
+void segments_tell(const struct segments *s, const char *command)
+{
+    if (s->twice > 0)
+        fprintf(stderr, "tellscope %s: %zu of %zu segments hold the same rows as another one: counted once\n",
+                command, s->twice, s->n_good);
+}

@@ -34,3 +34,7 @@ void segments_span(const struct segments *s, uint64_t *start_s, uint64_t *end_s)
 /* Adds item `i` to `into`, whose window contains it. A damaged segment is told on stderr, counted, and adds nothing. Fails only without memory. */
 MUST_CHECK bool segments_add(struct segments *s, const char *command, size_t i, struct window *into,
                              struct err *e);
+
+/* Says on stderr how many segments were passed over because another one holds the same rows: two captures may come to the same counters, and
+ * nobody should have to guess why a sum is smaller than its parts. */
+void segments_tell(const struct segments *s, const char *command);
