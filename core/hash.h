@@ -8,6 +8,7 @@
 #ifndef __clang__
 #pragma GCC diagnostic ignored "-Warray-bounds" /* gcc 12 follows branches for lengths that are not ours */
 #pragma GCC diagnostic ignored "-Wstringop-overread"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 #include <xxhash.h>
 #pragma GCC diagnostic pop

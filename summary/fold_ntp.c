@@ -1,0 +1,110 @@
+/* NTP messages into rows. */
+#include "summary/fold_parts.h"
+
+enum { NTP_PORT = 123 };
+
+static int32_t kiss_of(uint32_t refid)
+{
+    switch (refid) {
+    case 0x52415445:
+        return KISS_RATE;
+    case 0x44454e59:
+        return KISS_DENY;
+    case 0x52535452:
+        return KISS_RSTR;
+    default:
+        return KISS_OTHER;
+    }
+}
+
+/* Which side acts as the NTP client: by mode, not by port, as both may be 123. */
+static int ntp_client_side(const struct msg *m)
+{
+    const struct ntp_msg *n = &m->ntp;
+    bool from_client = n->is_request || (n->mode >= 6 && !n->response);
+    if (!n->is_request && !n->is_reply && n->mode < 6 && n->mode != 5) {
+        uint16_t far_port = m->sender == SIDE_SRC ? m->rec->dport : m->rec->sport;
+        from_client = far_port == NTP_PORT;
+    }
+    return from_client ? m->sender : !m->sender;
+}
+
+static void ntp_count(struct row_ntp *r, const struct ntp_msg *n)
+{
+    count32(&r->requests, n->is_request);
+    count32(&r->replies, n->is_reply);
+    count32(&r->duplicates, n->duplicate_reply);
+    count32(&r->unmatched, n->is_reply && !n->matched && !n->duplicate_reply);
+    count32(&r->longer, n->longer);
+    count32(&r->modes[n->mode & 7], 1);
+    r->versions |= 1u << (n->version & 7);
+    count32(&r->ext_packets, n->n_ext > 0);
+    count32(&r->nts_packets, n->nts_fields > 0);
+    count32(&r->mac_packets, n->mac_len > 0);
+    r->ext_bytes += n->ext_bytes;
+    r->ext_unknown_bytes += n->ext_unknown_bytes;
+    if (!n->whole)
+        return;
+    int poll = n->poll_log2_s < 0 ? 0 : n->poll_log2_s > 31 ? 31 : n->poll_log2_s;
+    r->polls |= 1u << poll;
+    if (n->is_request)
+        return;
+    r->strata |= 1u << (n->stratum < 31 ? n->stratum : 31);
+    count32(&r->unsynchronised, n->leap == 3);
+    count32(&r->free_changes, n->free_changes);
+    if (n->kod)
+        count32(&r->kiss[kiss_of(n->refid)], 1);
+    else
+        set8_add(&r->refids, n->refid, 1);
+}
+
+static KEY(row_ntp) ntp_key(const struct window *w, const struct msg *m, int side, int client_side)
+{
+    return (KEY(row_ntp)){.client = m->rec->client[side],
+                          .peer = peer_addr(w, m->rec, !side),
+                          .role = side == client_side ? ROLE_CLIENT : ROLE_SERVER};
+}
+
+void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *hint,
+                     enum msg_part part)
+{
+    const struct ntp_msg *n = &m->ntp;
+    const struct rec *rec = m->rec;
+    if (part == PART_MESSAGE) {
+        w->totals.ntp.packets++;
+        w->totals.ntp.by_version[n->version & 7]++;
+        w->totals.ntp.by_mode[n->mode & 7]++;
+        if (n->whole)
+            w->totals.ntp.by_stratum[n->stratum]++;
+    }
+    int client_side = ntp_client_side(m);
+    for (int side = 0; side < 2; side++) {
+        if (hint->row[side] == 0)
+            continue;
+        KEY(row_ntp) key = ntp_key(w, m, side, client_side);
+        struct row_ntp *r = row_get(w, ROW_NTP, hint->row[side], &key);
+        if (part == PART_MESSAGE) {
+            ntp_count(r, n);
+        } else {
+            count32(&r->pairs, 1);
+            if (n->kod || n->rec_ntp64 == 0 || n->xmt_ntp64 == 0)
+                continue; /* RFC 5905 7.4: its times mean nothing */
+            window_hist_add(w, &r->offset, hist_bucket(n->offset_ns), 1);
+            window_hist_add(w, &r->delay, hist_bucket(n->delay_ns), 1);
+        }
+    }
+    if (part == PART_MESSAGE && n->is_request && !side_visible(w, rec, client_side))
+        unattributed_row(w, rec, rec->client[client_side].kind)->ntp_exchanges++;
+}
+
+void fold_ntp_hint(const struct window *w, const struct msg *m, struct message_hint *hint)
+{
+    int client_side = ntp_client_side(m);
+    for (int side = 0; side < 2; side++) {
+        if (!side_visible(w, m->rec, side))
+            continue;
+        KEY(row_ntp) key = ntp_key(w, m, side, client_side);
+        hint->row[side] = key_hash(w, ROW_NTP, &key);
+        rowtab_prefetch(&w->tabs[ROW_NTP], hint->row[side]);
+    }
+}

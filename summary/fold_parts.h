@@ -1,0 +1,36 @@
+/* What the files that fold messages share: for the files of this folder only. */
+#pragma once
+#include "summary/names.h"
+#include "summary/tables.h"
+
+static inline struct bytes name_of(const struct window *w, struct bytes name, bool lower,
+                            char text[static NAME_MAX_TEXT])
+{
+    uint32_t len = name_apply(w->config, name, lower, text);
+    return (struct bytes){(const uint8_t *)text, len};
+}
+
+static inline bool any_visible(const struct window *w, const struct rec *rec)
+{
+    return w->config->scope == SCOPE_ALL || side_visible(w, rec, SIDE_SRC)
+           || side_visible(w, rec, SIDE_DST);
+}
+
+static inline void binding_count(struct row_binding *b, uint64_t ts_ns, bool matched)
+{
+    b->count++;
+    b->matched += matched;
+    b->first_ns = ts_ns < b->first_ns ? ts_ns : b->first_ns;
+    b->last_ns = ts_ns > b->last_ns ? ts_ns : b->last_ns;
+}
+
+/* As tally_add of 1 without a name, for the first two families, whose codes come with every DNS message: their rows are remembered. */
+void tally_often(struct window *w, enum tally family, uint32_t code);
+
+void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *hint, enum msg_part part);
+void fold_ntp_hint(const struct window *w, const struct msg *m, struct message_hint *hint);
+void fold_dns(struct window *w, const struct msg *m, const struct message_hint *hint, enum msg_part part);
+void fold_dns_hint(const struct window *w, const struct msg *m, struct message_hint *hint);
+void fold_tls_hello(struct window *w, const struct msg *m);
+void fold_tls_session(struct window *w, const struct msg *m, enum msg_part part);
+void fold_http(struct window *w, const struct msg *m);

@@ -1,0 +1,112 @@
+/* TLS messages into rows. */
+#include "summary/fold_parts.h"
+#include "summary/offers.h"
+
+static struct row_hello *hello_row(struct window *w, uint64_t id, struct bytes offer)
+{
+    KEY(row_hello) key = {.id = id};
+    struct row_hello *row = row_get(w, ROW_HELLO, key_hash(w, ROW_HELLO, &key), &key);
+    if (row->offer == 0 && row != window_other(w, ROW_HELLO))
+        row->offer = window_intern(w, offer.p, offer.len);
+    return row;
+}
+
+void fold_tls_hello(struct window *w, const struct msg *m)
+{
+    const struct tls_hello_msg *h = &m->hello;
+    struct totals *t = &w->totals;
+    char text[NAME_MAX_TEXT];
+    if (m->kind == MSG_TLS_SERVER_HELLO) {
+        if (h->sslv2) {
+            t->sslv2.server_hellos++;
+        } else if (h->hello_retry) {
+            t->tls.hello_retry_requests++;
+        } else {
+            t->tls.server_hellos++;
+            tally_add(w, TALLY_TLS_SERVER_VERSION, h->max_version, (struct bytes){0}, 1);
+            tally_add(w, TALLY_TLS_CIPHER, h->cipher, (struct bytes){0}, 1);
+        }
+        return;
+    }
+    if (h->sslv2_format) {
+        t->sslv2.client_hellos++;
+        tally_add(w, TALLY_SSLV2_VERSION, h->legacy_version, (struct bytes){0}, 1);
+    } else {
+        t->tls.client_hellos++;
+        tally_add(w, TALLY_TLS_CLIENT_VERSION, h->max_version, (struct bytes){0}, 1);
+    }
+    if (!any_visible(w, m->rec))
+        return;
+    struct bytes sni = name_of(w, h->sni, false, text);
+    if (sni.len > 0)
+        tally_add(w, TALLY_TLS_SNI, 0, sni, 1);
+    if (w->offers != NULL)
+        offers_keep(w->offers, h->id, h->offer);
+    hello_row(w, h->id, h->offer)->count++;
+}
+
+static struct row_tls *tls_row(struct window *w, const struct msg *m, int side, struct bytes sni)
+{
+    const struct tls_session_msg *s = &m->session;
+    KEY(row_tls) key = {
+        .client = m->rec->client[side],
+        .peer = peer_addr(w, m->rec, !side),
+        .hello = s->hello_id,
+        .port = s->server_port,
+        .version = s->version,
+        .cipher = s->cipher,
+        .group = s->group,
+        .record_version = s->record_version,
+        .alert = s->has_alert ? (uint16_t)(s->last_alert_level << 8 | s->last_alert) : 0,
+        .role = side == s->client_side ? ROLE_CLIENT : ROLE_SERVER,
+        .outcome = s->outcome,
+        .resumed = s->resumed,
+        .handshake_seen = s->handshake_seen,
+    };
+    char text[NAME_MAX_TEXT];
+    struct bytes alpn = {(const uint8_t *)text, name_clean(s->alpn, false, text)};
+    uint64_t sni_hash = sni.len > 0 ? strings_hash(sni.p, sni.len) : 0;
+    uint64_t alpn_hash = alpn.len > 0 ? strings_hash(alpn.p, alpn.len) : 0;
+    uint64_t hash = key_hash_strings(w, ROW_TLS, &key, sni_hash, alpn_hash);
+    if (!rowtab_refuses(&w->tabs[ROW_TLS], hash)) {
+        key.sni = window_intern(w, sni.p, sni.len);
+        key.alpn = window_intern(w, alpn.p, alpn.len);
+    }
+    if ((sni.len > 0 && key.sni == 0) || (alpn.len > 0 && key.alpn == 0))
+        return window_other_make(w, ROW_TLS);
+    return row_get(w, ROW_TLS, hash, &key);
+}
+
+void fold_tls_session(struct window *w, const struct msg *m, enum msg_part part)
+{
+    const struct tls_session_msg *s = &m->session;
+    char text[NAME_MAX_TEXT];
+    struct bytes sni = name_of(w, s->sni, true, text);
+    if (part == PART_SESSION)
+        w->totals.tls.sessions += s->alive;
+    bool seen = false;
+    for (int side = 0; side < 2; side++) {
+        if (!side_visible(w, m->rec, side))
+            continue;
+        seen = true;
+        struct row_tls *r = tls_row(w, m, side, sni);
+        if (part == PART_EXCHANGE) {
+            r->handshakes++;
+            r->first_ns = s->first_ts_ns < r->first_ns ? s->first_ts_ns : r->first_ns;
+            continue;
+        }
+        bool client = side == s->client_side;
+        r->sessions += s->alive;
+        r->bytes_out += s->bytes[client ? 0 : 1];
+        r->bytes_in += s->bytes[client ? 1 : 0];
+        r->first_ns = s->window_ts_ns < r->first_ns ? s->window_ts_ns : r->first_ns;
+        r->last_ns = s->window_ts_ns > r->last_ns ? s->window_ts_ns : r->last_ns;
+    }
+    if (seen && s->hello_id != 0 && w->offers != NULL) {
+        struct bytes offer = offers_find(w->offers, s->hello_id);
+        if (offer.len > 0)
+            hello_row(w, s->hello_id, offer); /* also where the hello itself fell in an earlier window */
+    }
+    if (!seen && part == PART_SESSION && s->alive)
+        unattributed_row(w, m->rec, m->rec->client[s->client_side].kind)->tls_sessions++;
+}
