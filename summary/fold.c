@@ -12,32 +12,51 @@ static KEY(row_peer) peer_key(const struct window *w, const struct rec *rec, int
                            .ip_proto = rec->ip_proto};
 }
 
+static inline bool is_peer(const struct row_peer *p, const struct window *w, const struct rec *rec,
+                           int side)
+{
+    struct addr remote = peer_addr(w, rec, !side);
+    return rowtab_key_equal(&p->key.client, &rec->client[side], sizeof rec->client[side])
+           && rowtab_key_equal(&p->key.remote, &remote, sizeof remote)
+           && p->key.port == rec->service_port && p->key.ip_proto == rec->ip_proto;
+}
+
+static inline void hint_side(const struct window *w, const struct rec *rec, int side,
+                             struct window_hint *hint)
+{
+    enum { CLIENT_BYTES = sizeof(struct client), PEER_BYTES = offsetof(struct row_peer, key.protocols)
+                                                              - offsetof(struct row_peer, key) };
+    uint64_t mix = rowtab_mix(w->secret, &rec->client[side], CLIENT_BYTES);
+    hint->client_tag[side] = rowtab_tag(mix);
+    rowtab_prefetch(&w->tabs[ROW_CLIENT], hint->client_tag[side]);
+    if ((rec->flags & REC_HAS_IP) == 0)
+        return;
+    KEY(row_peer) key = peer_key(w, rec, side);
+    mix = rowtab_mix(mix, (const uint8_t *)&key + CLIENT_BYTES, PEER_BYTES - CLIENT_BYTES);
+    hint->peer_tag[side] = rowtab_tag(mix);
+    rowtab_prefetch(&w->tabs[ROW_PEER], hint->peer_tag[side]);
+}
+
 void window_hint(const struct window *w, const struct rec recs[], unsigned n,
                  struct window_hint hints[])
 {
     for (unsigned i = 0; i < n; i++) {
-        hints[i] = (struct window_hint){0};
-        for (int side = 0; side < 2; side++) {
-            if (!side_visible(w, &recs[i], side))
-                continue;
-            hints[i].client[side] =
-                key_hash_len(w, &recs[i].client[side], sizeof recs[i].client[side]);
-            rowtab_prefetch(&w->tabs[ROW_CLIENT], hints[i].client[side]);
-            if ((recs[i].flags & REC_HAS_IP) == 0)
-                continue;
-            KEY(row_peer) key = peer_key(w, &recs[i], side);
-            hints[i].peer[side] = key_hash_len(w, &key, sizeof key);
-            rowtab_prefetch(&w->tabs[ROW_PEER], hints[i].peer[side]);
-        }
+        hints[i].sides = 0;
+        for (int side = 0; side < 2; side++)
+            if (side_visible(w, &recs[i], side)) {
+                hints[i].sides |= 1u << side;
+                hint_side(w, &recs[i], side, &hints[i]);
+            }
     }
     for (unsigned i = 0; i < n; i++)
         for (int side = 0; side < 2; side++) {
-            if (hints[i].client[side] != 0)
-                hints[i].client_row[side] =
-                    rowtab_prefetch_row(&w->tabs[ROW_CLIENT], hints[i].client[side]);
-            if (hints[i].peer[side] != 0)
-                hints[i].peer_row[side] =
-                    rowtab_prefetch_row(&w->tabs[ROW_PEER], hints[i].peer[side]);
+            if ((hints[i].sides >> side & 1) == 0)
+                continue;
+            hints[i].client_row[side] = rowtab_prefetch_row(
+                &w->tabs[ROW_CLIENT], hints[i].client_tag[side], sizeof(struct row_client));
+            if (recs[i].flags & REC_HAS_IP)
+                hints[i].peer_row[side] = rowtab_prefetch_row(
+                    &w->tabs[ROW_PEER], hints[i].peer_tag[side], sizeof(struct row_peer));
         }
 }
 
@@ -86,7 +105,7 @@ static void bind_mac(struct window *w, struct row_client *told, const struct rec
         uint64_t mac_bits = 0;
         memcpy(&mac_bits, mac, 6);
         int family = addr_is_v4(&rec->src) ? 0 : 1;
-        uint64_t pair = hash_bytes(rec->src.b, 16, mac_bits);
+        uint64_t pair = rowtab_mix(w->secret ^ mac_bits, rec->src.b, sizeof rec->src.b);
         if (told->bound_slot[family] == slot + 1 && told->bound[family] == pair)
             return;
         told->bound_slot[family] = (uint8_t)(slot + 1);
@@ -131,54 +150,59 @@ static void count_coverage(struct window *w, struct row_client *told, const stru
 
 /* A peer not met in this window yet, or turned away: the client has one remote more, if this is not
  * another of its ports. */
-static struct row_peer *peer_new(struct window *w, struct row_client *c, uint64_t hash,
+static struct row_peer *peer_new(struct window *w, struct row_client *c, uint32_t tag,
                                  const KEY(row_peer) * key)
 {
     struct distinct_block *b =
         addr_is_group(&key->remote) ? NULL : window_distinct_make(w, &c->remotes, &distinct_small);
     if (b != NULL)
         distinct_add(&distinct_small, b, hash_bytes(key->remote.b, 16, 0));
-    return row_get(w, ROW_PEER, hash, key);
+    return row_of(w, ROW_PEER, tag, key);
+}
+
+static struct row_peer *peer_find(struct window *w, struct row_client *c, const struct rec *rec,
+                                  int side, const struct window_hint *hint)
+{
+    const struct rowtab *t = &w->tabs[ROW_PEER];
+    struct row_peer *p = rowtab_at(t, hint->peer_row[side]);
+    if (hint->peer_row[side] < t->n && is_peer(p, w, rec, side))
+        return p;
+    KEY(row_peer) key = peer_key(w, rec, side);
+    p = rowtab_find(t, hint->peer_tag[side], &key);
+    return p != NULL ? p : peer_new(w, c, hint->peer_tag[side], &key);
 }
 
 static void count_peer(struct window *w, struct row_client *c, const struct rec *rec, int side,
                        const struct window_hint *hint)
 {
-    KEY(row_peer) key = peer_key(w, rec, side);
-    const struct rowtab *t = &w->tabs[ROW_PEER];
-    uint64_t hash = hint->peer[side];
-    struct row_peer *p = rowtab_near(t, hint->peer_row[side], hash, &key, sizeof key);
-    if (p == NULL)
-        p = rowtab_find(t, hash, &key);
-    if (p == NULL)
-        p = peer_new(w, c, hash, &key);
-    bool syn = rec->ip_proto == IP_TCP && (rec->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+    struct row_peer *p = peer_find(w, c, rec, side, hint);
     if (side == SIDE_SRC) {
         p->packets_out++;
         p->bytes_out += rec->wire_len;
-        count32(&p->syn_out, syn);
         p->first_out_ns = rec->ts_ns < p->first_out_ns ? rec->ts_ns : p->first_out_ns;
     } else {
         p->packets_in++;
         p->bytes_in += rec->wire_len;
-        count32(&p->syn_in, syn);
-        count32(&c->probes_in, syn);
         p->first_in_ns = rec->ts_ns < p->first_in_ns ? rec->ts_ns : p->first_in_ns;
     }
     p->last_ns = rec->ts_ns > p->last_ns ? rec->ts_ns : p->last_ns;
-    p->protocols |= rec->proto != PROTO_NONE ? 1u << rec->proto : 0;
+    p->key.protocols |= rec->proto != PROTO_NONE ? 1u << rec->proto : 0;
+    if (rec->ip_proto == IP_TCP && (rec->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+        count32(side == SIDE_SRC ? &p->syn_out : &p->syn_in, 1);
+        count32(&c->probes_in, side == SIDE_DST);
+    }
 }
 
 static void count_client(struct window *w, const struct rec *rec, int side,
                          const struct window_hint *hint, enum vantage vantage)
 {
-    struct row_client *c =
-        rowtab_near(&w->tabs[ROW_CLIENT], hint->client_row[side], hint->client[side],
-                    &rec->client[side], sizeof rec->client[side]);
+    const struct client *client = &rec->client[side];
+    struct row_client *c = rowtab_near(&w->tabs[ROW_CLIENT], hint->client_row[side], client,
+                                       offsetof(struct row_client, key), sizeof *client);
     if (c == NULL)
-        c = row_get(w, ROW_CLIENT, hint->client[side], &rec->client[side]);
-    if (rec->client[side].kind == CLIENT_HOST)
-        host_seen(w, hint->client[side]);
+        c = row_of(w, ROW_CLIENT, hint->client_tag[side], client);
+    if (client->kind == CLIENT_HOST)
+        host_seen(w, key_hash(w, ROW_CLIENT, client));
     if (rec->flags & REC_GROUP)
         c->packets_group++;
     else if (side == SIDE_SRC)
@@ -203,7 +227,7 @@ static void count_client(struct window *w, const struct rec *rec, int side,
 struct row_unattributed *unattributed_row(struct window *w, const struct rec *rec, uint8_t kind)
 {
     KEY(row_unattributed) key = {.site = rec->site, .kind = kind};
-    return row_get(w, ROW_UNATTRIBUTED, key_hash(w, ROW_UNATTRIBUTED, &key), &key);
+    return row_of(w, ROW_UNATTRIBUTED, key_tag(w, &key, sizeof key), &key);
 }
 
 static void count_unattributed(struct window *w, const struct rec *rec, uint8_t kind)
@@ -229,7 +253,7 @@ static void count_not_ntp(struct window *w, const struct rec *rec)
         key = {.client = rec->client[side],
                .peer = peer_addr(w, rec, !side),
                .role = far_port == NTP_PORT ? ROLE_CLIENT : ROLE_SERVER};
-        struct row_ntp *row = row_get(w, ROW_NTP, key_hash(w, ROW_NTP, &key), &key);
+        struct row_ntp *row = row_of(w, ROW_NTP, key_tag(w, &key, sizeof key), &key);
         count32(broken ? &row->malformed : &row->not_ntp, 1);
     }
 }
@@ -269,7 +293,7 @@ void window_packet(struct window *w, const struct rec *rec, const struct window_
     bool counted = false;
     for (int side = 0; side < 2; side++) {
         uint8_t kind = rec->client[side].kind;
-        if (hint->client[side] != 0) {
+        if (hint->sides >> side & 1) {
             count_client(w, rec, side, hint, vantage);
         } else if (kind == CLIENT_HOST) {
             count_unattributed(w, rec, kind);

@@ -30,26 +30,31 @@ static void bind_answers(struct window *w, const struct msg *m, const struct mes
 {
     const struct dns_msg *d = &m->dns;
     char text[NAME_MAX_TEXT];
-    if (hint->name == 0)
-        return;
-    struct bytes name = {0};
+    struct bytes name = {(const uint8_t *)hint->name, hint->name_len};
+    uint64_t name_hash = hint->name_hash;
+    if (name.len == 0) {
+        name = name_of(w, d->questions[0].name, true, text);
+        if (name.len == 0)
+            return;
+        name_hash = strings_hash(name.p, name.len);
+    }
     uint32_t value = 0; /* the name's id, once it is needed */
     uint32_t client = (uint32_t)key_hash(w, ROW_CLIENT, &m->rec->client[client_side]);
     uint32_t resolver = 1u << hash_bytes(side_addr(m->rec, !client_side)->b, 16, 0) % 32;
-    unsigned n = 0;
+    unsigned hinted = hint->name_len > 0 ? HINT_ANSWERS : 0, n = 0;
     for (unsigned i = 0; i < d->n_answers; i++) {
         const struct dns_answer *a = &d->answers[i];
         if (!is_address(a))
             continue;
         KEY(row_binding) key = binding_key(m, client_side, a);
-        uint64_t hash = n < HINT_ANSWERS ? hint->binding[n++]
-                                         : key_hash_strings(w, ROW_BINDING, &key, hint->name, 0);
-        if (value == 0 && !rowtab_refuses(&w->tabs[ROW_BINDING], hash)) {
-            name = name_of(w, d->questions[0].name, true, text);
-            value = strings_intern(&w->strings, name.p, name.len, hint->name);
+        uint64_t hash = n < hinted ? hint->binding[n++]
+                                   : key_hash_strings(w, ROW_BINDING, &key, name_hash, 0);
+        bool refused = rowtab_refuses(&w->tabs[ROW_BINDING], hash);
+        if (value == 0 && !refused) {
+            value = strings_intern(&w->strings, name.p, name.len, name_hash);
             w->totals.ledger.strings_turned_away += value == 0;
         }
-        key.value = rowtab_refuses(&w->tabs[ROW_BINDING], hash) ? 0 : value;
+        key.value = refused ? 0 : value;
         struct row_binding *b = key.value == 0 ? window_other_make(w, ROW_BINDING)
                                                : row_get(w, ROW_BINDING, hash, &key);
         binding_count(b, m->ts_ns, d->matched);
@@ -120,33 +125,37 @@ static KEY(row_dns) dns_key(const struct window *w, const struct msg *m, int sid
 }
 
 void fold_dns(struct window *w, const struct msg *m, const struct message_hint *hint,
-                     enum msg_part part)
+              unsigned parts)
 {
     const struct dns_msg *d = &m->dns;
     const struct rec *rec = m->rec;
-    if (part == PART_MESSAGE)
+    bool message = has_part(parts, PART_MESSAGE), exchange = has_part(parts, PART_EXCHANGE);
+    if (message)
         dns_totals(w, m);
     if (d->service != PROTO_DNS)
         return; /* never evidence: anyone on the link may say anything */
-    int client_side = dns_client_side(m);
     for (int side = 0; side < 2; side++) {
-        if (hint->row[side] == 0)
+        if ((hint->sides >> side & 1) == 0)
             continue;
         KEY(row_dns) key = dns_key(w, m, side);
-        struct row_dns *r = row_get(w, ROW_DNS, hint->row[side], &key);
-        if (part == PART_MESSAGE) {
+        struct row_dns *r = rowtab_near(&w->tabs[ROW_DNS], hint->row[side], &key,
+                                        offsetof(struct row_dns, key), sizeof key);
+        if (r == NULL)
+            r = row_of(w, ROW_DNS, hint->tag[side], &key);
+        if (message)
             dns_count(r, d);
-        } else {
+        if (exchange) {
             count32(&r->answered, 1);
             window_hist_add(w, &r->latency, hist_bucket((int64_t)(m->ts_ns - d->query_ts_ns)), 1);
         }
     }
-    if (part != PART_MESSAGE)
+    if (!message)
         return;
-    bool visible = side_visible(w, rec, client_side);
+    int client_side = dns_client_side(m);
+    bool visible = hint->sides >> client_side & 1;
     if (!visible && !d->response)
         unattributed_row(w, rec, rec->client[client_side].kind)->dns_exchanges++;
-    if (visible && d->response && d->n_questions > 0)
+    if (visible && d->response && d->n_questions > 0 && d->n_answers > 0)
         bind_answers(w, m, hint, client_side);
 }
 
@@ -154,29 +163,47 @@ void fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
 {
     const struct dns_msg *d = &m->dns;
     char text[NAME_MAX_TEXT];
+    hint->name_len = 0;
     if (d->service != PROTO_DNS)
         return;
     for (int side = 0; side < 2; side++) {
         if (!side_visible(w, m->rec, side))
             continue;
         KEY(row_dns) key = dns_key(w, m, side);
-        hint->row[side] = key_hash(w, ROW_DNS, &key);
-        rowtab_prefetch(&w->tabs[ROW_DNS], hint->row[side]);
+        hint->sides |= 1u << side;
+        hint->tag[side] = key_tag(w, &key, sizeof key);
+        rowtab_prefetch(&w->tabs[ROW_DNS], hint->tag[side]);
     }
     int client_side = dns_client_side(m);
-    if (!d->response || d->n_questions == 0 || d->n_answers == 0 || hint->row[client_side] == 0)
+    if (!d->response || d->n_questions == 0 || d->n_answers == 0
+        || (hint->sides >> client_side & 1) == 0)
         return;
     struct bytes name = name_of(w, d->questions[0].name, true, text);
-    hint->name = name.len > 0 ? strings_hash(name.p, name.len) : 0;
-    if (hint->name == 0)
+    if (name.len == 0 || name.len > HINT_NAME)
         return;
-    strings_prefetch(&w->strings, hint->name);
+    memcpy(hint->name, name.p, name.len);
+    hint->name_len = (uint8_t)name.len;
+    hint->name_hash = strings_hash(name.p, name.len);
+    strings_prefetch(&w->strings, hint->name_hash);
     unsigned n = 0;
     for (unsigned i = 0; i < d->n_answers && n < HINT_ANSWERS; i++) {
         if (!is_address(&d->answers[i]))
             continue;
         KEY(row_binding) key = binding_key(m, client_side, &d->answers[i]);
-        hint->binding[n] = key_hash_strings(w, ROW_BINDING, &key, hint->name, 0);
-        rowtab_prefetch(&w->tabs[ROW_BINDING], hint->binding[n++]);
+        hint->binding[n] = key_hash_strings(w, ROW_BINDING, &key, hint->name_hash, 0);
+        rowtab_prefetch(&w->tabs[ROW_BINDING], rowtab_tag(hint->binding[n++]));
     }
+    if (n < HINT_ANSWERS)
+        hint->binding[n] = 0;
+}
+
+void fold_dns_hint_rows(const struct window *w, struct message_hint *hint)
+{
+    for (int side = 0; side < 2; side++)
+        if (hint->sides >> side & 1)
+            hint->row[side] = rowtab_prefetch_row(&w->tabs[ROW_DNS], hint->tag[side],
+                                                  sizeof(struct row_dns));
+    for (int a = 0; hint->name_len > 0 && a < HINT_ANSWERS && hint->binding[a] != 0; a++)
+        (void)!rowtab_prefetch_row(&w->tabs[ROW_BINDING], rowtab_tag(hint->binding[a]),
+                                   sizeof(struct row_binding));
 }

@@ -52,7 +52,7 @@ bool window_part(const struct msg *m, enum msg_part part, uint64_t *ts_ns)
                        : (m->kind == MSG_NTP && m->ntp.matched)
                              || (m->kind == MSG_DNS && m->dns.matched && m->dns.response);
     default:
-        *ts_ns = m->session.window_ts_ns;
+        *ts_ns = session ? m->session.window_ts_ns : 0;
         return session && (m->session.alive || m->session.bytes[0] > 0 || m->session.bytes[1] > 0);
     }
 }
@@ -61,32 +61,32 @@ void window_message_hint(const struct window *w, const struct msg msgs[], unsign
                          struct message_hint hints[])
 {
     for (unsigned i = 0; i < n; i++) {
-        hints[i] = (struct message_hint){0};
+        hints[i].sides = 0;
         if (msgs[i].kind == MSG_NTP)
             fold_ntp_hint(w, &msgs[i], &hints[i]);
         else if (msgs[i].kind == MSG_DNS)
             fold_dns_hint(w, &msgs[i], &hints[i]);
     }
     for (unsigned i = 0; i < n; i++) {
-        enum row_kind kind = msgs[i].kind == MSG_NTP ? ROW_NTP : ROW_DNS;
-        for (int side = 0; side < 2; side++)
-            if (hints[i].row[side] != 0)
-                rowtab_prefetch_row(&w->tabs[kind], hints[i].row[side]);
-        for (int a = 0; a < HINT_ANSWERS && hints[i].binding[a] != 0; a++)
-            rowtab_prefetch_row(&w->tabs[ROW_BINDING], hints[i].binding[a]);
+        if (hints[i].sides == 0)
+            continue;
+        if (msgs[i].kind == MSG_NTP)
+            fold_ntp_hint_rows(w, &hints[i]);
+        else
+            fold_dns_hint_rows(w, &hints[i]);
     }
 }
 
 void window_message(struct window *w, const struct msg *m, const struct message_hint *hint,
-                    enum msg_part part, enum vantage vantage)
+                    unsigned parts, enum vantage vantage)
 {
     w->filled = true;
     switch ((enum msg_kind)m->kind) {
     case MSG_NTP:
-        fold_ntp(w, m, hint, part);
+        fold_ntp(w, m, hint, parts);
         break;
     case MSG_DNS:
-        fold_dns(w, m, hint, part);
+        fold_dns(w, m, hint, parts);
         break;
     case MSG_TLS_CLIENT_HELLO:
     case MSG_TLS_SERVER_HELLO:
@@ -100,7 +100,7 @@ void window_message(struct window *w, const struct msg *m, const struct message_
                   (struct bytes){0}, 1);
         break;
     case MSG_TLS_SESSION:
-        fold_tls_session(w, m, part);
+        fold_tls_session(w, m, parts);
         break;
     case MSG_HTTP:
         fold_http(w, m);

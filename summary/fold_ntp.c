@@ -29,20 +29,28 @@ static int ntp_client_side(const struct msg *m)
     return from_client ? m->sender : !m->sender;
 }
 
-static void ntp_count(struct row_ntp *r, const struct ntp_msg *n)
+/* Of nearly all messages none of this is true. */
+static void count_rare(struct row_ntp *r, const struct ntp_msg *n)
 {
-    count32(&r->requests, n->is_request);
-    count32(&r->replies, n->is_reply);
     count32(&r->duplicates, n->duplicate_reply);
-    count32(&r->unmatched, n->is_reply && !n->matched && !n->duplicate_reply);
     count32(&r->longer, n->longer);
-    count32(&r->modes[n->mode & 7], 1);
-    r->versions |= 1u << (n->version & 7);
     count32(&r->ext_packets, n->n_ext > 0);
     count32(&r->nts_packets, n->nts_fields > 0);
     count32(&r->mac_packets, n->mac_len > 0);
     r->ext_bytes += n->ext_bytes;
     r->ext_unknown_bytes += n->ext_unknown_bytes;
+}
+
+static void count_message(struct row_ntp *r, const struct ntp_msg *n)
+{
+    count32(&r->requests, n->is_request);
+    count32(&r->replies, n->is_reply);
+    count32(&r->modes[n->mode & 7], 1);
+    r->versions |= 1u << (n->version & 7);
+    if (n->is_reply && !n->matched)
+        count32(&r->unmatched, !n->duplicate_reply);
+    if (n->duplicate_reply | n->longer | n->mac_len | n->ext_bytes | n->ext_unknown_bytes)
+        count_rare(r, n);
     if (!n->whole)
         return;
     int poll = n->poll_log2_s < 0 ? 0 : n->poll_log2_s > 31 ? 31 : n->poll_log2_s;
@@ -58,6 +66,15 @@ static void ntp_count(struct row_ntp *r, const struct ntp_msg *n)
         set8_add(&r->refids, n->refid, 1);
 }
 
+static void count_exchange(struct window *w, struct row_ntp *r, const struct ntp_msg *n)
+{
+    count32(&r->pairs, 1);
+    if (n->kod || n->rec_ntp64 == 0 || n->xmt_ntp64 == 0)
+        return; /* RFC 5905 7.4: its times mean nothing */
+    window_hist_add(w, &r->offset, hist_bucket(n->offset_ns), 1);
+    window_hist_add(w, &r->delay, hist_bucket(n->delay_ns), 1);
+}
+
 static KEY(row_ntp) ntp_key(const struct window *w, const struct msg *m, int side, int client_side)
 {
     return (KEY(row_ntp)){.client = m->rec->client[side],
@@ -66,11 +83,12 @@ static KEY(row_ntp) ntp_key(const struct window *w, const struct msg *m, int sid
 }
 
 void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *hint,
-                     enum msg_part part)
+              unsigned parts)
 {
     const struct ntp_msg *n = &m->ntp;
     const struct rec *rec = m->rec;
-    if (part == PART_MESSAGE) {
+    bool message = has_part(parts, PART_MESSAGE), exchange = has_part(parts, PART_EXCHANGE);
+    if (message) {
         w->totals.ntp.packets++;
         w->totals.ntp.by_version[n->version & 7]++;
         w->totals.ntp.by_mode[n->mode & 7]++;
@@ -79,21 +97,19 @@ void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *
     }
     int client_side = ntp_client_side(m);
     for (int side = 0; side < 2; side++) {
-        if (hint->row[side] == 0)
+        if ((hint->sides >> side & 1) == 0)
             continue;
         KEY(row_ntp) key = ntp_key(w, m, side, client_side);
-        struct row_ntp *r = row_get(w, ROW_NTP, hint->row[side], &key);
-        if (part == PART_MESSAGE) {
-            ntp_count(r, n);
-        } else {
-            count32(&r->pairs, 1);
-            if (n->kod || n->rec_ntp64 == 0 || n->xmt_ntp64 == 0)
-                continue; /* RFC 5905 7.4: its times mean nothing */
-            window_hist_add(w, &r->offset, hist_bucket(n->offset_ns), 1);
-            window_hist_add(w, &r->delay, hist_bucket(n->delay_ns), 1);
-        }
+        struct row_ntp *r = rowtab_near(&w->tabs[ROW_NTP], hint->row[side], &key,
+                                        offsetof(struct row_ntp, key), sizeof key);
+        if (r == NULL)
+            r = row_of(w, ROW_NTP, hint->tag[side], &key);
+        if (message)
+            count_message(r, n);
+        if (exchange)
+            count_exchange(w, r, n);
     }
-    if (part == PART_MESSAGE && n->is_request && !side_visible(w, rec, client_side))
+    if (message && n->is_request && (hint->sides >> client_side & 1) == 0)
         unattributed_row(w, rec, rec->client[client_side].kind)->ntp_exchanges++;
 }
 
@@ -104,7 +120,16 @@ void fold_ntp_hint(const struct window *w, const struct msg *m, struct message_h
         if (!side_visible(w, m->rec, side))
             continue;
         KEY(row_ntp) key = ntp_key(w, m, side, client_side);
-        hint->row[side] = key_hash(w, ROW_NTP, &key);
-        rowtab_prefetch(&w->tabs[ROW_NTP], hint->row[side]);
+        hint->sides |= 1u << side;
+        hint->tag[side] = key_tag(w, &key, sizeof key);
+        rowtab_prefetch(&w->tabs[ROW_NTP], hint->tag[side]);
     }
+}
+
+void fold_ntp_hint_rows(const struct window *w, struct message_hint *hint)
+{
+    for (int side = 0; side < 2; side++)
+        if (hint->sides >> side & 1)
+            hint->row[side] = rowtab_prefetch_row(&w->tabs[ROW_NTP], hint->tag[side],
+                                                  offsetof(struct row_ntp, kiss));
 }

@@ -24,13 +24,20 @@ static inline void binding_count(struct row_binding *b, uint64_t ts_ns, bool mat
     b->last_ns = ts_ns > b->last_ns ? ts_ns : b->last_ns;
 }
 
+static inline bool has_part(unsigned parts, enum msg_part part)
+{
+    return parts >> part & 1;
+}
+
 /* As tally_add of 1 without a name, for the first two families, whose codes come with every DNS message: their rows are remembered. */
 void tally_often(struct window *w, enum tally family, uint32_t code);
 
-void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *hint, enum msg_part part);
+void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *hint, unsigned parts);
 void fold_ntp_hint(const struct window *w, const struct msg *m, struct message_hint *hint);
-void fold_dns(struct window *w, const struct msg *m, const struct message_hint *hint, enum msg_part part);
+void fold_ntp_hint_rows(const struct window *w, struct message_hint *hint);
+void fold_dns(struct window *w, const struct msg *m, const struct message_hint *hint, unsigned parts);
 void fold_dns_hint(const struct window *w, const struct msg *m, struct message_hint *hint);
+void fold_dns_hint_rows(const struct window *w, struct message_hint *hint);
 void fold_tls_hello(struct window *w, const struct msg *m);
-void fold_tls_session(struct window *w, const struct msg *m, enum msg_part part);
+void fold_tls_session(struct window *w, const struct msg *m, unsigned parts);
 void fold_http(struct window *w, const struct msg *m);

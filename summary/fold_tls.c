@@ -5,7 +5,7 @@
 static struct row_hello *hello_row(struct window *w, uint64_t id, struct bytes offer)
 {
     KEY(row_hello) key = {.id = id};
-    struct row_hello *row = row_get(w, ROW_HELLO, key_hash(w, ROW_HELLO, &key), &key);
+    struct row_hello *row = row_of(w, ROW_HELLO, key_tag(w, &key, sizeof key), &key);
     if (row->offer == 0 && row != window_other(w, ROW_HELLO))
         row->offer = window_intern(w, offer.p, offer.len);
     return row;
@@ -77,36 +77,39 @@ static struct row_tls *tls_row(struct window *w, const struct msg *m, int side, 
     return row_get(w, ROW_TLS, hash, &key);
 }
 
-void fold_tls_session(struct window *w, const struct msg *m, enum msg_part part)
+static void count_session(struct row_tls *r, const struct tls_session_msg *s, bool client)
+{
+    r->sessions += s->alive;
+    r->bytes_out += s->bytes[client ? 0 : 1];
+    r->bytes_in += s->bytes[client ? 1 : 0];
+    r->first_ns = s->window_ts_ns < r->first_ns ? s->window_ts_ns : r->first_ns;
+    r->last_ns = s->window_ts_ns > r->last_ns ? s->window_ts_ns : r->last_ns;
+}
+
+void fold_tls_session(struct window *w, const struct msg *m, unsigned parts)
 {
     const struct tls_session_msg *s = &m->session;
     char text[NAME_MAX_TEXT];
     struct bytes sni = name_of(w, s->sni, true, text);
-    if (part == PART_SESSION)
-        w->totals.tls.sessions += s->alive;
-    bool seen = false;
+    bool session = has_part(parts, PART_SESSION), seen = false;
+    w->totals.tls.sessions += session && s->alive;
     for (int side = 0; side < 2; side++) {
         if (!side_visible(w, m->rec, side))
             continue;
         seen = true;
         struct row_tls *r = tls_row(w, m, side, sni);
-        if (part == PART_EXCHANGE) {
+        if (has_part(parts, PART_EXCHANGE)) {
             r->handshakes++;
             r->first_ns = s->first_ts_ns < r->first_ns ? s->first_ts_ns : r->first_ns;
-            continue;
         }
-        bool client = side == s->client_side;
-        r->sessions += s->alive;
-        r->bytes_out += s->bytes[client ? 0 : 1];
-        r->bytes_in += s->bytes[client ? 1 : 0];
-        r->first_ns = s->window_ts_ns < r->first_ns ? s->window_ts_ns : r->first_ns;
-        r->last_ns = s->window_ts_ns > r->last_ns ? s->window_ts_ns : r->last_ns;
+        if (session)
+            count_session(r, s, side == s->client_side);
     }
     if (seen && s->hello_id != 0 && w->offers != NULL) {
         struct bytes offer = offers_find(w->offers, s->hello_id);
         if (offer.len > 0)
             hello_row(w, s->hello_id, offer); /* also where the hello itself fell in an earlier window */
     }
-    if (!seen && part == PART_SESSION && s->alive)
+    if (!seen && session && s->alive)
         unattributed_row(w, m->rec, m->rec->client[s->client_side].kind)->tls_sessions++;
 }

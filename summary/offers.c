@@ -55,15 +55,15 @@ static void leaves(void *ctx, void *row)
 void offers_keep(struct offers *o, uint64_t id, struct bytes offer)
 {
     uint64_t hash = hash_bytes(&id, sizeof id, 0);
-    if (offer.len == 0 || rowtab_find(&o->table, hash, &id) != NULL
+    if (offer.len == 0 || rowtab_find(&o->table, rowtab_tag(hash), &id) != NULL
         || rowtab_refuses(&o->table, hash))
         return;
-    struct kept *k = rowtab_insert(&o->table, hash, &id, leaves, NULL);
+    struct kept *k = rowtab_insert(&o->table, rowtab_tag(hash), hash, &id, leaves, NULL);
     k->offer = strings_intern(&o->strings, offer.p, offer.len, strings_hash(offer.p, offer.len));
 }
 
 struct bytes offers_find(const struct offers *o, uint64_t id)
 {
-    const struct kept *k = rowtab_find(&o->table, hash_bytes(&id, sizeof id, 0), &id);
+    const struct kept *k = rowtab_find(&o->table, rowtab_tag(hash_bytes(&id, sizeof id, 0)), &id);
     return k != NULL ? strings_get(&o->strings, k->offer) : (struct bytes){0};
 }

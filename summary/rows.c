@@ -75,7 +75,8 @@ static const struct field binding_values[] = {
     END,
 };
 
-#define PEER(m) AT(row_peer, m)
+#define PEER(m)      AT(row_peer, m)
+#define PEER_KEY_LEN (PEER(key.protocols) - PEER(key))
 static const struct field peer_keys[] = {
     {"client", F_CLIENT, PEER(key.client), 0, NULL},
     {"remote", F_ADDR, PEER(key.remote), 0, NULL},
@@ -93,7 +94,7 @@ static const struct field peer_values[] = {
     {"last_ns", V_MAX_NS, PEER(last_ns), 0, NULL},
     {"syn_out", V_SUM32, PEER(syn_out), 0, NULL},
     {"syn_in", V_SUM32, PEER(syn_in), 0, NULL},
-    {"protocols", V_BITS32, PEER(protocols), PROTO_N, proto_name},
+    {"protocols", V_BITS32, PEER(key.protocols), PROTO_N, proto_name},
     END,
 };
 
@@ -219,16 +220,18 @@ static const struct field tally_values[] = {
     END,
 };
 
-#define TYPE(row_name, type, k, v)                                                                 \
+#define TYPE_LEN(row_name, type, len, k, v)                                                        \
     {                                                                                              \
         .name = row_name, .size = sizeof(struct type), .key_at = offsetof(struct type, key),       \
-        .key_len = sizeof(((struct type *)0)->key), .keys = k, .values = v                         \
+        .key_len = len, .keys = k, .values = v                                                     \
     }
+#define TYPE(row_name, type, k, v)                                                                 \
+    TYPE_LEN(row_name, type, sizeof(((struct type *)0)->key), k, v)
 const struct row_type row_types[ROW_KIND_N] = {
     [ROW_COVERAGE] = TYPE("coverage", row_coverage, coverage_keys, coverage_values),
     [ROW_CLIENT] = TYPE("gateway", row_client, client_keys, client_values),
     [ROW_BINDING] = TYPE("binding", row_binding, binding_keys, binding_values),
-    [ROW_PEER] = TYPE("peer", row_peer, peer_keys, peer_values),
+    [ROW_PEER] = TYPE_LEN("peer", row_peer, PEER_KEY_LEN, peer_keys, peer_values),
     [ROW_NTP] = TYPE("ntp", row_ntp, ntp_keys, ntp_values),
     [ROW_DNS] = TYPE("dns", row_dns, dns_keys, dns_values),
     [ROW_TLS] = TYPE("tls", row_tls, tls_keys, tls_values),

@@ -160,6 +160,7 @@ struct row_binding {
     uint32_t resolvers;    /* DNS: who answered: bit XXH3(16 address bytes, seed 0) % 32; so many at least */
 };
 
+/* The row that nearly every packet adds to: two cache lines. */
 struct row_peer {
     struct row row;
     struct {
@@ -167,18 +168,20 @@ struct row_peer {
         struct addr remote;
         uint16_t port;     /* the service's: see decode.c */
         uint8_t ip_proto;
-        uint8_t pad[5];
+        uint8_t pad;
+        uint32_t protocols; /* no part of the key, in its last gap: bits of enum proto, as content told */
     } key;
     uint64_t packets_out, packets_in, bytes_out, bytes_in;
     uint64_t first_out_ns, first_in_ns; /* who began: the earlier; answered: both exist */
     uint64_t last_ns;
     uint32_t syn_out, syn_in;           /* TCP SYN without ACK */
-    uint32_t protocols;                 /* bits of enum proto, as content told */
 };
+static_assert(sizeof(struct row_peer) == 128, "two cache lines");
 
 enum role { ROLE_CLIENT, ROLE_SERVER }; /* what our device was in the exchange */
 enum { KISS_RATE, KISS_DENY, KISS_RSTR, KISS_OTHER, KISS_N };
 
+/* What every message adds to comes first: five cache lines, of which most messages touch four. */
 struct row_ntp {
     struct row row;
     struct {
@@ -187,16 +190,18 @@ struct row_ntp {
         uint8_t role;
         uint8_t pad[7];
     } key;
-    uint32_t requests, replies, pairs, duplicates, unmatched, malformed, not_ntp, longer;
+    uint32_t requests, replies, pairs, free_changes;
     uint32_t modes[8];
-    uint32_t kiss[KISS_N];
     uint32_t strata, polls, versions; /* bits; stratum 31 stands for 31 and above, poll is clipped to 0..31 */
+    uint32_t unsynchronised;          /* leap 3 in replies */
+    struct hist offset, delay;
+    struct set8 refids;
+    uint32_t kiss[KISS_N];
+    uint32_t duplicates, unmatched, malformed, not_ntp, longer;
     uint32_t ext_packets, nts_packets, mac_packets;
     uint64_t ext_bytes, ext_unknown_bytes;
-    uint32_t free_changes, unsynchronised; /* leap 3 in replies */
-    struct set8 refids;
-    struct hist offset, delay;
 };
+static_assert(sizeof(struct row_ntp) == 320, "five cache lines");
 
 /* Query types with a counter of their own a pair; the totals count every type. */
 enum { DNS_TYPE_SLOTS = 17 };

@@ -4,12 +4,12 @@
 
 #include <assert.h>
 
-enum { SLOTS_FIRST = 1024, CACHE_LINE = 64 };
+enum { SLOTS_FIRST = 1024 };
 
 bool rowtab_new(struct rowtab *t, uint32_t limit, uint32_t row_size, uint32_t key_at,
                 uint32_t key_len, struct err *e)
 {
-    assert(key_len % 8 == 0 && row_size % 8 == 0);
+    assert(key_len % 4 == 0 && row_size % 8 == 0);
     uint32_t slots = SLOTS_FIRST;
     while (slots < (uint64_t)limit * 8 / 5 && slots < UINT32_C(1) << 31)
         slots *= 2;
@@ -21,7 +21,8 @@ bool rowtab_new(struct rowtab *t, uint32_t limit, uint32_t row_size, uint32_t ke
                          .mask_max = slots - 1};
     t->rows = arena_new((size_t)limit * row_size, e);
     t->index = t->rows != NULL ? arena_new((size_t)slots * sizeof *t->index, e) : NULL;
-    t->heap = t->index != NULL ? arena_new((size_t)limit * sizeof *t->heap, e) : NULL;
+    t->tags = t->index != NULL ? arena_new((size_t)limit * sizeof *t->tags, e) : NULL;
+    t->heap = t->tags != NULL ? arena_new((size_t)limit * sizeof *t->heap, e) : NULL;
     if (t->heap == NULL) {
         rowtab_free(t);
         return false;
@@ -33,6 +34,7 @@ void rowtab_free(struct rowtab *t)
 {
     arena_free(t->rows, (size_t)t->limit * t->row_size);
     arena_free(t->index, ((size_t)t->mask_max + 1) * sizeof *t->index);
+    arena_free(t->tags, (size_t)t->limit * sizeof *t->tags);
     arena_free(t->heap, (size_t)t->limit * sizeof *t->heap);
     *t = (struct rowtab){0};
 }
@@ -47,9 +49,9 @@ void rowtab_clear(struct rowtab *t)
     t->heaped = false;
 }
 
-static uint64_t slot_of(uint64_t hash, uint32_t row)
+static uint32_t slot_tag(uint64_t slot)
 {
-    return (hash & UINT64_C(0xffffffff00000000)) | (row + 1);
+    return (uint32_t)(slot >> 32);
 }
 
 static uint32_t slot_row(uint64_t slot)
@@ -57,28 +59,10 @@ static uint32_t slot_row(uint64_t slot)
     return (uint32_t)slot - 1;
 }
 
-static bool slot_may_be(uint64_t slot, uint64_t hash)
+void *rowtab_find(const struct rowtab *t, uint32_t tag, const void *key)
 {
-    return slot >> 32 == hash >> 32;
-}
-
-uint32_t rowtab_prefetch_row(const struct rowtab *t, uint64_t hash)
-{
-    for (uint64_t i = hash & t->mask; t->index[i] != 0; i = (i + 1) & t->mask)
-        if (slot_may_be(t->index[i], hash)) {
-            uint32_t at = slot_row(t->index[i]);
-            const char *row = rowtab_at(t, at);
-            for (uint32_t line = 0; line < t->row_size; line += CACHE_LINE)
-                __builtin_prefetch(row + line, 1);
-            return at;
-        }
-    return UINT32_MAX;
-}
-
-void *rowtab_find(const struct rowtab *t, uint64_t hash, const void *key)
-{
-    for (uint64_t i = hash & t->mask; t->index[i] != 0; i = (i + 1) & t->mask) {
-        if (!slot_may_be(t->index[i], hash))
+    for (uint32_t i = tag & t->mask; t->index[i] != 0; i = (i + 1) & t->mask) {
+        if (slot_tag(t->index[i]) != tag)
             continue;
         uint8_t *row = rowtab_at(t, slot_row(t->index[i]));
         if (rowtab_key_equal(row + t->key_at, key, t->key_len))
@@ -87,22 +71,22 @@ void *rowtab_find(const struct rowtab *t, uint64_t hash, const void *key)
     return NULL;
 }
 
-static void index_put(struct rowtab *t, uint64_t hash, uint32_t row)
+static void index_put(struct rowtab *t, uint32_t tag, uint32_t row)
 {
-    uint64_t i = hash & t->mask;
+    uint32_t i = tag & t->mask;
     while (t->index[i] != 0)
         i = (i + 1) & t->mask;
-    t->index[i] = slot_of(hash, row);
+    t->index[i] = (uint64_t)tag << 32 | (row + 1);
 }
 
 /* Takes a row's slot away and closes the gap, so that no probe stops short. */
-static void index_drop(struct rowtab *t, uint64_t hash, uint32_t row)
+static void index_drop(struct rowtab *t, uint32_t tag, uint32_t row)
 {
-    uint64_t gap = hash & t->mask;
+    uint32_t gap = tag & t->mask;
     while (slot_row(t->index[gap]) != row)
         gap = (gap + 1) & t->mask;
-    for (uint64_t i = (gap + 1) & t->mask; t->index[i] != 0; i = (i + 1) & t->mask) {
-        uint64_t home = rowtab_hash_at(t, slot_row(t->index[i])) & t->mask;
+    for (uint32_t i = (gap + 1) & t->mask; t->index[i] != 0; i = (i + 1) & t->mask) {
+        uint32_t home = slot_tag(t->index[i]) & t->mask;
         if (((i - home) & t->mask) >= ((i - gap) & t->mask)) {
             t->index[gap] = t->index[i];
             gap = i;
@@ -116,7 +100,7 @@ static void index_grow(struct rowtab *t)
     memset(t->index, 0, ((size_t)t->mask + 1) * sizeof *t->index);
     t->mask = t->mask * 2 + 1;
     for (uint32_t i = 0; i < t->n; i++)
-        index_put(t, rowtab_hash_at(t, i), i);
+        index_put(t, t->tags[i], i);
 }
 
 static void heap_down(struct rowtab *t, uint32_t at)
@@ -154,14 +138,14 @@ bool rowtab_refuses(const struct rowtab *t, uint64_t hash)
            || hash > rowtab_hash_at(t, t->heap[0]); /* equal: it may be that very row */
 }
 
-void *rowtab_insert(struct rowtab *t, uint64_t hash, const void *key,
+void *rowtab_insert(struct rowtab *t, uint32_t tag, uint64_t hash, const void *key,
                     void (*leave)(void *ctx, void *row), void *ctx)
 {
     uint32_t at = t->n;
     if (t->n == t->limit) {
         at = t->heap[0];
         leave(ctx, rowtab_at(t, at));
-        index_drop(t, rowtab_hash_at(t, at), at);
+        index_drop(t, t->tags[at], at);
     } else {
         if (t->n > t->mask / 8 * 5 && t->mask < t->mask_max)
             index_grow(t);
@@ -170,7 +154,8 @@ void *rowtab_insert(struct rowtab *t, uint64_t hash, const void *key,
     uint8_t *row = rowtab_at(t, at);
     memcpy(row, &hash, sizeof hash);
     memcpy(row + t->key_at, key, t->key_len);
-    index_put(t, hash, at);
+    t->tags[at] = tag;
+    index_put(t, tag, at);
     if (t->heaped)
         heap_down(t, 0);
     else if (t->n == t->limit)

@@ -1,17 +1,23 @@
 /* A table of rows with a limit. At the limit N it keeps the N rows with the smallest hash: whatever the order in which keys
- * come, and however the tables of several workers are merged, the same rows stay. */
+ * come, and however the tables of several workers are merged, the same rows stay.
+ *
+ * That hash is dear, and asked for when a row is made. Rows are found by a tag, 32 bits of any hash of the key that the table's
+ * user likes: rowtab_mix of it, or where keys hold strings, the hash itself. */
 #pragma once
 #include "core/err.h"
 
 struct rowtab {
     uint8_t *rows;      /* n rows of row_size bytes; each begins with its uint64_t hash */
-    uint64_t *index;    /* open addressing: upper half of the hash, then row number + 1; 0 is free */
+    uint64_t *index;    /* open addressing: tag << 32 | row number + 1; 0 is free */
+    uint32_t *tags;     /* by row */
     uint32_t *heap;     /* row numbers, largest hash on top; built when the table is first full */
     uint32_t row_size, key_at, key_len;
     uint32_t n, limit;
     uint32_t mask, mask_max; /* slots in use - 1: doubles as the table fills */
     bool heaped;
 };
+
+/* Address space for `limit` rows; memory follows as they come. */
 
 MUST_CHECK bool rowtab_new(struct rowtab *t, uint32_t limit, uint32_t row_size, uint32_t key_at,
                            uint32_t key_len, struct err *e);
@@ -30,46 +36,84 @@ static inline uint64_t rowtab_hash_at(const struct rowtab *t, uint32_t i)
     return hash;
 }
 
-/* Keys are whole words: with a known length this beats a call of memcmp. */
+/* Keys are whole words, the last one perhaps half of one: with a known length this beats a call of memcmp. */
 static inline bool rowtab_key_equal(const void *a, const void *b, uint32_t len)
 {
-    uint64_t differ = 0;
-    for (uint32_t at = 0; at < len; at += 8) {
-        uint64_t x, y;
+    uint64_t x, y, differ = 0;
+    uint32_t at = 0;
+    for (; at + 8 <= len; at += 8) {
         memcpy(&x, (const uint8_t *)a + at, sizeof x);
         memcpy(&y, (const uint8_t *)b + at, sizeof y);
         differ |= x ^ y;
     }
-    return differ == 0;
+    x = y = 0;
+    if (at < len) {
+        memcpy(&x, (const uint8_t *)a + at, sizeof(uint32_t));
+        memcpy(&y, (const uint8_t *)b + at, sizeof(uint32_t));
+    }
+    return (differ | (x ^ y)) == 0;
 }
 
-static inline void rowtab_prefetch(const struct rowtab *t, uint64_t hash)
+/* One step of rowtab_mix: both halves of the 128-bit product, and the factors, as one of them may be 0. */
+static inline uint64_t rowtab_fold(uint64_t a, uint64_t b)
 {
-    __builtin_prefetch(&t->index[hash & t->mask]);
+    unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64) ^ a ^ b;
+}
+
+/* Mixes `len` bytes (a multiple of 4) into `h`, which begins as a secret of the configuration's: XXH3 of a peer's key took three
+ * times as long. Going on from the mix of a key's first 16 n bytes gives the mix of the whole key. */
+static inline uint64_t rowtab_mix(uint64_t h, const void *key, uint32_t len)
+{
+    const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
+    for (uint32_t at = 0; at < len; at += 16) {
+        uint64_t w[2] = {0};
+        memcpy(w, (const uint8_t *)key + at, len - at < 16 ? len - at : 16);
+        h = rowtab_fold(w[0] ^ h, w[1] ^ odd);
+    }
+    return h;
+}
+
+static inline uint32_t rowtab_tag(uint64_t hash)
+{
+    return (uint32_t)(hash ^ hash >> 32);
+}
+
+static inline void rowtab_prefetch(const struct rowtab *t, uint32_t tag)
+{
+    __builtin_prefetch(&t->index[tag & t->mask]);
 }
 
 /* Second step of a prefetch: the row itself, as far as the index tells without comparing keys. Returns its number for
- * rowtab_near, UINT32_MAX if there is none. */
-uint32_t rowtab_prefetch_row(const struct rowtab *t, uint64_t hash);
-
-/* Is row `near`, a guess from any table at any time, the row with this hash and key? NULL where it is not: ask rowtab_find.
- * `key_len`: that of the table, told again as a constant. */
-static inline void *rowtab_near(const struct rowtab *t, uint32_t near, uint64_t hash,
-                                const void *key, uint32_t key_len)
+ * rowtab_near, UINT32_MAX if there is none. Always inline: see fifo_prefetch_head. */
+static inline __attribute__((always_inline)) uint32_t rowtab_prefetch_row(const struct rowtab *t, uint32_t tag, uint32_t bytes)
 {
-    if (near >= t->n || rowtab_hash_at(t, near) != hash)
-        return NULL;
-    uint8_t *row = rowtab_at(t, near);
-    return rowtab_key_equal(row + t->key_at, key, key_len) ? row : NULL;
+    for (uint32_t i = tag & t->mask; t->index[i] != 0; i = (i + 1) & t->mask)
+        if (t->index[i] >> 32 == tag) {
+            uint32_t at = (uint32_t)t->index[i] - 1;
+            const char *row = rowtab_at(t, at);
+            for (uint32_t line = 0; line < bytes; line += 64)
+                __builtin_prefetch(row + line, 1);
+            return at;
+        }
+    return UINT32_MAX;
 }
 
-/* The row with this hash and key, or NULL. */
-void *rowtab_find(const struct rowtab *t, uint64_t hash, const void *key);
+/* Is row `near`, a guess from any table at any time, the row with this key? NULL where it is not: ask rowtab_find.
+ * `key_at`, `key_len`: those of the table, told again as constants. */
+static inline void *rowtab_near(const struct rowtab *t, uint32_t near, const void *key, uint32_t key_at, uint32_t key_len)
+{
+    uint8_t *row = rowtab_at(t, near);
+    return near < t->n && rowtab_key_equal(row + key_at, key, key_len) ? row : NULL;
+}
+
+/* The row with this tag and key, or NULL. */
+void *rowtab_find(const struct rowtab *t, uint32_t tag, const void *key);
 
 /* Would a new row with this hash be turned away? Never said of a row that is in the table. */
 bool rowtab_refuses(const struct rowtab *t, uint64_t hash);
 
 /* Makes room for a new row (not in the table, not refused). Where the table is full, the row that leaves is first given to `leave`.
  * Returns the row with its hash and key set, the rest as it was left: the caller fills it. */
-void *rowtab_insert(struct rowtab *t, uint64_t hash, const void *key,
+void *rowtab_insert(struct rowtab *t, uint32_t tag, uint64_t hash, const void *key,
                     void (*leave)(void *ctx, void *row), void *ctx);

@@ -12,6 +12,7 @@ struct offers;
 
 struct window {
     const struct config *config;
+    uint64_t secret; /* of rowtab_mix */
     struct offers *offers; /* of all windows of the worker; NULL: none */
     uint64_t start_s, length_s, start_ns, slot_ns;
     unsigned slot; /* coverage slot of the last packet, and when it began after start_ns */
@@ -36,20 +37,29 @@ struct window {
     size_t sorted_cap;
 };
 
-/* Hash of a row's key: its bytes with string ids left out, then the contents of its strings. */
+/* Hash of a row's key: its bytes with string ids left out, then the contents of its strings. It decides which rows a full table
+ * keeps, on every machine alike. */
 uint64_t row_hash(const struct window *w, enum row_kind kind, const void *row);
 
-/* The row with this hash and key (the key part alone), made if need be, or the `other` row. */
+/* Kinds whose keys hold no strings: their rows are found by rowtab_mix of the key, so that its hash is needed only for new ones. */
+enum {
+    PLAIN_KINDS = 1 << ROW_CLIENT | 1 << ROW_PEER | 1 << ROW_NTP | 1 << ROW_DNS | 1 << ROW_HELLO
+                  | 1 << ROW_UNATTRIBUTED
+};
+static inline uint32_t key_tag(const struct window *w, const void *key, uint32_t len)
+{
+    return rowtab_tag(rowtab_mix(w->secret, key, len));
+}
+
+/* The row of a plain kind with this key (the key part alone), made if need be, or the `other` row. `tag`: key_tag of the key. */
+void *row_of(struct window *w, enum row_kind kind, uint32_t tag, const void *key);
+/* The same of any kind, by its hash. */
 void *row_get(struct window *w, enum row_kind kind, uint64_t hash, const void *key);
 
 /* Hash of a key without strings. */
-static inline uint64_t key_hash_len(const struct window *w, const void *key, size_t len)
-{
-    return hash_bytes(key, len, w->config->seed);
-}
 static inline uint64_t key_hash(const struct window *w, enum row_kind kind, const void *key)
 {
-    return key_hash_len(w, key, row_types[kind].key_len);
+    return hash_bytes(key, row_types[kind].key_len, w->config->seed);
 }
 
 /* Hash of a key with strings whose contents hash to s1, s2 (0: absent), in field order. The key's string ids are 0. */

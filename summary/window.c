@@ -81,6 +81,7 @@ bool window_new(struct window **out, const struct config *config, struct err *e)
         return false;
     }
     w->config = config;
+    w->secret = hash_bytes("rows", 4, config->seed);
     bool ok = true;
     for (int kind = 0; ok && kind < ROW_KIND_N; kind++)
         ok = table_new(w, kind, e);
@@ -255,20 +256,32 @@ static void row_leaves(void *ctx, void *row)
     blocks_give(l->w, l->kind, row);
 }
 
-void *row_get(struct window *w, enum row_kind kind, uint64_t hash, const void *key)
+static void *row_make(struct window *w, enum row_kind kind, uint32_t tag, uint64_t hash,
+                      const void *key)
 {
     struct rowtab *t = &w->tabs[kind];
     const struct row_type *type = &row_types[kind];
-    void *row = rowtab_find(t, hash, key);
-    if (row != NULL)
-        return row;
     if (rowtab_refuses(t, hash))
         return window_other_make(w, kind);
     struct leaving l = {w, kind};
-    row = rowtab_insert(t, hash, key, row_leaves, &l);
+    uint8_t *row = rowtab_insert(t, tag, hash, key, row_leaves, &l);
     size_t values = (size_t)type->key_at + type->key_len;
-    memcpy((uint8_t *)row + values, w->zero[kind] + values, type->size - values);
+    memcpy(row + values, w->zero[kind] + values, type->size - values);
     return row;
+}
+
+void *row_of(struct window *w, enum row_kind kind, uint32_t tag, const void *key)
+{
+    void *row = rowtab_find(&w->tabs[kind], tag, key);
+    return row != NULL ? row : row_make(w, kind, tag, key_hash(w, kind, key), key);
+}
+
+void *row_get(struct window *w, enum row_kind kind, uint64_t hash, const void *key)
+{
+    bool plain = PLAIN_KINDS >> kind & 1;
+    uint32_t tag = plain ? key_tag(w, key, row_types[kind].key_len) : rowtab_tag(hash);
+    void *row = rowtab_find(&w->tabs[kind], tag, key);
+    return row != NULL ? row : row_make(w, kind, tag, hash, key);
 }
 
 void *window_row(struct window *w, enum row_kind kind, const void *key_row)

@@ -27,9 +27,10 @@ bool window_empty(const struct window *w);
 /* ---- filling (the packet path) */
 
 /* Counts one packet: totals, client, coverage, peer. window_hint first, some packets ahead, brings the rows into the cache and
- * leaves its hashes in `hint`. */
+ * leaves in `hint` where they are. */
 struct window_hint {
-    uint64_t client[2], peer[2];         /* row hashes of both sides; 0 where there is no such row */
+    uint8_t sides;                       /* bit SIDE_SRC, SIDE_DST: has rows */
+    uint32_t client_tag[2], peer_tag[2]; /* key_tag of both sides' rows */
     uint32_t client_row[2], peer_row[2]; /* where the row was then: a guess */
 };
 void window_hint(const struct window *w, const struct rec recs[], unsigned n, struct window_hint hints[]);
@@ -40,16 +41,20 @@ void window_packet(struct window *w, const struct rec *rec, const struct window_
 enum msg_part { PART_MESSAGE, PART_EXCHANGE, PART_SESSION, PART_N };
 MUST_CHECK bool window_part(const struct msg *m, enum msg_part part, uint64_t *ts_ns);
 /* As window_hint, for `n` messages: finds and fetches the rows they will touch. */
-enum { HINT_ANSWERS = 4 };
+enum { HINT_ANSWERS = 4, HINT_NAME = 60 };
 struct message_hint {
-    uint64_t row[2];                /* NTP, DNS: row hashes of both sides; 0 where there is no such row */
-    uint64_t name;                  /* DNS: hash of the name that answers are bound to; 0: none */
+    uint8_t sides;                  /* bit SIDE_SRC, SIDE_DST: NTP, DNS: has a row */
+    uint8_t name_len;               /* DNS: of the name that answers are bound to; 0: none, or too long for a hint */
+    uint32_t tag[2], row[2];        /* NTP, DNS: key_tag of both sides' rows; where the row was then: a guess */
+    uint64_t name_hash;             /* strings_hash of the name */
     uint64_t binding[HINT_ANSWERS]; /* DNS: row hashes of its first answers */
+    char name[HINT_NAME];
 };
 void window_message_hint(const struct window *w, const struct msg msgs[], unsigned n,
                          struct message_hint hints[]);
+/* `parts`: bits 1 << enum msg_part: those that belong to this window. */
 void window_message(struct window *w, const struct msg *m, const struct message_hint *hint,
-                    enum msg_part part, enum vantage vantage);
+                    unsigned parts, enum vantage vantage);
 
 /* The source lost `packets` before us (drop counts of a capture file or a port). */
 void window_lost(struct window *w, enum vantage vantage, uint64_t packets);

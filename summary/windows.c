@@ -175,16 +175,25 @@ void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const ui
     }
 }
 
+/* Parts that fall into one window are counted in one go. */
 static void message(struct windows *ws, const struct msg *m, const struct message_hint *hint,
                     enum vantage vantage)
 {
-    for (int part = 0; part < PART_N; part++) {
-        uint64_t ts_ns;
-        if (!window_part(m, (enum msg_part)part, &ts_ns))
-            continue;
-        struct window *w = windows_at(ws, ts_ns);
+    uint64_t ts_ns[PART_N];
+    unsigned left = 0;
+    for (int part = 0; part < PART_N; part++)
+        left |= (unsigned)window_part(m, (enum msg_part)part, &ts_ns[part]) << part;
+    while (left != 0) {
+        struct window *w = windows_at(ws, ts_ns[__builtin_ctz(left)]);
+        unsigned parts = left & -left;
         if (w != NULL)
-            window_message(w, m, hint, (enum msg_part)part, vantage);
+            for (int part = 0; part < PART_N; part++)
+                if (left >> part & 1 && ts_ns[part] >= ws->last_start_ns
+                    && ts_ns[part] < ws->last_end_ns)
+                    parts |= 1u << part;
+        left &= ~parts;
+        if (w != NULL)
+            window_message(w, m, hint, parts, vantage);
     }
 }
 

@@ -359,7 +359,7 @@ static void known_window(struct window *w)
     distinct_add(&distinct_small, b, 2);
 
     struct row_peer peer = {.key = {.client = host, .remote = server, .port = 123, .ip_proto = 17}};
-    ((struct row_peer *)window_row(w, ROW_PEER, &peer))->protocols =
+    ((struct row_peer *)window_row(w, ROW_PEER, &peer))->key.protocols =
         1 << PROTO_NTP | 1 << PROTO_DNS;
     peer.key.remote = other;
     ((struct row_peer *)window_row(w, ROW_PEER, &peer))->packets_in = 1;

@@ -80,7 +80,7 @@ static void tell(const struct msg *m)
     for (int part = 0; part < PART_N; part++) {
         uint64_t ts_ns;
         if (window_part(m, (enum msg_part)part, &ts_ns))
-            window_message(w, m, &hint, (enum msg_part)part, VANTAGE_LAN);
+            window_message(w, m, &hint, 1u << part, VANTAGE_LAN);
     }
 }
 
@@ -168,10 +168,10 @@ static void client_and_peer(void **state)
     assert_int_equal(p->first_out_ns, START_NS + 5);
     assert_int_equal(p->first_in_ns, START_NS + 9);
     assert_int_equal(p->last_ns, START_NS + 9);
-    assert_int_equal(p->protocols, 1u << PROTO_NTP);
+    assert_int_equal(p->key.protocols, 1u << PROTO_NTP);
     p = rows[1];
     assert_true(p->first_in_ns == UINT64_MAX); /* never answered */
-    assert_int_equal(p->protocols, 0);
+    assert_int_equal(p->key.protocols, 0);
     assert_int_equal(window_totals(w)->packets.read, 4);
     assert_int_equal(window_totals(w)->packets.bytes_captured, 360);
     assert_int_equal(window_totals(w)->ip_v4, 4);

@@ -42,13 +42,13 @@ static void must_not_leave(void *ctx, void *row)
 /* As window.c uses the table. */
 static void item_count(struct rowtab *t, uint64_t hash, uint64_t key, struct gone *other)
 {
-    struct item *item = rowtab_find(t, hash, &key);
+    struct item *item = rowtab_find(t, rowtab_tag(hash), &key);
     if (item == NULL && rowtab_refuses(t, hash)) {
         other->count++;
         return;
     }
     if (item == NULL) {
-        item = rowtab_insert(t, hash, &key, item_leaves, other);
+        item = rowtab_insert(t, rowtab_tag(hash), hash, &key, item_leaves, other);
         item->count = 0;
     }
     item->count++;
@@ -66,9 +66,9 @@ static void assert_sound(const struct rowtab *t)
     uint32_t slots = 0;
     for (uint32_t i = 0; i < t->n; i++) {
         struct item *item = rowtab_at(t, i);
-        assert_ptr_equal(rowtab_find(t, item->hash, &item->key), item);
-        assert_int_equal(rowtab_prefetch_row(t, item->hash), i);
-        assert_ptr_equal(rowtab_near(t, i, item->hash, &item->key, 8), item);
+        assert_ptr_equal(rowtab_find(t, rowtab_tag(item->hash), &item->key), item);
+        assert_int_equal(rowtab_prefetch_row(t, rowtab_tag(item->hash), sizeof *item), i);
+        assert_ptr_equal(rowtab_near(t, i, &item->key, offsetof(struct item, key), 8), item);
         assert_false(rowtab_refuses(t, item->hash));
     }
     for (uint32_t i = 0; i <= t->mask; i++)
@@ -107,7 +107,7 @@ static void smallest_stay(void **state)
             qsort(hashes, KEYS, sizeof *hashes, by_number);
             uint64_t key = 0, counted = other.count;
             for (unsigned i = 0; i < KEYS; i++) {
-                struct item *item = rowtab_find(&t, hashes[i], &key);
+                struct item *item = rowtab_find(&t, rowtab_tag(hashes[i]), &key);
                 assert_int_equal(item != NULL, i < kept);
                 counted += item != NULL ? item->count : 0;
             }
@@ -134,22 +134,26 @@ static void kept_are_exact(void **state)
     rowtab_free(&t);
 }
 
-/* Keys an attacker would choose: one home slot for all, at the end of the index so that probes
- * wrap. */
+/* Tags an attacker would choose: few home slots for all, at the end of the index so that probes wrap. The hashes fall. */
+static uint64_t clash(uint64_t i)
+{
+    uint64_t high = 5000 - i;
+    return high << 32 | (high ^ (0xfffffff0 | (i & 3)));
+}
+
 static void low_bits_clash(void **state)
 {
     (void)state;
     enum { N = 600 };
     struct rowtab t = table_of(N);
     struct gone other = {0};
-    for (uint64_t i = 0; i < 3 * N; i++) /* falling hashes: each newcomer pushes the largest out */
-        item_count(&t, (5000 - i) << 32 | 0xfffffff0 | (i & 3), i, &other);
+    for (uint64_t i = 0; i < 3 * N; i++) /* each newcomer pushes the largest out */
+        item_count(&t, clash(i), i, &other);
     assert_sound(&t);
     assert_int_equal(t.n, N);
     assert_int_equal(other.rows, 2 * N);
     for (uint64_t i = 0; i < 3 * N; i++)
-        assert_int_equal(rowtab_find(&t, (5000 - i) << 32 | 0xfffffff0 | (i & 3), &i) != NULL,
-                         i >= 2 * N);
+        assert_int_equal(rowtab_find(&t, rowtab_tag(clash(i)), &i) != NULL, i >= 2 * N);
     rowtab_free(&t);
 }
 
@@ -164,13 +168,18 @@ static void hashes_clash(void **state)
             item_count(&t, 42, key, &other);
     assert_int_equal(t.n, 5);
     for (uint64_t key = 0; key < 5; key++)
-        assert_int_equal(((struct item *)rowtab_find(&t, 42, &key))->count, key + 1);
+        assert_int_equal(((struct item *)rowtab_find(&t, rowtab_tag(42), &key))->count, key + 1);
     uint64_t stranger = 77;
-    assert_null(rowtab_find(&t, 42, &stranger));
-    assert_null(rowtab_near(&t, 0, 42, &stranger, 8));
-    assert_null(rowtab_near(&t, t.n, 42, &stranger, 8));
-    assert_null(rowtab_near(&t, UINT32_MAX, 42, &stranger, 8));
+    assert_null(rowtab_find(&t, rowtab_tag(42), &stranger));
+    assert_null(rowtab_near(&t, 0, &stranger, offsetof(struct item, key), 8));
+    assert_null(rowtab_near(&t, t.n, &stranger, offsetof(struct item, key), 8));
+    assert_null(rowtab_near(&t, UINT32_MAX, &stranger, offsetof(struct item, key), 8));
     rowtab_free(&t);
+}
+
+static struct item *insert(struct rowtab *t, uint64_t hash, const uint64_t *key)
+{
+    return rowtab_insert(t, rowtab_tag(hash), hash, key, must_not_leave, NULL);
 }
 
 static void clears_and_grows(void **state)
@@ -181,7 +190,7 @@ static void clears_and_grows(void **state)
     for (unsigned s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         for (uint64_t i = 0; i < sizes[s]; i++) {
             struct item *item =
-                rowtab_insert(&t, hash_bytes(&i, sizeof i, s), &i, must_not_leave, NULL);
+                insert(&t, hash_bytes(&i, sizeof i, s), &i);
             assert_int_equal(item->key, i);
         }
         assert_int_equal(t.n, sizes[s]);
@@ -189,9 +198,29 @@ static void clears_and_grows(void **state)
         assert_sound(&t);
         rowtab_clear(&t);
         for (uint64_t i = 0; i < sizes[s]; i++)
-            assert_null(rowtab_find(&t, hash_bytes(&i, sizeof i, s), &i));
+            assert_null(rowtab_find(&t, rowtab_tag(hash_bytes(&i, sizeof i, s)), &i));
     }
     rowtab_free(&t);
+}
+
+/* The mix of a key goes on from that of its first part, and tells keys apart that differ in a bit. */
+static void mix_goes_on(void **state)
+{
+    (void)state;
+    uint8_t key[56];
+    for (unsigned i = 0; i < sizeof key; i++)
+        key[i] = (uint8_t)(i * 37);
+    for (uint32_t len = 4; len <= sizeof key; len += 4) {
+        uint64_t whole = rowtab_mix(7, key, len);
+        for (uint32_t at = 0; at < len; at += 16)
+            assert_int_equal(rowtab_mix(rowtab_mix(7, key, at), key + at, len - at), whole);
+        for (unsigned bit = 0; bit < 8 * len; bit++) {
+            key[bit / 8] ^= 1u << bit % 8;
+            assert_int_not_equal(rowtab_tag(rowtab_mix(7, key, len)), rowtab_tag(whole));
+            key[bit / 8] ^= 1u << bit % 8;
+        }
+        assert_int_not_equal(rowtab_mix(8, key, len), whole);
+    }
 }
 
 static void refuses_too_much(void **state)
@@ -209,6 +238,7 @@ int main(void)
         cmocka_unit_test(smallest_stay),    cmocka_unit_test(kept_are_exact),
         cmocka_unit_test(low_bits_clash),   cmocka_unit_test(hashes_clash),
         cmocka_unit_test(clears_and_grows), cmocka_unit_test(refuses_too_much),
+        cmocka_unit_test(mix_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -249,6 +249,6 @@ static inline void event_fold(struct window *w, const struct event *e)
         for (int part = 0; part < PART_N; part++) {
             uint64_t ts_ns;
             if (window_part(&e->m[k], (enum msg_part)part, &ts_ns))
-                window_message(w, &e->m[k], &hints[k], (enum msg_part)part, vantage);
+                window_message(w, &e->m[k], &hints[k], 1u << part, vantage);
         }
 }
