@@ -49,4 +49,5 @@ struct rec {
     uint8_t inner_mac[2][6]; /* innermost Ethernet */
     uint64_t site;
     struct client client[2]; /* who the source and the destination are */
+    uint32_t note[2];        /* by side, for whoever folds the packet and then its messages: a guess, from any time */
 };

@@ -24,15 +24,19 @@ static inline bool is_peer(const struct row_peer *p, const struct window *w, con
 static inline void hint_side(const struct window *w, const struct rec *rec, int side,
                              struct window_hint *hint)
 {
-    enum { CLIENT_BYTES = sizeof(struct client), PEER_BYTES = offsetof(struct row_peer, key.protocols)
-                                                              - offsetof(struct row_peer, key) };
+    enum {
+        CLIENT_BYTES = sizeof(struct client),
+        PEER_BYTES = offsetof(struct row_peer, key.protocols) - offsetof(struct row_peer, key),
+    };
     uint64_t mix = rowtab_mix(w->secret, &rec->client[side], CLIENT_BYTES);
     hint->client_tag[side] = rowtab_tag(mix);
-    rowtab_prefetch(&w->tabs[ROW_CLIENT], hint->client_tag[side]);
+    hint->peer_row[side] = UINT32_MAX;
     if ((rec->flags & REC_HAS_IP) == 0)
         return;
-    KEY(row_peer) key = peer_key(w, rec, side);
-    mix = rowtab_mix(mix, (const uint8_t *)&key + CLIENT_BYTES, PEER_BYTES - CLIENT_BYTES);
+    KEY(row_peer) key = {.remote = peer_addr(w, rec, !side),
+                         .port = rec->service_port,
+                         .ip_proto = rec->ip_proto};
+    mix = rowtab_mix(mix, &key.remote, PEER_BYTES - CLIENT_BYTES);
     hint->peer_tag[side] = rowtab_tag(mix);
     rowtab_prefetch(&w->tabs[ROW_PEER], hint->peer_tag[side]);
 }
@@ -40,6 +44,7 @@ static inline void hint_side(const struct window *w, const struct rec *rec, int 
 void window_hint(const struct window *w, const struct rec recs[], unsigned n,
                  struct window_hint hints[])
 {
+    const struct rowtab *peers = &w->tabs[ROW_PEER], *clients = &w->tabs[ROW_CLIENT];
     for (unsigned i = 0; i < n; i++) {
         hints[i].sides = 0;
         for (int side = 0; side < 2; side++)
@@ -50,14 +55,19 @@ void window_hint(const struct window *w, const struct rec recs[], unsigned n,
     }
     for (unsigned i = 0; i < n; i++)
         for (int side = 0; side < 2; side++) {
-            if ((hints[i].sides >> side & 1) == 0)
+            if ((hints[i].sides >> side & 1) == 0 || (recs[i].flags & REC_HAS_IP) == 0)
                 continue;
-            hints[i].client_row[side] = rowtab_prefetch_row(
-                &w->tabs[ROW_CLIENT], hints[i].client_tag[side], sizeof(struct row_client));
-            if (recs[i].flags & REC_HAS_IP)
-                hints[i].peer_row[side] = rowtab_prefetch_row(
-                    &w->tabs[ROW_PEER], hints[i].peer_tag[side], sizeof(struct row_peer));
+            uint32_t row =
+                rowtab_prefetch_row(peers, hints[i].peer_tag[side], sizeof(struct row_peer));
+            hints[i].peer_row[side] = row;
+            if (row != UINT32_MAX)
+                __builtin_prefetch(&w->links[row]);
         }
+    for (unsigned i = 0; i < n; i++)
+        for (int side = 0; side < 2; side++)
+            if (hints[i].sides >> side & 1 && hints[i].peer_row[side] != UINT32_MAX)
+                rowtab_prefetch_at(clients, w->links[hints[i].peer_row[side]].client,
+                                   sizeof(struct row_client));
 }
 
 /* ---- packets */
@@ -78,10 +88,9 @@ struct row_coverage *coverage_row(struct window *w, const struct client *client,
                                   enum vantage vantage)
 {
     KEY(row_coverage) key = {.client = *client, .vantage = (uint8_t)vantage};
-    uint64_t hash =
-        key_hash_strings(w, ROW_COVERAGE, &key, strings_id_hash(&w->strings, w->sensor), 0);
+    uint32_t tag = key_tag_strings(w, &key, sizeof key, strings_id_hash(&w->strings, w->sensor), 0);
     key.sensor = w->sensor;
-    return row_get(w, ROW_COVERAGE, hash, &key);
+    return row_of(w, ROW_COVERAGE, tag, &key);
 }
 
 /* Tells the address's MAC once a slot: its times are the slot's, so that they do not depend on
@@ -112,7 +121,7 @@ static void bind_mac(struct window *w, struct row_client *told, const struct rec
         told->bound[family] = pair;
     }
     struct row_binding *b =
-        row_get(w, ROW_BINDING, key_hash_strings(w, ROW_BINDING, &key, 0, 0), &key);
+        row_of(w, ROW_BINDING, key_tag_strings(w, &key, sizeof key, 0, 0), &key);
     uint64_t from = w->start_ns + slot * w->slot_ns, to = from + w->slot_ns - 1;
     b->first_ns = from < b->first_ns ? from : b->first_ns;
     b->last_ns = to > b->last_ns ? to : b->last_ns;
@@ -160,22 +169,27 @@ static struct row_peer *peer_new(struct window *w, struct row_client *c, uint32_
     return row_of(w, ROW_PEER, tag, key);
 }
 
+/* Leaves in `note` which row it is, or was before it was turned away. */
 static struct row_peer *peer_find(struct window *w, struct row_client *c, const struct rec *rec,
-                                  int side, const struct window_hint *hint)
+                                  int side, const struct window_hint *hint, uint32_t *note)
 {
     const struct rowtab *t = &w->tabs[ROW_PEER];
-    struct row_peer *p = rowtab_at(t, hint->peer_row[side]);
-    if (hint->peer_row[side] < t->n && is_peer(p, w, rec, side))
-        return p;
+    *note = hint->peer_row[side];
+    if (*note < t->n && is_peer(rowtab_at(t, *note), w, rec, side))
+        return rowtab_at(t, *note);
     KEY(row_peer) key = peer_key(w, rec, side);
-    p = rowtab_find(t, hint->peer_tag[side], &key);
-    return p != NULL ? p : peer_new(w, c, hint->peer_tag[side], &key);
+    struct row_peer *p = rowtab_find(t, hint->peer_tag[side], &key);
+    if (p == NULL)
+        p = peer_new(w, c, hint->peer_tag[side], &key);
+    if (p != window_other(w, ROW_PEER)) {
+        *note = row_number(w, ROW_PEER, p);
+        w->links[*note].client = row_number(w, ROW_CLIENT, c);
+    }
+    return p;
 }
 
-static void count_peer(struct window *w, struct row_client *c, const struct rec *rec, int side,
-                       const struct window_hint *hint)
+static void count_peer(struct row_peer *p, struct row_client *c, const struct rec *rec, int side)
 {
-    struct row_peer *p = peer_find(w, c, rec, side, hint);
     if (side == SIDE_SRC) {
         p->packets_out++;
         p->bytes_out += rec->wire_len;
@@ -186,23 +200,36 @@ static void count_peer(struct window *w, struct row_client *c, const struct rec 
         p->first_in_ns = rec->ts_ns < p->first_in_ns ? rec->ts_ns : p->first_in_ns;
     }
     p->last_ns = rec->ts_ns > p->last_ns ? rec->ts_ns : p->last_ns;
-    p->key.protocols |= rec->proto != PROTO_NONE ? 1u << rec->proto : 0;
+    p->key.protocols |= (1u << rec->proto) & ~(1u << PROTO_NONE);
     if (rec->ip_proto == IP_TCP && (rec->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
         count32(side == SIDE_SRC ? &p->syn_out : &p->syn_in, 1);
         count32(&c->probes_in, side == SIDE_DST);
     }
 }
 
-static void count_client(struct window *w, const struct rec *rec, int side,
+static struct row_client *client_find(struct window *w, const struct rec *rec, int side,
+                                      const struct window_hint *hint)
+{
+    const struct rowtab *t = &w->tabs[ROW_CLIENT];
+    const struct client *client = &rec->client[side];
+    uint32_t peer = hint->peer_row[side];
+    struct row_client *c =
+        rowtab_near(t, peer != UINT32_MAX ? w->links[peer].client : UINT32_MAX, client,
+                    offsetof(struct row_client, key), sizeof *client);
+    if (c != NULL)
+        return c;
+    c = row_of(w, ROW_CLIENT, hint->client_tag[side], client);
+    if (peer != UINT32_MAX && c != window_other(w, ROW_CLIENT))
+        w->links[peer].client = row_number(w, ROW_CLIENT, c);
+    return c;
+}
+
+static void count_client(struct window *w, struct rec *rec, int side,
                          const struct window_hint *hint, enum vantage vantage)
 {
-    const struct client *client = &rec->client[side];
-    struct row_client *c = rowtab_near(&w->tabs[ROW_CLIENT], hint->client_row[side], client,
-                                       offsetof(struct row_client, key), sizeof *client);
-    if (c == NULL)
-        c = row_of(w, ROW_CLIENT, hint->client_tag[side], client);
-    if (client->kind == CLIENT_HOST)
-        host_seen(w, key_hash(w, ROW_CLIENT, client));
+    struct row_client *c = client_find(w, rec, side, hint);
+    if (rec->client[side].kind == CLIENT_HOST)
+        host_seen(w, client_hash(w, &rec->client[side]));
     if (rec->flags & REC_GROUP)
         c->packets_group++;
     else if (side == SIDE_SRC)
@@ -221,7 +248,7 @@ static void count_client(struct window *w, const struct rec *rec, int side,
     if (side == SIDE_SRC)
         bind_mac(w, told, rec, slot);
     if (rec->flags & REC_HAS_IP)
-        count_peer(w, c, rec, side, hint);
+        count_peer(peer_find(w, c, rec, side, hint, &rec->note[side]), c, rec, side);
 }
 
 struct row_unattributed *unattributed_row(struct window *w, const struct rec *rec, uint8_t kind)
@@ -275,7 +302,7 @@ static void count_short_dns(struct window *w, const struct rec *rec)
         tally_add(w, TALLY_DNS_RCODE, flags & 15, (struct bytes){0}, 1);
 }
 
-void window_packet(struct window *w, const struct rec *rec, const struct window_hint *hint,
+void window_packet(struct window *w, struct rec *rec, const struct window_hint *hint,
                    enum vantage vantage)
 {
     struct totals *t = &w->totals;
@@ -297,7 +324,7 @@ void window_packet(struct window *w, const struct rec *rec, const struct window_
             count_client(w, rec, side, hint, vantage);
         } else if (kind == CLIENT_HOST) {
             count_unattributed(w, rec, kind);
-            host_seen(w, key_hash(w, ROW_CLIENT, &rec->client[side]));
+            host_seen(w, client_hash(w, &rec->client[side]));
         }
         counted = counted || kind != CLIENT_NONE;
     }

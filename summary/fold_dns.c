@@ -24,39 +24,75 @@ static KEY(row_binding) binding_key(const struct msg *m, int client_side,
                               .kind = BIND_DNS};
 }
 
+/* A name that answers are bound to. */
+struct bound {
+    struct bytes name;
+    uint64_t hash;
+    uint32_t value; /* its id, once it is known */
+};
+
+/* Row `near`, if it binds this very name to this address: then all there is to know is in that row. */
+static struct row_binding *binding_near(struct window *w, uint32_t near,
+                                        const KEY(row_binding) * key, struct bound *bound)
+{
+    const struct rowtab *t = &w->tabs[ROW_BINDING];
+    struct row_binding *b = rowtab_at(t, near);
+    if (near >= t->n || b->key.client.site != key->client.site || !addr_equal(&b->key.addr, &key->addr)
+        || b->key.kind != BIND_DNS)
+        return NULL;
+    if (bound->value == 0) {
+        struct bytes had = strings_get(&w->strings, b->key.value);
+        if (had.len == bound->name.len && memcmp(had.p, bound->name.p, had.len) == 0)
+            bound->value = b->key.value;
+    }
+    return b->key.value == bound->value ? b : NULL;
+}
+
+static struct row_binding *binding_row(struct window *w, uint32_t tag, KEY(row_binding) * key,
+                                       struct bound *bound)
+{
+    if (row_refused(w, ROW_BINDING, key, bound->hash, 0))
+        return window_other_make(w, ROW_BINDING);
+    if (bound->value == 0) {
+        bound->value = strings_intern(&w->strings, bound->name.p, bound->name.len, bound->hash);
+        w->totals.ledger.strings_turned_away += bound->value == 0;
+    }
+    key->value = bound->value;
+    return key->value == 0 ? window_other_make(w, ROW_BINDING)
+                           : row_of(w, ROW_BINDING, tag, key);
+}
+
 /* The addresses a name was resolved to, as the asking client was told. */
 static void bind_answers(struct window *w, const struct msg *m, const struct message_hint *hint,
                          int client_side)
 {
     const struct dns_msg *d = &m->dns;
     char text[NAME_MAX_TEXT];
-    struct bytes name = {(const uint8_t *)hint->name, hint->name_len};
-    uint64_t name_hash = hint->name_hash;
-    if (name.len == 0) {
-        name = name_of(w, d->questions[0].name, true, text);
-        if (name.len == 0)
+    struct bound bound = {{(const uint8_t *)hint->name, hint->name_len}, hint->name_hash, 0};
+    if (hint->name_len == 0) {
+        bound.name = name_of(w, d->questions[0].name, true, text);
+        if (bound.name.len == 0)
             return;
-        name_hash = strings_hash(name.p, name.len);
+        bound.hash = strings_hash(bound.name.p, bound.name.len);
     }
-    uint32_t value = 0; /* the name's id, once it is needed */
-    uint32_t client = (uint32_t)key_hash(w, ROW_CLIENT, &m->rec->client[client_side]);
+    uint32_t client = (uint32_t)client_hash(w, &m->rec->client[client_side]);
     uint32_t resolver = 1u << hash_bytes(side_addr(m->rec, !client_side)->b, 16, 0) % 32;
-    unsigned hinted = hint->name_len > 0 ? HINT_ANSWERS : 0, n = 0;
+    unsigned n = 0;
     for (unsigned i = 0; i < d->n_answers; i++) {
         const struct dns_answer *a = &d->answers[i];
         if (!is_address(a))
             continue;
         KEY(row_binding) key = binding_key(m, client_side, a);
-        uint64_t hash = n < hinted ? hint->binding[n++]
-                                   : key_hash_strings(w, ROW_BINDING, &key, name_hash, 0);
-        bool refused = rowtab_refuses(&w->tabs[ROW_BINDING], hash);
-        if (value == 0 && !refused) {
-            value = strings_intern(&w->strings, name.p, name.len, name_hash);
-            w->totals.ledger.strings_turned_away += value == 0;
+        struct row_binding *b = NULL;
+        uint32_t tag;
+        if (n < hint->n_answers) {
+            tag = hint->binding_tag[n];
+            b = binding_near(w, hint->binding_row[n++], &key, &bound);
+        } else {
+            tag = key_tag_strings(w, &key, sizeof key, bound.hash, 0);
         }
-        key.value = refused ? 0 : value;
-        struct row_binding *b = key.value == 0 ? window_other_make(w, ROW_BINDING)
-                                               : row_get(w, ROW_BINDING, hash, &key);
+        if (b == NULL)
+            b = binding_row(w, tag, &key, &bound);
         binding_count(b, m->ts_ns, d->matched);
         b->ttl_max_s = a->ttl_s > b->ttl_max_s ? a->ttl_s : b->ttl_max_s;
         set8_add(&b->clients, client, 1);
@@ -124,6 +160,19 @@ static KEY(row_dns) dns_key(const struct window *w, const struct msg *m, int sid
                           .role = side == dns_client_side(m) ? ROLE_CLIENT : ROLE_SERVER};
 }
 
+static struct row_dns *dns_row(struct window *w, const struct msg *m, int side, uint32_t near)
+{
+    KEY(row_dns) key = dns_key(w, m, side);
+    struct row_dns *r = rowtab_near(&w->tabs[ROW_DNS], near, &key, offsetof(struct row_dns, key),
+                                    sizeof key);
+    if (r != NULL)
+        return r;
+    r = row_of(w, ROW_DNS, key_tag(w, &key, sizeof key), &key);
+    if (r != window_other(w, ROW_DNS))
+        link_of(w, m->rec, side)->more = row_number(w, ROW_DNS, r);
+    return r;
+}
+
 void fold_dns(struct window *w, const struct msg *m, const struct message_hint *hint,
               unsigned parts)
 {
@@ -137,11 +186,7 @@ void fold_dns(struct window *w, const struct msg *m, const struct message_hint *
     for (int side = 0; side < 2; side++) {
         if ((hint->sides >> side & 1) == 0)
             continue;
-        KEY(row_dns) key = dns_key(w, m, side);
-        struct row_dns *r = rowtab_near(&w->tabs[ROW_DNS], hint->row[side], &key,
-                                        offsetof(struct row_dns, key), sizeof key);
-        if (r == NULL)
-            r = row_of(w, ROW_DNS, hint->tag[side], &key);
+        struct row_dns *r = dns_row(w, m, side, hint->row[side]);
         if (message)
             dns_count(r, d);
         if (exchange) {
@@ -163,16 +208,15 @@ void fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
 {
     const struct dns_msg *d = &m->dns;
     char text[NAME_MAX_TEXT];
-    hint->name_len = 0;
+    hint->name_len = hint->n_answers = 0;
     if (d->service != PROTO_DNS)
         return;
     for (int side = 0; side < 2; side++) {
         if (!side_visible(w, m->rec, side))
             continue;
-        KEY(row_dns) key = dns_key(w, m, side);
         hint->sides |= 1u << side;
-        hint->tag[side] = key_tag(w, &key, sizeof key);
-        rowtab_prefetch(&w->tabs[ROW_DNS], hint->tag[side]);
+        hint->row[side] = link_of(w, m->rec, side)->more;
+        rowtab_prefetch_at(&w->tabs[ROW_DNS], hint->row[side], sizeof(struct row_dns));
     }
     int client_side = dns_client_side(m);
     if (!d->response || d->n_questions == 0 || d->n_answers == 0
@@ -185,25 +229,19 @@ void fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
     hint->name_len = (uint8_t)name.len;
     hint->name_hash = strings_hash(name.p, name.len);
     strings_prefetch(&w->strings, hint->name_hash);
-    unsigned n = 0;
-    for (unsigned i = 0; i < d->n_answers && n < HINT_ANSWERS; i++) {
+    for (unsigned i = 0; i < d->n_answers && hint->n_answers < HINT_ANSWERS; i++) {
         if (!is_address(&d->answers[i]))
             continue;
         KEY(row_binding) key = binding_key(m, client_side, &d->answers[i]);
-        hint->binding[n] = key_hash_strings(w, ROW_BINDING, &key, hint->name_hash, 0);
-        rowtab_prefetch(&w->tabs[ROW_BINDING], rowtab_tag(hint->binding[n++]));
+        uint32_t tag = key_tag_strings(w, &key, sizeof key, hint->name_hash, 0);
+        rowtab_prefetch(&w->tabs[ROW_BINDING], tag);
+        hint->binding_tag[hint->n_answers++] = tag;
     }
-    if (n < HINT_ANSWERS)
-        hint->binding[n] = 0;
 }
 
 void fold_dns_hint_rows(const struct window *w, struct message_hint *hint)
 {
-    for (int side = 0; side < 2; side++)
-        if (hint->sides >> side & 1)
-            hint->row[side] = rowtab_prefetch_row(&w->tabs[ROW_DNS], hint->tag[side],
-                                                  sizeof(struct row_dns));
-    for (int a = 0; hint->name_len > 0 && a < HINT_ANSWERS && hint->binding[a] != 0; a++)
-        (void)!rowtab_prefetch_row(&w->tabs[ROW_BINDING], rowtab_tag(hint->binding[a]),
-                                   sizeof(struct row_binding));
+    for (int a = 0; a < hint->n_answers; a++)
+        hint->binding_row[a] = rowtab_prefetch_row(&w->tabs[ROW_BINDING], hint->binding_tag[a],
+                                                   sizeof(struct row_binding));
 }

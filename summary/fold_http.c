@@ -15,11 +15,11 @@ static void bind_text(struct window *w, const struct msg *m, enum binding_kind k
     if (mac != NULL)
         memcpy(key.mac, mac, 6);
     uint64_t value_hash = clean.len > 0 ? strings_hash(clean.p, clean.len) : 0;
-    uint64_t hash = key_hash_strings(w, ROW_BINDING, &key, value_hash, 0);
-    if (!rowtab_refuses(&w->tabs[ROW_BINDING], hash))
+    uint32_t tag = key_tag_strings(w, &key, sizeof key, value_hash, 0);
+    if (!row_refused(w, ROW_BINDING, &key, value_hash, 0))
         key.value = window_intern(w, clean.p, clean.len);
     struct row_binding *b = clean.len > 0 && key.value == 0 ? window_other_make(w, ROW_BINDING)
-                                                            : row_get(w, ROW_BINDING, hash, &key);
+                                                            : row_of(w, ROW_BINDING, tag, &key);
     binding_count(b, m->ts_ns, h->answered);
 }
 

@@ -6,14 +6,13 @@ static struct row_tally *tally_row(struct window *w, enum tally family, uint32_t
 {
     KEY(row_tally) key = {.family = family, .code = code};
     uint64_t name_hash = name.len > 0 ? strings_hash(name.p, name.len) : 0;
-    uint64_t hash = key_hash_strings(w, ROW_TALLY, &key, name_hash, 0);
-    if (name.len > 0 && !rowtab_refuses(&w->tabs[ROW_TALLY], hash))
+    uint32_t tag = key_tag_strings(w, &key, sizeof key, name_hash, 0);
+    if (name.len > 0 && !row_refused(w, ROW_TALLY, &key, name_hash, 0))
         key.name = window_intern(w, name.p, name.len);
     return name.len > 0 && key.name == 0 ? window_other_make(w, ROW_TALLY)
-                                         : row_get(w, ROW_TALLY, hash, &key);
+                                         : row_of(w, ROW_TALLY, tag, &key);
 }
 
-/* Question types and response codes come with every DNS message: their rows are remembered. */
 void tally_often(struct window *w, enum tally family, uint32_t code)
 {
     static_assert(TALLY_DNS_QTYPE < 2 && TALLY_DNS_RCODE < 2, "the families of tally_near");
@@ -38,22 +37,25 @@ void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes 
     tally_row(w, family, code, name)->count += count;
 }
 
-bool window_part(const struct msg *m, enum msg_part part, uint64_t *ts_ns)
+unsigned window_parts(const struct msg *m, uint64_t ts_ns[static PART_N])
 {
-    bool session = m->kind == MSG_TLS_SESSION;
-    switch (part) {
-    case PART_MESSAGE:
-        *ts_ns = m->ts_ns;
-        return !session;
-    case PART_EXCHANGE:
-        *ts_ns = session ? m->session.first_ts_ns
-                         : m->kind == MSG_NTP ? m->ntp.request_ts_ns : m->dns.query_ts_ns;
-        return session ? m->session.decided
-                       : (m->kind == MSG_NTP && m->ntp.matched)
-                             || (m->kind == MSG_DNS && m->dns.matched && m->dns.response);
+    ts_ns[PART_MESSAGE] = m->ts_ns;
+    switch ((enum msg_kind)m->kind) {
+    case MSG_NTP:
+        ts_ns[PART_EXCHANGE] = m->ntp.request_ts_ns;
+        return 1u << PART_MESSAGE | (unsigned)m->ntp.matched << PART_EXCHANGE;
+    case MSG_DNS:
+        ts_ns[PART_EXCHANGE] = m->dns.query_ts_ns;
+        return 1u << PART_MESSAGE | (unsigned)(m->dns.matched && m->dns.response) << PART_EXCHANGE;
+    case MSG_TLS_SESSION: {
+        const struct tls_session_msg *s = &m->session;
+        ts_ns[PART_EXCHANGE] = s->first_ts_ns;
+        ts_ns[PART_SESSION] = s->window_ts_ns;
+        bool told = s->alive || s->bytes[0] > 0 || s->bytes[1] > 0;
+        return (unsigned)s->decided << PART_EXCHANGE | (unsigned)told << PART_SESSION;
+    }
     default:
-        *ts_ns = session ? m->session.window_ts_ns : 0;
-        return session && (m->session.alive || m->session.bytes[0] > 0 || m->session.bytes[1] > 0);
+        return 1u << PART_MESSAGE;
     }
 }
 
@@ -68,11 +70,7 @@ void window_message_hint(const struct window *w, const struct msg msgs[], unsign
             fold_dns_hint(w, &msgs[i], &hints[i]);
     }
     for (unsigned i = 0; i < n; i++) {
-        if (hints[i].sides == 0)
-            continue;
-        if (msgs[i].kind == MSG_NTP)
-            fold_ntp_hint_rows(w, &hints[i]);
-        else
+        if (msgs[i].kind == MSG_DNS && hints[i].sides != 0)
             fold_dns_hint_rows(w, &hints[i]);
     }
 }

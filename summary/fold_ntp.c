@@ -82,6 +82,20 @@ static KEY(row_ntp) ntp_key(const struct window *w, const struct msg *m, int sid
                           .role = side == client_side ? ROLE_CLIENT : ROLE_SERVER};
 }
 
+static struct row_ntp *ntp_row(struct window *w, const struct msg *m, int side, int client_side,
+                               uint32_t near)
+{
+    KEY(row_ntp) key = ntp_key(w, m, side, client_side);
+    struct row_ntp *r = rowtab_near(&w->tabs[ROW_NTP], near, &key, offsetof(struct row_ntp, key),
+                                    sizeof key);
+    if (r != NULL)
+        return r;
+    r = row_of(w, ROW_NTP, key_tag(w, &key, sizeof key), &key);
+    if (r != window_other(w, ROW_NTP))
+        link_of(w, m->rec, side)->more = row_number(w, ROW_NTP, r);
+    return r;
+}
+
 void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *hint,
               unsigned parts)
 {
@@ -99,11 +113,7 @@ void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *
     for (int side = 0; side < 2; side++) {
         if ((hint->sides >> side & 1) == 0)
             continue;
-        KEY(row_ntp) key = ntp_key(w, m, side, client_side);
-        struct row_ntp *r = rowtab_near(&w->tabs[ROW_NTP], hint->row[side], &key,
-                                        offsetof(struct row_ntp, key), sizeof key);
-        if (r == NULL)
-            r = row_of(w, ROW_NTP, hint->tag[side], &key);
+        struct row_ntp *r = ntp_row(w, m, side, client_side, hint->row[side]);
         if (message)
             count_message(r, n);
         if (exchange)
@@ -115,21 +125,11 @@ void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *
 
 void fold_ntp_hint(const struct window *w, const struct msg *m, struct message_hint *hint)
 {
-    int client_side = ntp_client_side(m);
     for (int side = 0; side < 2; side++) {
         if (!side_visible(w, m->rec, side))
             continue;
-        KEY(row_ntp) key = ntp_key(w, m, side, client_side);
         hint->sides |= 1u << side;
-        hint->tag[side] = key_tag(w, &key, sizeof key);
-        rowtab_prefetch(&w->tabs[ROW_NTP], hint->tag[side]);
+        hint->row[side] = link_of(w, m->rec, side)->more;
+        rowtab_prefetch_at(&w->tabs[ROW_NTP], hint->row[side], offsetof(struct row_ntp, kiss));
     }
-}
-
-void fold_ntp_hint_rows(const struct window *w, struct message_hint *hint)
-{
-    for (int side = 0; side < 2; side++)
-        if (hint->sides >> side & 1)
-            hint->row[side] = rowtab_prefetch_row(&w->tabs[ROW_NTP], hint->tag[side],
-                                                  offsetof(struct row_ntp, kiss));
 }

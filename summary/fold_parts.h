@@ -34,7 +34,6 @@ void tally_often(struct window *w, enum tally family, uint32_t code);
 
 void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *hint, unsigned parts);
 void fold_ntp_hint(const struct window *w, const struct msg *m, struct message_hint *hint);
-void fold_ntp_hint_rows(const struct window *w, struct message_hint *hint);
 void fold_dns(struct window *w, const struct msg *m, const struct message_hint *hint, unsigned parts);
 void fold_dns_hint(const struct window *w, const struct msg *m, struct message_hint *hint);
 void fold_dns_hint_rows(const struct window *w, struct message_hint *hint);

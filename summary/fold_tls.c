@@ -67,14 +67,14 @@ static struct row_tls *tls_row(struct window *w, const struct msg *m, int side, 
     struct bytes alpn = {(const uint8_t *)text, name_clean(s->alpn, false, text)};
     uint64_t sni_hash = sni.len > 0 ? strings_hash(sni.p, sni.len) : 0;
     uint64_t alpn_hash = alpn.len > 0 ? strings_hash(alpn.p, alpn.len) : 0;
-    uint64_t hash = key_hash_strings(w, ROW_TLS, &key, sni_hash, alpn_hash);
-    if (!rowtab_refuses(&w->tabs[ROW_TLS], hash)) {
+    uint32_t tag = key_tag_strings(w, &key, sizeof key, sni_hash, alpn_hash);
+    if (!row_refused(w, ROW_TLS, &key, sni_hash, alpn_hash)) {
         key.sni = window_intern(w, sni.p, sni.len);
         key.alpn = window_intern(w, alpn.p, alpn.len);
     }
     if ((sni.len > 0 && key.sni == 0) || (alpn.len > 0 && key.alpn == 0))
         return window_other_make(w, ROW_TLS);
-    return row_get(w, ROW_TLS, hash, &key);
+    return row_of(w, ROW_TLS, tag, &key);
 }
 
 static void count_session(struct row_tls *r, const struct tls_session_msg *s, bool client)

@@ -19,12 +19,12 @@ void set8_add(struct set8 *s, uint32_t value, uint32_t count)
             return;
         }
     uint32_t hash = set8_hash(value);
-    while (i > 0 && set8_hash(s->value[i - 1]) > hash)
-        i--;
-    if (i == SET8_MAX) {
+    if (i == SET8_MAX && set8_hash(s->value[i - 1]) < hash) {
         s->other = add32(s->other, count);
         return;
     }
+    while (i > 0 && set8_hash(s->value[i - 1]) > hash)
+        i--;
     if (s->n == SET8_MAX)
         s->other = add32(s->other, s->count[SET8_MAX - 1]);
     else
@@ -162,21 +162,23 @@ static void row_merge(struct window *into, enum row_kind kind, const struct wind
     uint64_t hash;
     memcpy(&hash, row, sizeof hash);
     memcpy(key_row, row, (size_t)type->key_at + type->key_len);
-    if (!rowtab_refuses(&into->tabs[kind], hash))
-        for (const struct field *f = type->keys; f->type != F_END; f++) {
-            if (f->type != F_STR)
-                continue;
-            uint32_t id;
-            memcpy(&id, (const uint8_t *)row + f->at, sizeof id);
-            struct bytes text = window_string(from, id);
-            id = window_intern(into, text.p, text.len);
-            memcpy((uint8_t *)key_row + f->at, &id, sizeof id);
-            if (id == 0 && text.len > 0) { /* no room for its name */
-                window_row_add(into, kind, window_other_make(into, kind), from, row);
-                return;
-            }
-        }
-    void *to = row_get(into, kind, hash, (const uint8_t *)key_row + type->key_at);
+    bool room = !rowtab_refuses(&into->tabs[kind], hash);
+    for (const struct field *f = type->keys; room && f->type != F_END; f++) {
+        if (f->type != F_STR)
+            continue;
+        uint32_t id;
+        memcpy(&id, (const uint8_t *)row + f->at, sizeof id);
+        struct bytes text = window_string(from, id);
+        id = window_intern(into, text.p, text.len);
+        memcpy((uint8_t *)key_row + f->at, &id, sizeof id);
+        room = id != 0 || text.len == 0;
+    }
+    if (!room) { /* for the row, or for its name */
+        window_row_add(into, kind, window_other_make(into, kind), from, row);
+        return;
+    }
+    const void *key = (const uint8_t *)key_row + type->key_at;
+    void *to = row_of(into, kind, key_tag_any(into, kind, key), key);
     window_row_add(into, kind, to, from, row);
 }
 

@@ -63,15 +63,21 @@ static inline uint64_t rowtab_fold(uint64_t a, uint64_t b)
 
 /* Mixes `len` bytes (a multiple of 4) into `h`, which begins as a secret of the configuration's: XXH3 of a peer's key took three
  * times as long. Going on from the mix of a key's first 16 n bytes gives the mix of the whole key. */
-static inline uint64_t rowtab_mix(uint64_t h, const void *key, uint32_t len)
+static inline __attribute__((always_inline)) uint64_t rowtab_mix(uint64_t h, const void *key, uint32_t len)
 {
     const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
-    for (uint32_t at = 0; at < len; at += 16) {
-        uint64_t w[2] = {0};
-        memcpy(w, (const uint8_t *)key + at, len - at < 16 ? len - at : 16);
+    uint64_t w[2];
+    uint32_t at = 0;
+    for (; at + 16 <= len; at += 16) {
+        memcpy(w, (const uint8_t *)key + at, 16);
         h = rowtab_fold(w[0] ^ h, w[1] ^ odd);
     }
-    return h;
+    w[0] = w[1] = 0;
+    if (len - at >= 8)
+        memcpy(&w[0], (const uint8_t *)key + at, 8);
+    if (len % 8 >= 4)
+        memcpy(&w[1], (const uint8_t *)key + len - 4, 4);
+    return at < len ? rowtab_fold(w[0] ^ h, w[1] ^ odd) : h;
 }
 
 static inline uint32_t rowtab_tag(uint64_t hash)
@@ -84,16 +90,22 @@ static inline void rowtab_prefetch(const struct rowtab *t, uint32_t tag)
     __builtin_prefetch(&t->index[tag & t->mask]);
 }
 
+/* Always inline: see fifo_prefetch_head. */
+static inline __attribute__((always_inline)) void rowtab_prefetch_at(const struct rowtab *t, uint32_t i, uint32_t bytes)
+{
+    const char *row = rowtab_at(t, i);
+    for (uint32_t line = 0; line < bytes; line += 64)
+        __builtin_prefetch(row + line, 1);
+}
+
 /* Second step of a prefetch: the row itself, as far as the index tells without comparing keys. Returns its number for
- * rowtab_near, UINT32_MAX if there is none. Always inline: see fifo_prefetch_head. */
+ * rowtab_near, UINT32_MAX if there is none. */
 static inline __attribute__((always_inline)) uint32_t rowtab_prefetch_row(const struct rowtab *t, uint32_t tag, uint32_t bytes)
 {
     for (uint32_t i = tag & t->mask; t->index[i] != 0; i = (i + 1) & t->mask)
         if (t->index[i] >> 32 == tag) {
             uint32_t at = (uint32_t)t->index[i] - 1;
-            const char *row = rowtab_at(t, at);
-            for (uint32_t line = 0; line < bytes; line += 64)
-                __builtin_prefetch(row + line, 1);
+            rowtab_prefetch_at(t, at, bytes);
             return at;
         }
     return UINT32_MAX;

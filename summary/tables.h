@@ -10,6 +10,12 @@ enum { SEEN_HOSTS = 1024, SITES_MAX = 4096 };
 
 struct offers;
 
+/* What leads on from a peer's row: numbers of other rows, as they were once. Guesses (rowtab_near) that spare hashing. */
+struct peer_link {
+    uint32_t client;
+    uint32_t more; /* its NTP or DNS row */
+};
+
 struct window {
     const struct config *config;
     uint64_t secret; /* of rowtab_mix */
@@ -20,6 +26,7 @@ struct window {
     bool filled;
     uint32_t sensor; /* string */
     struct rowtab tabs[ROW_KIND_N];
+    struct peer_link *links; /* by peer row */
     uint8_t *zero[ROW_KIND_N];  /* a row of each kind with the zero of each value */
     uint8_t *other[ROW_KIND_N]; /* what a full table turned away, summed */
     bool has_other[ROW_KIND_N];
@@ -37,34 +44,47 @@ struct window {
     size_t sorted_cap;
 };
 
-/* Hash of a row's key: its bytes with string ids left out, then the contents of its strings. It decides which rows a full table
- * keeps, on every machine alike. */
-uint64_t row_hash(const struct window *w, enum row_kind kind, const void *row);
+/* Hash of a key: its bytes with string ids left out, then the contents of its strings. It decides which rows a full table keeps,
+ * on every machine alike. */
+uint64_t key_hash(const struct window *w, enum row_kind kind, const void *key);
 
-/* Kinds whose keys hold no strings: their rows are found by rowtab_mix of the key, so that its hash is needed only for new ones. */
-enum {
-    PLAIN_KINDS = 1 << ROW_CLIENT | 1 << ROW_PEER | 1 << ROW_NTP | 1 << ROW_DNS | 1 << ROW_HELLO
-                  | 1 << ROW_UNATTRIBUTED
-};
+/* The same of a client's row, for whom it stands in other rows. */
+static inline uint64_t client_hash(const struct window *w, const struct client *client)
+{
+    return hash_bytes(client, sizeof *client, w->config->seed);
+}
+
+/* What a row is found by: cheaper, and this window's own. Of a key without strings: */
 static inline uint32_t key_tag(const struct window *w, const void *key, uint32_t len)
 {
     return rowtab_tag(rowtab_mix(w->secret, key, len));
 }
-
-/* The row of a plain kind with this key (the key part alone), made if need be, or the `other` row. `tag`: key_tag of the key. */
-void *row_of(struct window *w, enum row_kind kind, uint32_t tag, const void *key);
-/* The same of any kind, by its hash. */
-void *row_get(struct window *w, enum row_kind kind, uint64_t hash, const void *key);
-
-/* Hash of a key without strings. */
-static inline uint64_t key_hash(const struct window *w, enum row_kind kind, const void *key)
+/* Of one with strings whose contents hash to s1, s2 (0: absent), in field order. The key's string ids are 0. */
+static inline uint32_t key_tag_strings(const struct window *w, const void *key, uint32_t len, uint64_t s1, uint64_t s2)
 {
-    return hash_bytes(key, row_types[kind].key_len, w->config->seed);
+    return rowtab_tag(rowtab_fold(rowtab_mix(w->secret, key, len) ^ s1, ~s2));
+}
+/* Of any, from its ids. */
+uint32_t key_tag_any(const struct window *w, enum row_kind kind, const void *key);
+
+/* The row with this key (the key part alone), made if need be, or the `other` row. `tag`: that of the key. */
+void *row_of(struct window *w, enum row_kind kind, uint32_t tag, const void *key);
+
+/* Would a new row with this key and strings be turned away? Asked before its strings are interned; the key's string ids are 0. */
+bool row_refused(const struct window *w, enum row_kind kind, const void *key, uint64_t s1, uint64_t s2);
+
+static inline uint32_t row_number(const struct window *w, enum row_kind kind, const void *row)
+{
+    const struct rowtab *t = &w->tabs[kind];
+    return (uint32_t)(((const uint8_t *)row - t->rows) / t->row_size);
 }
 
-/* Hash of a key with strings whose contents hash to s1, s2 (0: absent), in field order. The key's string ids are 0. */
-uint64_t key_hash_strings(const struct window *w, enum row_kind kind, const void *key, uint64_t s1,
-                          uint64_t s2);
+/* Where the packet of a message was folded: the link of that side's peer row, as good a guess as any. */
+static inline struct peer_link *link_of(const struct window *w, const struct rec *rec, int side)
+{
+    uint32_t at = rec->note[side];
+    return &w->links[at < w->tabs[ROW_PEER].n ? at : 0];
+}
 
 void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,
                uint64_t count);

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE /* qsort_r */
 #include "summary/tables.h"
 
+#include "core/arena.h"
 #include "core/hash.h"
 
 #include <stdlib.h>
@@ -72,6 +73,12 @@ static bool table_new(struct window *w, enum row_kind kind, struct err *e)
                       type->key_at, type->key_len, e);
 }
 
+/* One at least: see link_of. */
+static size_t links_bytes(const struct window *w)
+{
+    return ((size_t)w->tabs[ROW_PEER].limit + 1) * sizeof *w->links;
+}
+
 bool window_new(struct window **out, const struct config *config, struct err *e)
 {
     struct window *w = calloc(1, sizeof *w);
@@ -85,6 +92,8 @@ bool window_new(struct window **out, const struct config *config, struct err *e)
     bool ok = true;
     for (int kind = 0; ok && kind < ROW_KIND_N; kind++)
         ok = table_new(w, kind, e);
+    if (ok)
+        ok = (w->links = arena_new(links_bytes(w), e)) != NULL;
     ok = ok && strings_new(&w->strings, config->limits.string_bytes, e)
          && pool_new(&w->hists, sizeof(struct hist_block), block_limit(config, V_HIST), e)
          && pool_new(&w->small, (uint32_t)distinct_block_size(&distinct_small),
@@ -103,6 +112,7 @@ void window_free(struct window *w)
 {
     if (w == NULL)
         return;
+    arena_free(w->links, links_bytes(w));
     for (int kind = 0; kind < ROW_KIND_N; kind++) {
         rowtab_free(&w->tabs[kind]);
         free(w->zero[kind]);
@@ -205,30 +215,59 @@ struct bytes window_string(const struct window *w, uint32_t id)
 
 /* ---- hashes */
 
-uint64_t key_hash_strings(const struct window *w, enum row_kind kind, const void *key, uint64_t s1,
-                          uint64_t s2)
+static uint64_t hash_strings(const struct window *w, uint64_t bytes, uint64_t s1, uint64_t s2)
 {
-    uint64_t parts[3] = {key_hash(w, kind, key), s1, s2};
+    uint64_t parts[3] = {bytes, s1, s2};
     return hash_bytes(parts, sizeof parts, w->config->seed);
 }
 
-uint64_t row_hash(const struct window *w, enum row_kind kind, const void *row)
+enum { KEY_MAX = 256, KEY_STRINGS = 2 };
+
+/* Copies the key without its string ids, and gives the hashes of its strings. Returns how many it has. */
+static unsigned key_part(const struct window *w, enum row_kind kind, const void *key,
+                         uint8_t bare[static KEY_MAX], uint64_t strings[static KEY_STRINGS])
 {
     const struct row_type *type = &row_types[kind];
-    uint8_t key[256];
-    uint64_t strings[2] = {0};
     unsigned n = 0;
-    memcpy(key, (const uint8_t *)row + type->key_at, type->key_len);
+    strings[0] = strings[1] = 0;
+    memcpy(bare, key, type->key_len);
     for (const struct field *f = type->keys; f->type != F_END; f++) {
         uint32_t id;
         if (f->type != F_STR)
             continue;
-        memcpy(&id, (const uint8_t *)row + f->at, sizeof id);
-        memset(key + f->at - type->key_at, 0, sizeof id);
+        memcpy(&id, bare + f->at - type->key_at, sizeof id);
+        memset(bare + f->at - type->key_at, 0, sizeof id);
         strings[n++] = strings_id_hash(&w->strings, id);
     }
-    return n == 0 ? key_hash(w, kind, key)
-                  : key_hash_strings(w, kind, key, strings[0], strings[1]);
+    return n;
+}
+
+uint64_t key_hash(const struct window *w, enum row_kind kind, const void *key)
+{
+    uint8_t bare[KEY_MAX];
+    uint64_t s[KEY_STRINGS];
+    unsigned n = key_part(w, kind, key, bare, s);
+    uint64_t bytes = hash_bytes(bare, row_types[kind].key_len, w->config->seed);
+    return n == 0 ? bytes : hash_strings(w, bytes, s[0], s[1]);
+}
+
+uint32_t key_tag_any(const struct window *w, enum row_kind kind, const void *key)
+{
+    uint8_t bare[KEY_MAX];
+    uint64_t s[KEY_STRINGS];
+    uint32_t len = row_types[kind].key_len;
+    return key_part(w, kind, key, bare, s) == 0 ? key_tag(w, bare, len)
+                                                : key_tag_strings(w, bare, len, s[0], s[1]);
+}
+
+bool row_refused(const struct window *w, enum row_kind kind, const void *key, uint64_t s1,
+                 uint64_t s2)
+{
+    const struct rowtab *t = &w->tabs[kind];
+    if (t->n < t->limit)
+        return false;
+    uint64_t bytes = hash_bytes(key, row_types[kind].key_len, w->config->seed);
+    return rowtab_refuses(t, hash_strings(w, bytes, s1, s2));
 }
 
 /* ---- rows */
@@ -276,19 +315,11 @@ void *row_of(struct window *w, enum row_kind kind, uint32_t tag, const void *key
     return row != NULL ? row : row_make(w, kind, tag, key_hash(w, kind, key), key);
 }
 
-void *row_get(struct window *w, enum row_kind kind, uint64_t hash, const void *key)
-{
-    bool plain = PLAIN_KINDS >> kind & 1;
-    uint32_t tag = plain ? key_tag(w, key, row_types[kind].key_len) : rowtab_tag(hash);
-    void *row = rowtab_find(&w->tabs[kind], tag, key);
-    return row != NULL ? row : row_make(w, kind, tag, hash, key);
-}
-
 void *window_row(struct window *w, enum row_kind kind, const void *key_row)
 {
+    const void *key = (const uint8_t *)key_row + row_types[kind].key_at;
     w->filled = true;
-    return row_get(w, kind, row_hash(w, kind, key_row),
-                   (const uint8_t *)key_row + row_types[kind].key_at);
+    return row_of(w, kind, key_tag_any(w, kind, key), key);
 }
 
 void *window_other(struct window *w, enum row_kind kind)

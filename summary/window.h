@@ -27,32 +27,34 @@ bool window_empty(const struct window *w);
 /* ---- filling (the packet path) */
 
 /* Counts one packet: totals, client, coverage, peer. window_hint first, some packets ahead, brings the rows into the cache and
- * leaves in `hint` where they are. */
+ * leaves in `hint` where they are. Leaves in the record's note where its messages will find theirs. */
 struct window_hint {
     uint8_t sides;                       /* bit SIDE_SRC, SIDE_DST: has rows */
     uint32_t client_tag[2], peer_tag[2]; /* key_tag of both sides' rows */
-    uint32_t client_row[2], peer_row[2]; /* where the row was then: a guess */
+    uint32_t peer_row[2];                /* where the row was then: a guess */
 };
 void window_hint(const struct window *w, const struct rec recs[], unsigned n, struct window_hint hints[]);
-void window_packet(struct window *w, const struct rec *rec, const struct window_hint *hint, enum vantage vantage);
+void window_packet(struct window *w, struct rec *rec, const struct window_hint *hint, enum vantage vantage);
 
 /* A message has up to three times, which may lie in different windows: that of the message itself, that of the exchange (query, request, handshake)
- * it decides, and that of the session it tells of. Each part is counted in its own window; window_part says whether `m` has it, and when. */
+ * it decides, and that of the session it tells of. Each part is counted in its own window; window_parts says which parts `m` has (bits 1 << enum
+ * msg_part), and when each was. */
 enum msg_part { PART_MESSAGE, PART_EXCHANGE, PART_SESSION, PART_N };
-MUST_CHECK bool window_part(const struct msg *m, enum msg_part part, uint64_t *ts_ns);
+MUST_CHECK unsigned window_parts(const struct msg *m, uint64_t ts_ns[static PART_N]);
 /* As window_hint, for `n` messages: finds and fetches the rows they will touch. */
 enum { HINT_ANSWERS = 4, HINT_NAME = 60 };
 struct message_hint {
-    uint8_t sides;                  /* bit SIDE_SRC, SIDE_DST: NTP, DNS: has a row */
-    uint8_t name_len;               /* DNS: of the name that answers are bound to; 0: none, or too long for a hint */
-    uint32_t tag[2], row[2];        /* NTP, DNS: key_tag of both sides' rows; where the row was then: a guess */
-    uint64_t name_hash;             /* strings_hash of the name */
-    uint64_t binding[HINT_ANSWERS]; /* DNS: row hashes of its first answers */
+    uint8_t sides;     /* bit SIDE_SRC, SIDE_DST: NTP, DNS: has a row */
+    uint8_t name_len;  /* DNS: of the name that answers are bound to; 0: none, or too long for a hint */
+    uint8_t n_answers; /* DNS: addresses bound to it that are hinted at */
+    uint32_t row[2];   /* NTP, DNS: where both sides' rows were then: a guess */
+    uint32_t binding_tag[HINT_ANSWERS], binding_row[HINT_ANSWERS]; /* likewise of its first answers */
+    uint64_t name_hash; /* strings_hash of the name */
     char name[HINT_NAME];
 };
 void window_message_hint(const struct window *w, const struct msg msgs[], unsigned n,
                          struct message_hint hints[]);
-/* `parts`: bits 1 << enum msg_part: those that belong to this window. */
+/* `parts`: those that belong to this window, of those that window_parts named. */
 void window_message(struct window *w, const struct msg *m, const struct message_hint *hint,
                     unsigned parts, enum vantage vantage);
 

@@ -180,9 +180,7 @@ static void message(struct windows *ws, const struct msg *m, const struct messag
                     enum vantage vantage)
 {
     uint64_t ts_ns[PART_N];
-    unsigned left = 0;
-    for (int part = 0; part < PART_N; part++)
-        left |= (unsigned)window_part(m, (enum msg_part)part, &ts_ns[part]) << part;
+    unsigned left = window_parts(m, ts_ns);
     while (left != 0) {
         struct window *w = windows_at(ws, ts_ns[__builtin_ctz(left)]);
         unsigned parts = left & -left;

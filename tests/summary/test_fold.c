@@ -68,8 +68,9 @@ static struct rec packet(unsigned from, unsigned to, uint64_t after_ns)
 static void count(const struct rec *r, enum vantage vantage)
 {
     struct window_hint hint;
-    window_hint(w, r, 1, &hint);
-    window_packet(w, r, &hint, vantage);
+    struct rec rec = *r;
+    window_hint(w, &rec, 1, &hint);
+    window_packet(w, &rec, &hint, vantage);
 }
 
 /* Every part, in this window. */
@@ -77,11 +78,8 @@ static void tell(const struct msg *m)
 {
     struct message_hint hint;
     window_message_hint(w, m, 1, &hint);
-    for (int part = 0; part < PART_N; part++) {
-        uint64_t ts_ns;
-        if (window_part(m, (enum msg_part)part, &ts_ns))
-            window_message(w, m, &hint, 1u << part, VANTAGE_LAN);
-    }
+    uint64_t ts_ns[PART_N];
+    window_message(w, m, &hint, window_parts(m, ts_ns), VANTAGE_LAN);
 }
 
 static size_t rows_of(enum row_kind kind)

@@ -67,7 +67,8 @@ static void assert_sound(const struct rowtab *t)
     for (uint32_t i = 0; i < t->n; i++) {
         struct item *item = rowtab_at(t, i);
         assert_ptr_equal(rowtab_find(t, rowtab_tag(item->hash), &item->key), item);
-        assert_int_equal(rowtab_prefetch_row(t, rowtab_tag(item->hash), sizeof *item), i);
+        uint32_t guess = rowtab_prefetch_row(t, rowtab_tag(item->hash), sizeof *item);
+        assert_int_equal(t->tags[guess], rowtab_tag(item->hash));
         assert_ptr_equal(rowtab_near(t, i, &item->key, offsetof(struct item, key), 8), item);
         assert_false(rowtab_refuses(t, item->hash));
     }

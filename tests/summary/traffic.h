@@ -241,14 +241,13 @@ static inline void event_fold(struct window *w, const struct event *e)
 {
     struct window_hint hint;
     enum vantage vantage = (enum vantage)origin_vantages[e->rec.origin];
-    window_hint(w, &e->rec, 1, &hint);
-    window_packet(w, &e->rec, &hint, vantage);
+    struct rec rec = e->rec;
+    window_hint(w, &rec, 1, &hint);
+    window_packet(w, &rec, &hint, vantage);
     struct message_hint hints[EVENT_MSGS];
     window_message_hint(w, e->m, e->n, hints);
-    for (unsigned k = 0; k < e->n; k++)
-        for (int part = 0; part < PART_N; part++) {
-            uint64_t ts_ns;
-            if (window_part(&e->m[k], (enum msg_part)part, &ts_ns))
-                window_message(w, &e->m[k], &hints[k], 1u << part, vantage);
-        }
+    for (unsigned k = 0; k < e->n; k++) {
+        uint64_t ts_ns[PART_N];
+        window_message(w, &e->m[k], &hints[k], window_parts(&e->m[k], ts_ns), vantage);
+    }
 }
