@@ -93,23 +93,32 @@ struct row_coverage *coverage_row(struct window *w, const struct client *client,
     return row_of(w, ROW_COVERAGE, tag, &key);
 }
 
+static void bind_mac_row(struct window *w, const struct rec *rec, const uint8_t mac[6],
+                         unsigned slot)
+{
+    KEY(row_binding) key = {.client = rec->client[SIDE_SRC], .addr = rec->src, .kind = BIND_MAC};
+    memcpy(key.mac, mac, 6);
+    struct row_binding *b =
+        row_of(w, ROW_BINDING, key_tag_strings(w, &key, sizeof key, 0, 0), &key);
+    uint64_t from = w->start_ns + slot * w->slot_ns, to = from + w->slot_ns - 1;
+    b->first_ns = from < b->first_ns ? from : b->first_ns;
+    b->last_ns = to > b->last_ns ? to : b->last_ns;
+}
+
 /* Tells the address's MAC once a slot: its times are the slot's, so that they do not depend on
  * which packets a worker saw. `told`: the client's row remembers that it was told; NULL where the
  * client has none of its own. */
-static void bind_mac(struct window *w, struct row_client *told, const struct rec *rec,
-                     unsigned slot)
+static inline void bind_mac(struct window *w, struct row_client *told, const struct rec *rec,
+                            unsigned slot)
 {
-    const struct client *client = &rec->client[SIDE_SRC];
-    if ((rec->flags & (REC_HAS_MAC | REC_HAS_IP)) != (REC_HAS_MAC | REC_HAS_IP)
-        || addr_is_group(&rec->src) || (client->by != BY_MAC && !addr_is_private(&rec->src)))
+    enum { BOTH = REC_HAS_MAC | REC_HAS_IP };
+    if ((rec->flags & BOTH) != BOTH || addr_is_group(&rec->src)
+        || (rec->client[SIDE_SRC].by != BY_MAC && !addr_is_private(&rec->src)))
         return;
-    bool tunnel = rec->flags & (REC_HAS_VNI | REC_HAS_GRE_KEY);
-    if (tunnel && (rec->flags & REC_HAS_INNER_MAC) == 0)
+    bool inner = rec->flags & REC_HAS_INNER_MAC;
+    if ((rec->flags & (REC_HAS_VNI | REC_HAS_GRE_KEY)) != 0 && !inner)
         return; /* the MAC is the tunnel's end's */
-    KEY(row_binding) key = {.client = *client, .addr = rec->src, .kind = BIND_MAC};
-    const uint8_t *mac =
-        rec->flags & REC_HAS_INNER_MAC ? rec->inner_mac[SIDE_SRC] : rec->mac[SIDE_SRC];
-    memcpy(key.mac, mac, 6);
+    const uint8_t *mac = inner ? rec->inner_mac[SIDE_SRC] : rec->mac[SIDE_SRC];
     if (told != NULL) {
         uint64_t mac_bits = 0;
         memcpy(&mac_bits, mac, 6);
@@ -120,11 +129,7 @@ static void bind_mac(struct window *w, struct row_client *told, const struct rec
         told->bound_slot[family] = (uint8_t)(slot + 1);
         told->bound[family] = pair;
     }
-    struct row_binding *b =
-        row_of(w, ROW_BINDING, key_tag_strings(w, &key, sizeof key, 0, 0), &key);
-    uint64_t from = w->start_ns + slot * w->slot_ns, to = from + w->slot_ns - 1;
-    b->first_ns = from < b->first_ns ? from : b->first_ns;
-    b->last_ns = to > b->last_ns ? to : b->last_ns;
+    bind_mac_row(w, rec, mac, slot);
 }
 
 static void host_seen(struct window *w, uint64_t hash)
@@ -242,7 +247,7 @@ static void count_client(struct window *w, struct rec *rec, int side,
     count32(&c->protocols[rec->proto], 1);
     /* A client turned away still has its coverage, addresses and peers: other tables, other limits.
      */
-    struct row_client *told = c == window_other(w, ROW_CLIENT) ? NULL : c;
+    struct row_client *told = (uint8_t *)c == w->other[ROW_CLIENT] ? NULL : c;
     unsigned slot = slot_of(w, rec->ts_ns);
     count_coverage(w, told, rec, side, slot, vantage);
     if (side == SIDE_SRC)

@@ -126,5 +126,6 @@ static inline uint32_t add32(uint32_t a, uint64_t b)
 /* Counts as V_SUM32 merges: what sticks in a merge must stick here. */
 static inline void count32(uint32_t *sum, uint32_t n)
 {
-    *sum = add32(*sum, n);
+    if (__builtin_add_overflow(*sum, n, sum))
+        *sum = UINT32_MAX;
 }

@@ -135,9 +135,14 @@ static struct window *open_at(struct windows *ws, uint64_t start_s)
     return found->w;
 }
 
+static inline bool in_last(const struct windows *ws, uint64_t ts_ns)
+{
+    return ts_ns >= ws->last_start_ns && ts_ns < ws->last_end_ns;
+}
+
 struct window *windows_at(struct windows *ws, uint64_t ts_ns)
 {
-    if (ws->last != NULL && ts_ns >= ws->last_start_ns && ts_ns < ws->last_end_ns)
+    if (ws->last != NULL && in_last(ws, ts_ns))
         return ws->last;
     return open_at(ws, ts_ns / 1000000000 / ws->config->window_s * ws->config->window_s);
 }
@@ -180,15 +185,12 @@ static void message(struct windows *ws, const struct msg *m, const struct messag
                     enum vantage vantage)
 {
     uint64_t ts_ns[PART_N];
-    unsigned left = window_parts(m, ts_ns);
-    while (left != 0) {
+    for (unsigned left = window_parts(m, ts_ns); left != 0;) {
         struct window *w = windows_at(ws, ts_ns[__builtin_ctz(left)]);
-        unsigned parts = left & -left;
-        if (w != NULL)
-            for (int part = 0; part < PART_N; part++)
-                if (left >> part & 1 && ts_ns[part] >= ws->last_start_ns
-                    && ts_ns[part] < ws->last_end_ns)
-                    parts |= 1u << part;
+        unsigned parts = left & -left, more = left & ~parts;
+        for (; w != NULL && more != 0; more &= more - 1)
+            if (in_last(ws, ts_ns[__builtin_ctz(more)]))
+                parts |= more & -more;
         left &= ~parts;
         if (w != NULL)
             window_message(w, m, hint, parts, vantage);
