@@ -33,11 +33,10 @@ enum rtype {
     TYPE_HTTPS = 65,
 };
 
-/* A message being walked. */
+/* A message being walked. Where: a cursor of the caller's, which stays in registers. */
 struct walk {
     struct dns_msg *m;
     struct dns_names names;
-    struct cur at;
     uint32_t questions_room, more_room, answers_room;
     bool opt_seen;
 };
@@ -53,19 +52,20 @@ static bool stop(struct dns_msg *m, const struct cur *c)
 }
 
 /* The name at `c`; kept: its text too. False: the walk ends here. */
-static bool walk_name(struct walk *w, struct cur *c, bool kept, struct bytes *name)
+static CUR_INLINE bool walk_name(struct walk *w, struct cur *c, bool kept, struct bytes *name)
 {
     enum dns_name_result o = kept ? dns_name_read(&w->names, c, name) : dns_name_skip(c);
+    if (o == DNS_NAME_OK)
+        return true;
     if (o == DNS_NAME_CUT)
         return stop(w->m, c);
-    if (o != DNS_NAME_OK)
-        w->m->malformed = true;
+    w->m->malformed = true;
     return o != DNS_NAME_LOST;
 }
 
 /* Questions and records are filled in place, and fixed parts taken whole: stores that are soon read
  * again in another width took a third of the decoder's time. */
-static bool walk_questions(struct walk *w)
+static CUR_INLINE bool walk_questions(struct walk *w, struct cur *at)
 {
     struct dns_msg *m = w->m;
     struct dns_question unkept;
@@ -73,11 +73,10 @@ static bool walk_questions(struct walk *w)
     for (unsigned i = 0; i < m->qdcount; i++) {
         bool kept = m->n_questions < w->questions_room;
         struct dns_question *q = kept ? &m->questions[m->n_questions] : &unkept;
-        if (!walk_name(w, &w->at, kept, &q->name))
+        if (!walk_name(w, at, kept, &q->name))
             return false;
-        if (!cur_take(&w->at, 4, &fixed) || !cur_u16(&fixed, &q->qtype)
-            || !cur_u16(&fixed, &q->qclass))
-            return stop(m, &w->at);
+        if (!cur_take(at, 4, &fixed) || !cur_u16(&fixed, &q->qtype) || !cur_u16(&fixed, &q->qclass))
+            return stop(m, at);
         if (kept)
             m->n_questions++;
         else if (m->n_more_qtypes < w->more_room)
@@ -146,7 +145,7 @@ static bool take_data(struct walk *w, struct cur data, struct dns_answer *a)
     }
 }
 
-static bool walk_record(struct walk *w, uint8_t section)
+static CUR_INLINE bool walk_record(struct walk *w, struct cur *at, uint8_t section)
 {
     struct dns_msg *m = w->m;
     struct dns_answer unkept;
@@ -155,12 +154,11 @@ static bool walk_record(struct walk *w, uint8_t section)
     uint32_t ttl;
     bool kept = m->n_answers < w->answers_room;
     struct dns_answer *a = kept ? &m->answers[m->n_answers] : &unkept;
-    if (!walk_name(w, &w->at, kept, &a->name))
+    if (!walk_name(w, at, kept, &a->name))
         return false;
-    if (!cur_take(&w->at, 10, &fixed) || !cur_u16(&fixed, &type) || !cur_u16(&fixed, &class)
-        || !cur_u32(&fixed, &ttl) || !cur_u16(&fixed, &data_len)
-        || !cur_take(&w->at, data_len, &data))
-        return stop(m, &w->at);
+    if (!cur_take(at, 10, &fixed) || !cur_u16(&fixed, &type) || !cur_u16(&fixed, &class)
+        || !cur_u32(&fixed, &ttl) || !cur_u16(&fixed, &data_len) || !cur_take(at, data_len, &data))
+        return stop(m, at);
     if (type == TYPE_OPT && section == SECTION_ADDITIONAL) {
         take_opt(w, class, ttl);
         return true;
@@ -181,14 +179,14 @@ static bool walk_record(struct walk *w, uint8_t section)
     return true;
 }
 
-static void walk_message(struct walk *w)
+static CUR_INLINE void walk_message(struct walk *w, struct cur at)
 {
     const uint16_t counts[SECTION_N] = {w->m->ancount, w->m->nscount, w->m->arcount};
-    if (!walk_questions(w))
+    if (!walk_questions(w, &at))
         return;
     for (uint8_t section = 0; section < SECTION_N; section++)
         for (unsigned i = 0; i < counts[section]; i++)
-            if (!walk_record(w, section))
+            if (!walk_record(w, &at, section))
                 return;
 }
 
@@ -199,56 +197,59 @@ static uint32_t least(size_t a, size_t b, size_t c)
 }
 
 enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, enum proto service,
-                        bool tcp, struct dns_match *match, struct msgs *out)
+                        bool tcp, struct msgs *out, struct dns_msg **made)
 {
     struct walk w;
-    w.at = in;
-    w.opt_seen = false;
     uint16_t id, flags, counts[4];
-    struct cur head;
-    if (!cur_take(&w.at, HEADER_BYTES, &head) || !cur_u16(&head, &id) || !cur_u16(&head, &flags)
+    struct cur at = in, head;
+    *made = NULL;
+    if (!cur_take(&at, HEADER_BYTES, &head) || !cur_u16(&head, &id) || !cur_u16(&head, &flags)
         || !cur_u16(&head, &counts[0]) || !cur_u16(&head, &counts[1]) || !cur_u16(&head, &counts[2])
         || !cur_u16(&head, &counts[3]))
         return cur_why(&in);
 
     /* A message cannot hold more than its length allows, whatever its counts say. */
     uint32_t records = (uint32_t)counts[1] + counts[2] + counts[3];
-    uint32_t questions = least(counts[0], UINT16_MAX, w.at.left / QUESTION_MIN);
+    uint32_t questions = least(counts[0], UINT16_MAX, at.left / QUESTION_MIN);
     w.questions_room = questions < DNS_QUESTIONS_MAX ? questions : DNS_QUESTIONS_MAX;
     w.more_room = questions - w.questions_room;
-    w.answers_room = least(records, DNS_ANSWERS_MAX, w.at.left / RECORD_MIN);
-    uint32_t tables = w.questions_room * (uint32_t)sizeof(struct dns_question)
-                      + w.answers_room * (uint32_t)sizeof(struct dns_answer)
-                      + w.more_room * (uint32_t)sizeof(uint16_t) + 3 * 16;
-    struct dns_msg *m =
-        &msgs_push(out, MSG_DNS, rec, sender, tables + DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM)->dns;
-    size_t len = tcp || rec->payload_wire_len < in.left ? in.left : rec->payload_wire_len;
-    m->id = id;
-    m->flags = flags;
-    m->response = flags & QR;
-    m->tcp = tcp;
-    m->truncated_bit = flags & TC;
-    m->opcode = flags >> 11 & 0xf;
-    m->rcode = flags & 0xf;
-    m->rcode_ext = m->rcode;
-    m->qdcount = counts[0];
-    m->ancount = counts[1];
-    m->nscount = counts[2];
-    m->arcount = counts[3];
-    m->service = (uint8_t)service;
-    m->len = len > UINT16_MAX ? UINT16_MAX : (uint16_t)len;
+    w.answers_room = least(records, DNS_ANSWERS_MAX, at.left / RECORD_MIN);
     uint32_t questions_bytes = w.questions_room * (uint32_t)sizeof(struct dns_question);
-    m->questions =
-        msgs_alloc(out, questions_bytes + w.answers_room * (uint32_t)sizeof(struct dns_answer), 8);
-    m->answers = (struct dns_answer *)(void *)((uint8_t *)m->questions + questions_bytes);
-    if (w.more_room > 0)
-        m->more_qtypes = msgs_alloc(out, w.more_room * (uint32_t)sizeof(uint16_t), 2);
+    uint32_t answers_bytes = w.answers_room * (uint32_t)sizeof(struct dns_answer);
+    uint32_t more_bytes = w.more_room * (uint32_t)sizeof(uint16_t);
+    struct msg *pushed = msgs_room(out, questions_bytes + answers_bytes + more_bytes + 3 * 16
+                                            + DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM);
+    uint8_t *tables = msgs_take(out, questions_bytes + answers_bytes + more_bytes, 8);
+    size_t len = tcp || rec->payload_wire_len < in.left ? in.left : rec->payload_wire_len;
+    struct dns_msg *m = &pushed->dns;
+    *m = (struct dns_msg){
+        .id = id,
+        .flags = flags,
+        .qdcount = counts[0],
+        .ancount = counts[1],
+        .nscount = counts[2],
+        .arcount = counts[3],
+        .len = len > UINT16_MAX ? UINT16_MAX : (uint16_t)len,
+        .rcode_ext = flags & 0xf,
+        .response = flags & QR,
+        .tcp = tcp,
+        .truncated_bit = flags & TC,
+        .opcode = flags >> 11 & 0xf,
+        .rcode = flags & 0xf,
+        .service = (uint8_t)service,
+        .questions = (struct dns_question *)(void *)tables,
+        .answers = (struct dns_answer *)(void *)(tables + questions_bytes),
+        .more_qtypes = more_bytes == 0
+                           ? NULL
+                           : (uint16_t *)(void *)(tables + questions_bytes + answers_bytes),
+    };
+    msgs_add(out, pushed, MSG_DNS, rec, sender);
 
     w.m = m;
+    w.opt_seen = false;
     dns_names_init(&w.names, in, out);
-    walk_message(&w);
-    if (match != NULL)
-        dns_match_see(match, rec, sender, m);
+    walk_message(&w, at);
+    *made = m;
     return m->malformed ? OUT_MALFORMED : m->truncated ? OUT_TRUNCATED : OUT_OK;
 }
 

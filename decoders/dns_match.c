@@ -1,5 +1,4 @@
 #include "decoders/dns_match.h"
-#include "decoders/dns_ntp_fifo.h"
 
 #include <stdlib.h>
 
@@ -197,33 +196,37 @@ static void see_response(struct dns_match *t, struct fifo_key key, const struct 
         count_jump_back(t, rec);
 }
 
-void dns_match_see(struct dns_match *t, const struct rec *rec, uint8_t sender, struct dns_msg *m)
+void dns_match_ahead(const struct dns_match *t, const struct rec *rec, struct fifo_ahead *ahead)
+{
+    struct cur in = rec->payload;
+    uint16_t id = 0, flags = 0;
+    ahead->proto = PROTO_NONE;
+    if (!cur_u16(&in, &id) || !cur_u16(&in, &flags))
+        return;
+    ahead->proto = PROTO_DNS;
+    ahead->key = make_key(t, rec, flags & 0x8000 ? SIDE_DST : SIDE_SRC, id, false);
+    fifo_prefetch_head(&t->fifo, ahead->key.w[0]);
+}
+
+void dns_match_prefetch(const struct dns_match *t, const struct fifo_ahead *ahead)
+{
+    fifo_prefetch_entry(&t->fifo, ahead->key.w[0]);
+}
+
+void dns_match_see(struct dns_match *t, const struct rec *rec, uint8_t sender,
+                   const struct fifo_ahead *ahead, struct dns_msg *m)
 {
     bool asks = m->n_questions > 0;
     uint64_t question = asks ? hash_question(t, &m->questions[0]) : 0;
     bool from_src = sender == SIDE_SRC;
     uint8_t client_side = from_src != m->response ? SIDE_SRC : SIDE_DST;
-    struct fifo_key key = make_key(t, rec, client_side, m->id, m->tcp);
+    struct fifo_key key = ahead != NULL && ahead->proto == PROTO_DNS
+                              ? ahead->key
+                              : make_key(t, rec, client_side, m->id, m->tcp);
     if (m->response)
         see_response(t, key, rec, asks, question, m);
     else
         see_query(t, key, rec, asks, question, m);
-}
-
-uint32_t dns_match_prefetch(const struct dns_match *t, const struct rec *rec)
-{
-    struct cur in = rec->payload;
-    uint16_t id = 0, flags = 0;
-    if (!cur_u16(&in, &id) || !cur_u16(&in, &flags))
-        return 0;
-    uint32_t bucket = make_key(t, rec, flags & 0x8000 ? SIDE_DST : SIDE_SRC, id, false).w[0];
-    fifo_prefetch_head(&t->fifo, bucket);
-    return bucket;
-}
-
-void dns_match_prefetch_entry(const struct dns_match *t, uint32_t bucket)
-{
-    fifo_prefetch_entry(&t->fifo, bucket);
 }
 
 void dns_match_origin_end(struct dns_match *t, uint16_t origin)

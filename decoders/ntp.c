@@ -9,9 +9,6 @@ enum {
     CRYPTO_NAK = 4,  /* a key id alone */
 };
 
-#define UNIX_EPOCH_NTP_S INT64_C(2208988800)
-#define NS_PER_S         UINT64_C(1000000000)
-
 /* The registry "NTP Extension Field Types" (RFC 5906, RFC 8915, RFC 7821, RFC 9748). Autokey has
  * two spellings: 0x0N02, as deployed, and 0x020N, as RFC 5906 says. */
 static bool ext_known(uint16_t type)
@@ -153,35 +150,22 @@ enum outcome ntp_decode(struct cur in, struct ntp_msg *out)
         .stratum = stratum,
         .poll_log2_s = poll,
         .precision_log2_s = precision,
-        .n_ext = t.n_ext,
-        .mac_len = t.mac_len,
+        .payload_len = payload_len,
         .root_delay_s16 = root_delay,
         .root_dispersion_s16 = root_dispersion,
         .refid = refid,
+        .key_id = t.key_id,
         .ref_ntp64 = ref,
         .org_ntp64 = org,
         .rec_ntp64 = rec,
         .xmt_ntp64 = xmt,
-        .key_id = t.key_id,
-        .ext_bytes = t.ext_bytes,
-        .ext_unknown_bytes = t.ext_unknown_bytes,
-        .payload_len = payload_len,
-        .nts_fields = t.nts_fields,
         .whole = true,
         .kod = is_kod(leap, mode, stratum, refid),
+        .n_ext = t.n_ext,
+        .mac_len = t.mac_len,
+        .ext_bytes = t.ext_bytes,
+        .ext_unknown_bytes = t.ext_unknown_bytes,
+        .nts_fields = t.nts_fields,
     };
     return OUT_OK;
-}
-
-uint64_t ntp_to_ns(uint64_t ntp64, uint64_t near_ns)
-{
-    int64_t near_s = (int64_t)(near_ns / NS_PER_S);
-    uint32_t near_ntp_s = (uint32_t)(near_s + UNIX_EPOCH_NTP_S);
-    int64_t s = near_s + (int32_t)((uint32_t)(ntp64 >> 32) - near_ntp_s);
-    uint64_t fraction_ns = ((ntp64 & UINT32_MAX) * NS_PER_S) >> 32;
-    if (s < 0)
-        return 0;
-    if ((uint64_t)s > (UINT64_MAX - fraction_ns) / NS_PER_S)
-        return UINT64_MAX;
-    return (uint64_t)s * NS_PER_S + fraction_ns;
 }

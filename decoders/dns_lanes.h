@@ -1,0 +1,50 @@
+/* Bytes of names, sixteen at a time. */
+#pragma once
+#include <stdint.h>
+#include <string.h>
+
+enum { DNS_LANES = 16 };
+
+/* As the compilers' vectors: SSE2 on x86, whatever there is elsewhere. */
+typedef int8_t dns_lanes __attribute__((vector_size(16)));
+
+static inline dns_lanes dns_lanes_of(int8_t b)
+{
+    return (dns_lanes){b, b, b, b, b, b, b, b, b, b, b, b, b, b, b, b};
+}
+
+static inline uint64_t dns_load(const uint8_t *p, size_t n)
+{
+    uint64_t v = 0;
+    memcpy(&v, p, n);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    return v;
+}
+
+/* The first `n` > 0 bytes at `p`, at most 16; zeros fill the rest. Loads may overlap, but stay
+ * within the `n` bytes. */
+static inline dns_lanes dns_lanes_load(const uint8_t *p, size_t n)
+{
+    dns_lanes x;
+    if (n >= DNS_LANES) {
+        memcpy(&x, p, sizeof x);
+        return x;
+    }
+    uint64_t half[2] = {0, 0};
+    if (n >= 8) {
+        half[0] = dns_load(p, 8);
+        half[1] = dns_load(p + n - 8, 8) >> 8 * (15 - n) >> 8;
+    } else if (n >= 4) {
+        half[0] = dns_load(p, 4) | dns_load(p + n - 4, 4) << 8 * (n - 4);
+    } else {
+        half[0] = p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
+    }
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    half[0] = __builtin_bswap64(half[0]);
+    half[1] = __builtin_bswap64(half[1]);
+#endif
+    memcpy(&x, half, sizeof x);
+    return x;
+}
