@@ -17,7 +17,7 @@ enum {
     EDNS_DO = 0x8000,
 };
 
-enum { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL, SECTION_N };
+enum { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL };
 
 enum rtype {
     TYPE_A = 1,
@@ -181,13 +181,14 @@ static CUR_INLINE bool walk_record(struct walk *w, struct cur *at, uint8_t secti
 
 static CUR_INLINE void walk_message(struct walk *w, struct cur at)
 {
-    const uint16_t counts[SECTION_N] = {w->m->ancount, w->m->nscount, w->m->arcount};
+    const struct dns_msg *m = w->m;
+    uint32_t authority = m->ancount, additional = authority + m->nscount;
+    uint32_t n = additional + m->arcount;
     if (!walk_questions(w, &at))
         return;
-    for (uint8_t section = 0; section < SECTION_N; section++)
-        for (unsigned i = 0; i < counts[section]; i++)
-            if (!walk_record(w, &at, section))
-                return;
+    for (uint32_t i = 0; i < n; i++)
+        if (!walk_record(w, &at, (uint8_t)((i >= authority) + (i >= additional))))
+            return;
 }
 
 static uint32_t least(size_t a, size_t b, size_t c)

@@ -1,4 +1,5 @@
 #include "decoders/dns_match.h"
+#include "decoders/dns_lanes.h"
 
 #include <stdlib.h>
 
@@ -62,42 +63,20 @@ static struct fifo_key make_key(const struct dns_match *t, const struct rec *rec
     return fifo_key_of(&t->fifo, src ? &rec->src : &rec->dst, src ? &rec->dst : &rec->src, a, b);
 }
 
-/* 'A'..'Z' among 8 bytes made small. */
-static uint64_t lower_case(uint64_t x)
-{
-    const uint64_t each = UINT64_C(0x0101010101010101);
-    uint64_t low7 = x & each * 0x7f;
-    uint64_t above_z = low7 + each * (0x7f - 'Z'), from_a = low7 + each * (0x80 - 'A');
-    return x | ((~x & (from_a ^ above_z) & each * 0x80) >> 2);
-}
-
-/* The last n = 1..7 bytes that `p` points to, or the only ones. Loads may overlap. */
-static uint64_t load_few(const uint8_t *p, size_t n)
-{
-    uint32_t low, high;
-    if (n < 4)
-        return p[0] | (uint64_t)p[n / 2] << 8 | (uint64_t)p[n - 1] << 16;
-    memcpy(&low, p, sizeof low);
-    memcpy(&high, p + n - 4, sizeof high);
-    return (uint64_t)high << 32 | low;
-}
-
 /* Case does not count in names (RFC 4343). */
 static uint64_t hash_question(const struct dns_match *t, const struct dns_question *q)
 {
     const uint64_t *secret = t->fifo.secret;
     const uint8_t *p = q->name.p;
     size_t n = q->name.len;
-    uint64_t x, h = fifo_fold(secret[0] ^ n, secret[1] ^ ((uint32_t)q->qtype << 16 | q->qclass));
-    if (n >= sizeof x) {
-        for (size_t at = 0; at + sizeof x < n; at += sizeof x) {
-            memcpy(&x, p + at, sizeof x);
-            h = fifo_fold(h ^ lower_case(x), secret[2]);
-        }
-        memcpy(&x, p + n - sizeof x, sizeof x);
-        h = fifo_fold(h ^ lower_case(x), secret[2]);
-    } else if (n > 0) {
-        h = fifo_fold(h ^ lower_case(load_few(p, n)), secret[2]);
+    uint64_t h = fifo_fold(secret[0] ^ n, secret[1] ^ ((uint32_t)q->qtype << 16 | q->qclass));
+    for (size_t done = 0; done < n; done += DNS_LANES) {
+        dns_lanes x = dns_lanes_load(p + done, n - done);
+        x |= (dns_lanes)((x > dns_lanes_of('A' - 1)) & (x < dns_lanes_of('Z' + 1)))
+             & dns_lanes_of('a' - 'A');
+        uint64_t half[2];
+        memcpy(half, &x, sizeof half);
+        h = fifo_fold(h ^ half[0], half[1] ^ secret[2]);
     }
     return h;
 }
@@ -139,16 +118,16 @@ static void count_jump_back(struct dns_match *t, const struct rec *rec)
     t->turned_away += dropped_ns != 0 && rec->ts_ns < dropped_ns + PENDING_NS;
 }
 
-static void see_query(struct dns_match *t, struct fifo_key key, const struct rec *rec, bool asks,
+static void see_query(struct dns_match *t, const struct fifo_key *key, const struct rec *rec, bool asks,
                       uint64_t question, struct dns_msg *m)
 {
     struct query *younger = NULL;
     unsigned same = 0;
     uint32_t number;
-    for (struct fifo_entry *e = fifo_first(&t->fifo, key, &number); e != NULL;
+    for (struct fifo_entry *e = fifo_first(&t->fifo, *key, &number); e != NULL;
          e = fifo_next(&t->fifo, e, &number)) {
         struct query *q = (struct query *)e;
-        if (fifo_is(e, key)) {
+        if (fifo_is(e, *key)) {
             bool old = q->ts_ns < rec->ts_ns && rec->ts_ns - q->ts_ns > PENDING_NS;
             if (old || ++same == SAME_MAX) {
                 t->turned_away += matters(t, q, rec->ts_ns);
@@ -165,21 +144,21 @@ static void see_query(struct dns_match *t, struct fifo_key key, const struct rec
     }
     count_jump_back(t, rec);
     make_room(t, rec);
-    struct query *q = (struct query *)fifo_make(&t->fifo, key, rec->origin);
+    struct query *q = (struct query *)fifo_make(&t->fifo, *key, rec->origin);
     q->ts_ns = rec->ts_ns;
     q->asks = asks;
     q->answered = false;
     q->question = question;
 }
 
-static void see_response(struct dns_match *t, struct fifo_key key, const struct rec *rec, bool asks,
+static void see_response(struct dns_match *t, const struct fifo_key *key, const struct rec *rec, bool asks,
                          uint64_t question, struct dns_msg *m)
 {
     uint32_t number;
-    for (struct fifo_entry *e = fifo_first(&t->fifo, key, &number); e != NULL;
+    for (struct fifo_entry *e = fifo_first(&t->fifo, *key, &number); e != NULL;
          e = fifo_next(&t->fifo, e, &number)) {
         struct query *q = (struct query *)e;
-        if (!fifo_is(e, key) || !still_pending(q, rec->ts_ns)
+        if (!fifo_is(e, *key) || !still_pending(q, rec->ts_ns)
             || (asks && (!q->asks || q->question != question)))
             continue;
         if (q->answered) {
@@ -218,11 +197,13 @@ void dns_match_see(struct dns_match *t, const struct rec *rec, uint8_t sender,
 {
     bool asks = m->n_questions > 0;
     uint64_t question = asks ? hash_question(t, &m->questions[0]) : 0;
-    bool from_src = sender == SIDE_SRC;
-    uint8_t client_side = from_src != m->response ? SIDE_SRC : SIDE_DST;
-    struct fifo_key key = ahead != NULL && ahead->proto == PROTO_DNS
-                              ? ahead->key
-                              : make_key(t, rec, client_side, m->id, m->tcp);
+    struct fifo_key made;
+    const struct fifo_key *key = &made;
+    if (ahead != NULL && ahead->proto == PROTO_DNS)
+        key = &ahead->key;
+    else
+        made = make_key(t, rec, (sender == SIDE_SRC) != m->response ? SIDE_SRC : SIDE_DST, m->id,
+                        m->tcp);
     if (m->response)
         see_response(t, key, rec, asks, question, m);
     else

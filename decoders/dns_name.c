@@ -111,18 +111,11 @@ static inline size_t read_plain(struct dns_names *n, struct cur at, struct bytes
 {
     unsigned labels = 0;
     struct cur wire = at;
-    uint8_t len;
-    for (;;) {
-        if (!cur_u8(&at, &len))
+    for (uint8_t len; at.left > 0 && (len = at.p[0]) != 0; labels++)
+        if (len > PLAIN_LABEL_MAX || !cur_skip(&at, 1u + len))
             return 0;
-        if (len == 0)
-            break;
-        labels++;
-        if (len > PLAIN_LABEL_MAX || !cur_skip(&at, len))
-            return 0;
-    }
-    size_t wire_len = (size_t)(at.p - wire.p);
-    if (labels == 0 || wire_len > DNS_NAME_WIRE_MAX || !cur_skip(&wire, 1))
+    size_t wire_len = (size_t)(at.p - wire.p) + 1;
+    if (labels == 0 || at.left == 0 || wire_len > DNS_NAME_WIRE_MAX || !cur_skip(&wire, 1))
         return 0;
 
     uint8_t *text = n->out->arena + n->out->used;

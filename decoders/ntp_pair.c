@@ -73,32 +73,24 @@ static struct fifo_key make_key(const struct ntp_pairs *p, const struct rec *rec
                        rec->origin, generation);
 }
 
-static enum direction direction(const struct rec *rec, uint8_t mode, uint8_t version)
+/* By mode; mode 0: see below. */
+static const uint8_t directions[8] = {NEITHER, BOTH, REPLY, REQUEST, REPLY, NEITHER, NEITHER, NEITHER};
+
+static inline enum direction direction(const struct rec *rec, uint8_t mode, uint8_t version)
 {
-    switch (mode) {
-    case 0: /* version 1 had no modes: the ports tell (RFC 1059 appendix B) */
-        if (version != 1)
-            return NEITHER;
-        if (rec->dport == NTP_PORT && rec->sport == NTP_PORT)
-            return BOTH;
-        return rec->dport == NTP_PORT ? REQUEST : REPLY;
-    case 1:
+    if (mode != 0 || version != 1)
+        return directions[mode & 7];
+    /* version 1 had no modes: the ports tell (RFC 1059 appendix B) */
+    if (rec->dport == NTP_PORT && rec->sport == NTP_PORT)
         return BOTH;
-    case 3:
-        return REQUEST;
-    case 2:
-    case 4:
-        return REPLY;
-    default:
-        return NEITHER;
-    }
+    return rec->dport == NTP_PORT ? REQUEST : REPLY;
 }
 
-static struct pair *find(const struct ntp_pairs *p, struct fifo_key key)
+static inline struct pair *find(const struct ntp_pairs *p, const struct fifo_key *key)
 {
     uint32_t number;
-    struct fifo_entry *e = fifo_first(&p->fifo, key, &number);
-    while (e != NULL && !fifo_is(e, key))
+    struct fifo_entry *e = fifo_first(&p->fifo, *key, &number);
+    while (e != NULL && !fifo_is(e, *key))
         e = fifo_next(&p->fifo, e, &number);
     return (struct pair *)e;
 }
@@ -133,15 +125,13 @@ static bool matters(const struct pair *pair, uint64_t now_ns)
     return false;
 }
 
-static struct pair *find_or_make(struct ntp_pairs *p, const struct rec *rec, struct fifo_key key)
+static __attribute__((noinline)) struct pair *make(struct ntp_pairs *p, const struct rec *rec,
+                                                  const struct fifo_key *key)
 {
-    struct pair *pair = find(p, key);
-    if (pair != NULL)
-        return pair;
     const struct pair *victim = (const struct pair *)fifo_victim(&p->fifo);
     if (victim != NULL && !fifo_forgotten(&p->fifo, &victim->entry) && !fifo_grow(&p->fifo))
         p->turned_away += matters(victim, rec->ts_ns);
-    pair = (struct pair *)fifo_make(&p->fifo, key, rec->origin);
+    struct pair *pair = (struct pair *)fifo_make(&p->fifo, *key, rec->origin);
     memset(pair->asked, 0, sizeof pair->asked);
     pair->next = 0;
     pair->last_known = false;
@@ -159,10 +149,12 @@ static uint16_t wire_len(const struct rec *rec, const struct ntp_msg *m)
     return rec->payload_wire_len > UINT16_MAX ? UINT16_MAX : (uint16_t)rec->payload_wire_len;
 }
 
-static void see_request(struct ntp_pairs *p, const struct rec *rec, struct fifo_key key,
+static void see_request(struct ntp_pairs *p, const struct rec *rec, const struct fifo_key *key,
                         struct ntp_msg *m)
 {
-    struct pair *pair = find_or_make(p, rec, key);
+    struct pair *pair = find(p, key);
+    if (pair == NULL)
+        pair = make(p, rec, key);
     unsigned at = pair->next, bit = 1u << at;
     uint64_t asked = stamp_hash(p, m->xmt_ntp64, rec->sport, rec->dport, rec->ts_ns);
     bool interleaved = m->org_ntp64 != 0 && pair->last_known && m->org_ntp64 == pair->rec_ntp64
@@ -178,7 +170,9 @@ static void see_request(struct ntp_pairs *p, const struct rec *rec, struct fifo_
         pair->time_top[at] = (uint32_t)(rec->ts_ns >> TIME_BITS);
     pair->next = (at + 1) % REQUESTS;
     pair->answered &= ~bit;
-    pair->interleaved = interleaved ? pair->interleaved | bit : pair->interleaved & ~bit;
+    pair->interleaved &= ~bit;
+    if (interleaved)
+        pair->interleaved |= bit;
     m->is_request = true;
 }
 
@@ -205,12 +199,12 @@ static struct found find_request(const struct ntp_pairs *p, const struct pair *p
             continue;
         struct found f = {.at = at, .ts_ns = rec->ts_ns - since_ns};
         uint64_t back = stamp_hash(p, m->org_ntp64, rec->dport, rec->sport, f.ts_ns);
-        if (pair->interleaved >> at & 1) {
+        if (back != asked) {
+            if ((pair->interleaved >> at & 1) == 0)
+                continue;
             f.by_rec = (uint32_t)back != asked >> 32;
             if (f.by_rec && (uint32_t)back != (uint32_t)asked)
                 continue;
-        } else if (back != asked) {
-            continue;
         }
         if ((pair->answered >> at & 1) == 0)
             return f;
@@ -279,12 +273,14 @@ static void see_last(struct pair *last, const struct rec *rec, struct ntp_msg *m
     last->last_matched = m->matched;
 }
 
-static void see_reply(struct ntp_pairs *p, const struct rec *rec, struct fifo_key key,
+static void see_reply(struct ntp_pairs *p, const struct rec *rec, const struct fifo_key *key,
                       struct ntp_msg *m, bool only_reply)
 {
-    struct pair *pair = only_reply ? find_or_make(p, rec, key) : find(p, key);
-    if (pair == NULL || (!only_reply && m->org_ntp64 == 0))
+    struct pair *pair = find(p, key);
+    if (!only_reply && (pair == NULL || m->org_ntp64 == 0))
         return;
+    if (pair == NULL)
+        pair = make(p, rec, key);
     struct found f = find_request(p, pair, rec, m);
     if (f.at == NO_REQUEST && !only_reply)
         return;
@@ -324,13 +320,21 @@ void ntp_pairs_see(struct ntp_pairs *p, const struct rec *rec, const struct fifo
     enum direction d = direction(rec, m->mode, m->version);
     if (d == NEITHER)
         return;
-    struct fifo_key key = ahead != NULL && ahead->proto == PROTO_NTP ? ahead->key : make_key(p, rec, d != REPLY);
-    if (d == REPLY)
+    struct fifo_key made;
+    const struct fifo_key *key = &made;
+    if (ahead != NULL && ahead->proto == PROTO_NTP)
+        key = &ahead->key;
+    else
+        made = make_key(p, rec, d != REPLY);
+    if (d == REPLY) {
         see_reply(p, rec, key, m, true);
-    else if (d == BOTH)
-        see_reply(p, rec, make_key(p, rec, false), m, false);
-    if (d != REPLY)
-        see_request(p, rec, key, m);
+        return;
+    }
+    if (d == BOTH) {
+        struct fifo_key other = make_key(p, rec, false);
+        see_reply(p, rec, &other, m, false);
+    }
+    see_request(p, rec, key, m);
 }
 
 void ntp_pairs_origin_end(struct ntp_pairs *p, uint16_t origin)
