@@ -87,6 +87,7 @@ struct dns_msg {
     uint32_t soa_minimum;         /* of the first SOA in authority: min(MINIMUM, ttl) (RFC 2308 5) */
     unsigned n_questions, n_answers; /* filled below; at most the limits */
     unsigned n_more_qtypes;          /* questions read past DNS_QUESTIONS_MAX: their types only */
+    uint64_t question_hash;          /* of the first question's name: dns_name_hash; 0: absent */
     uint64_t query_ts_ns;            /* matched */
     struct dns_question *questions;  /* in the arena */
     struct dns_answer *answers;      /* in the arena */

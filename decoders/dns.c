@@ -33,7 +33,7 @@ enum rtype {
     TYPE_HTTPS = 65,
 };
 
-/* A message being walked. Where: a cursor of the caller's, which stays in registers. */
+/* A message being walked. The place is a cursor apart, so that it may stay in registers. */
 struct walk {
     struct dns_msg *m;
     struct dns_names names;
@@ -54,31 +54,35 @@ static bool stop(struct dns_msg *m, const struct cur *c)
 /* The name at `c`; kept: its text too. False: the walk ends here. */
 static CUR_INLINE bool walk_name(struct walk *w, struct cur *c, bool kept, struct bytes *name)
 {
-    enum dns_name_result o = kept ? dns_name_read(&w->names, c, name) : dns_name_skip(c);
+    struct cur at = *c; /* a copy, for the same reason */
+    enum dns_name_result o = kept ? dns_name_read(&w->names, &at, name) : dns_name_skip(&at);
+    *c = at;
     if (o == DNS_NAME_OK)
         return true;
     if (o == DNS_NAME_CUT)
-        return stop(w->m, c);
+        return stop(w->m, &at);
     w->m->malformed = true;
     return o != DNS_NAME_LOST;
 }
 
 /* Questions and records are filled in place, and fixed parts taken whole: stores that are soon read
  * again in another width took a third of the decoder's time. */
-static CUR_INLINE bool walk_questions(struct walk *w, struct cur *at)
+static CUR_INLINE bool walk_questions(struct walk *w, struct cur *at, uint32_t n)
 {
     struct dns_msg *m = w->m;
     struct dns_question unkept;
     struct cur fixed;
-    for (unsigned i = 0; i < m->qdcount; i++) {
-        bool kept = m->n_questions < w->questions_room;
-        struct dns_question *q = kept ? &m->questions[m->n_questions] : &unkept;
+    for (uint32_t i = 0; i < n; i++) {
+        bool kept = i < w->questions_room;
+        struct dns_question *q = kept ? &m->questions[i] : &unkept;
         if (!walk_name(w, at, kept, &q->name))
             return false;
         if (!cur_take(at, 4, &fixed) || !cur_u16(&fixed, &q->qtype) || !cur_u16(&fixed, &q->qclass))
             return stop(m, at);
+        if (i == 0)
+            m->question_hash = w->names.hash;
         if (kept)
-            m->n_questions++;
+            m->n_questions = i + 1;
         else if (m->n_more_qtypes < w->more_room)
             m->more_qtypes[m->n_more_qtypes++] = q->qtype;
     }
@@ -97,52 +101,51 @@ static void take_opt(struct walk *w, uint16_t class, uint32_t ttl)
 }
 
 /* Of an SOA in the authority section, what a negative answer may be kept for (RFC 2308 5). */
-static bool take_soa(struct walk *w, struct cur *data, const struct dns_answer *a)
+static bool take_soa(struct dns_msg *m, struct cur *data, const struct dns_answer *a)
 {
     uint32_t minimum;
     if (dns_name_skip(data) != DNS_NAME_OK || !cur_skip(data, 4 * 4) || !cur_u32(data, &minimum))
         return false;
-    if (a->section == SECTION_AUTHORITY && !w->m->has_soa) {
-        w->m->has_soa = true;
-        w->m->soa_minimum = minimum < a->ttl_s ? minimum : a->ttl_s;
+    if (a->section == SECTION_AUTHORITY && !m->has_soa) {
+        m->has_soa = true;
+        m->soa_minimum = minimum < a->ttl_s ? minimum : a->ttl_s;
     }
     return true;
 }
 
-static bool take_data_name(struct walk *w, struct cur *data, struct dns_answer *a)
-{
-    return dns_name_read(&w->names, data, &a->text) == DNS_NAME_OK;
-}
-
-/* What is wanted of the record's data. False: it breaks its format. */
-static bool take_data(struct walk *w, struct cur data, struct dns_answer *a)
+/* What is wanted of the data of a record that is no address. False: it breaks its format. */
+static bool take_names(struct dns_names *names, struct dns_msg *m, struct cur data,
+                       struct dns_answer *a)
 {
     switch (a->rtype) {
-    case TYPE_A:
-        if (data.left != 4)
-            return false;
-        a->addr = addr_v4(data.p);
-        return true;
-    case TYPE_AAAA:
-        if (data.left != 16)
-            return false;
-        a->addr = addr_v6(data.p);
-        return true;
     case TYPE_NS:
     case TYPE_CNAME:
     case TYPE_PTR:
-        return take_data_name(w, &data, a);
+        return dns_name_read(names, &data, &a->text) == DNS_NAME_OK;
     case TYPE_SOA:
-        return take_data_name(w, &data, a) && take_soa(w, &data, a);
+        return dns_name_read(names, &data, &a->text) == DNS_NAME_OK && take_soa(m, &data, a);
     case TYPE_MX:
     case TYPE_SVCB:
     case TYPE_HTTPS:
-        return cur_skip(&data, 2) && take_data_name(w, &data, a);
+        return cur_skip(&data, 2) && dns_name_read(names, &data, &a->text) == DNS_NAME_OK;
     case TYPE_SRV:
-        return cur_skip(&data, 3 * 2) && take_data_name(w, &data, a);
+        return cur_skip(&data, 3 * 2) && dns_name_read(names, &data, &a->text) == DNS_NAME_OK;
     default:
         return true;
     }
+}
+
+static CUR_INLINE bool take_data(struct walk *w, struct cur data, struct dns_answer *a)
+{
+    if (a->rtype == TYPE_A && data.left == 4)
+        a->addr = addr_v4(data.p);
+    else if (a->rtype == TYPE_AAAA && data.left == 16)
+        a->addr = addr_v6(data.p);
+    else if (a->rtype == TYPE_A || a->rtype == TYPE_AAAA)
+        return false;
+    else
+        return take_names(&w->names, w->m, data, a);
+    return true;
 }
 
 static CUR_INLINE bool walk_record(struct walk *w, struct cur *at, uint8_t section)
@@ -151,9 +154,9 @@ static CUR_INLINE bool walk_record(struct walk *w, struct cur *at, uint8_t secti
     struct dns_answer unkept;
     struct cur fixed, data;
     uint16_t type, class, data_len;
-    uint32_t ttl;
-    bool kept = m->n_answers < w->answers_room;
-    struct dns_answer *a = kept ? &m->answers[m->n_answers] : &unkept;
+    uint32_t ttl, number = m->n_answers;
+    bool kept = number < w->answers_room;
+    struct dns_answer *a = kept ? &m->answers[number] : &unkept;
     if (!walk_name(w, at, kept, &a->name))
         return false;
     if (!cur_take(at, 10, &fixed) || !cur_u16(&fixed, &type) || !cur_u16(&fixed, &class)
@@ -165,7 +168,7 @@ static CUR_INLINE bool walk_record(struct walk *w, struct cur *at, uint8_t secti
     }
     if (!kept)
         return true;
-    m->n_answers++;
+    m->n_answers = number + 1;
     a->rtype = type;
     a->rclass = class;
     a->ttl_s = ttl;
@@ -184,67 +187,78 @@ static CUR_INLINE void walk_message(struct walk *w, struct cur at)
     const struct dns_msg *m = w->m;
     uint32_t authority = m->ancount, additional = authority + m->nscount;
     uint32_t n = additional + m->arcount;
-    if (!walk_questions(w, &at))
+    if (!walk_questions(w, &at, m->qdcount))
         return;
     for (uint32_t i = 0; i < n; i++)
         if (!walk_record(w, &at, (uint8_t)((i >= authority) + (i >= additional))))
             return;
 }
 
-static uint32_t least(size_t a, size_t b, size_t c)
+/* Room in the arena for what a message with this header may hold, and for its names: a message
+ * cannot hold more than its length allows, whatever its counts say. */
+static struct dns_msg *make_room(struct walk *w, struct msgs *out, size_t left, uint32_t questions,
+                                 uint32_t records)
 {
-    size_t min = a < b ? a : b;
-    return (uint32_t)(min < c ? min : c);
+    w->more_room = 0;
+    w->questions_room = questions;
+    w->answers_room = records < DNS_ANSWERS_MAX ? records : DNS_ANSWERS_MAX;
+    if (questions * QUESTION_MIN > left)
+        w->questions_room = questions = (uint32_t)(left / QUESTION_MIN);
+    if (questions > DNS_QUESTIONS_MAX) {
+        w->questions_room = DNS_QUESTIONS_MAX;
+        w->more_room = questions - DNS_QUESTIONS_MAX;
+    }
+    if (w->answers_room * RECORD_MIN > left)
+        w->answers_room = (uint32_t)(left / RECORD_MIN);
+    uint32_t questions_bytes = w->questions_room * (uint32_t)sizeof(struct dns_question);
+    uint32_t answers_bytes = w->answers_room * (uint32_t)sizeof(struct dns_answer);
+    uint32_t bytes = questions_bytes + answers_bytes + w->more_room * (uint32_t)sizeof(uint16_t);
+    struct dns_msg *m =
+        &msgs_room(out, bytes + 3 * 16 + DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM)->dns;
+    uint8_t *tables = msgs_take(out, bytes, 8);
+    m->questions = (struct dns_question *)(void *)tables;
+    m->answers = (struct dns_answer *)(void *)(tables + questions_bytes);
+    m->more_qtypes = NULL;
+    if (w->more_room > 0)
+        m->more_qtypes = (uint16_t *)(void *)(tables + questions_bytes + answers_bytes);
+    return m;
 }
 
 enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, enum proto service,
                         bool tcp, struct msgs *out, struct dns_msg **made)
 {
-    struct walk w;
-    uint16_t id, flags, counts[4];
     struct cur at = in, head;
+    uint16_t id, flags, qd, an, ns, ar;
     *made = NULL;
     if (!cur_take(&at, HEADER_BYTES, &head) || !cur_u16(&head, &id) || !cur_u16(&head, &flags)
-        || !cur_u16(&head, &counts[0]) || !cur_u16(&head, &counts[1]) || !cur_u16(&head, &counts[2])
-        || !cur_u16(&head, &counts[3]))
+        || !cur_u16(&head, &qd) || !cur_u16(&head, &an) || !cur_u16(&head, &ns)
+        || !cur_u16(&head, &ar))
         return cur_why(&in);
 
-    /* A message cannot hold more than its length allows, whatever its counts say. */
-    uint32_t records = (uint32_t)counts[1] + counts[2] + counts[3];
-    uint32_t questions = least(counts[0], UINT16_MAX, at.left / QUESTION_MIN);
-    w.questions_room = questions < DNS_QUESTIONS_MAX ? questions : DNS_QUESTIONS_MAX;
-    w.more_room = questions - w.questions_room;
-    w.answers_room = least(records, DNS_ANSWERS_MAX, at.left / RECORD_MIN);
-    uint32_t questions_bytes = w.questions_room * (uint32_t)sizeof(struct dns_question);
-    uint32_t answers_bytes = w.answers_room * (uint32_t)sizeof(struct dns_answer);
-    uint32_t more_bytes = w.more_room * (uint32_t)sizeof(uint16_t);
-    struct msg *pushed = msgs_room(out, questions_bytes + answers_bytes + more_bytes + 3 * 16
-                                            + DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM);
-    uint8_t *tables = msgs_take(out, questions_bytes + answers_bytes + more_bytes, 8);
+    struct walk w;
+    struct dns_msg *m = make_room(&w, out, at.left, qd, (uint32_t)an + ns + ar);
     size_t len = tcp || rec->payload_wire_len < in.left ? in.left : rec->payload_wire_len;
-    struct dns_msg *m = &pushed->dns;
-    *m = (struct dns_msg){
-        .id = id,
-        .flags = flags,
-        .qdcount = counts[0],
-        .ancount = counts[1],
-        .nscount = counts[2],
-        .arcount = counts[3],
-        .len = len > UINT16_MAX ? UINT16_MAX : (uint16_t)len,
-        .rcode_ext = flags & 0xf,
-        .response = flags & QR,
-        .tcp = tcp,
-        .truncated_bit = flags & TC,
-        .opcode = flags >> 11 & 0xf,
-        .rcode = flags & 0xf,
-        .service = (uint8_t)service,
-        .questions = (struct dns_question *)(void *)tables,
-        .answers = (struct dns_answer *)(void *)(tables + questions_bytes),
-        .more_qtypes = more_bytes == 0
-                           ? NULL
-                           : (uint16_t *)(void *)(tables + questions_bytes + answers_bytes),
-    };
-    msgs_add(out, pushed, MSG_DNS, rec, sender);
+    /* One by one: gcc begins a struct of many zeros with a slow `rep stos`. */
+    m->id = id;
+    m->flags = flags;
+    m->qdcount = qd;
+    m->ancount = an;
+    m->nscount = ns;
+    m->arcount = ar;
+    m->len = len > UINT16_MAX ? UINT16_MAX : (uint16_t)len;
+    m->rcode_ext = flags & 0xf;
+    m->response = flags & QR;
+    m->tcp = tcp;
+    m->truncated_bit = flags & TC;
+    m->opcode = flags >> 11 & 0xf;
+    m->rcode = flags & 0xf;
+    m->service = (uint8_t)service;
+    m->malformed = m->truncated = m->edns_do = m->has_soa = m->matched = m->duplicate = false;
+    m->edns_udp_size = 0;
+    m->soa_minimum = 0;
+    m->n_questions = m->n_answers = m->n_more_qtypes = 0;
+    m->question_hash = m->query_ts_ns = 0;
+    msgs_add(out, &out->m[out->n], MSG_DNS, rec, sender);
 
     w.m = m;
     w.opt_seen = false;

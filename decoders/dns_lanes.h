@@ -7,12 +7,14 @@ enum { DNS_LANES = 16 };
 
 /* As the compilers' vectors: SSE2 on x86, whatever there is elsewhere. */
 typedef int8_t dns_lanes __attribute__((vector_size(16)));
+typedef uint64_t dns_halves __attribute__((vector_size(16)));
 
 static inline dns_lanes dns_lanes_of(int8_t b)
 {
     return (dns_lanes){b, b, b, b, b, b, b, b, b, b, b, b, b, b, b, b};
 }
 
+/* `n` <= 8 bytes as the low bytes of a number. */
 static inline uint64_t dns_load(const uint8_t *p, size_t n)
 {
     uint64_t v = 0;
@@ -32,19 +34,18 @@ static inline dns_lanes dns_lanes_load(const uint8_t *p, size_t n)
         memcpy(&x, p, sizeof x);
         return x;
     }
-    uint64_t half[2] = {0, 0};
+    uint64_t low, high = 0;
     if (n >= 8) {
-        half[0] = dns_load(p, 8);
-        half[1] = dns_load(p + n - 8, 8) >> 8 * (15 - n) >> 8;
+        low = dns_load(p, 8);
+        high = dns_load(p + n - 8, 8) >> 8 * (15 - n) >> 8;
     } else if (n >= 4) {
-        half[0] = dns_load(p, 4) | dns_load(p + n - 4, 4) << 8 * (n - 4);
+        low = dns_load(p, 4) | dns_load(p + n - 4, 4) << 8 * (n - 4);
     } else {
-        half[0] = p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
+        low = p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
     }
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    half[0] = __builtin_bswap64(half[0]);
-    half[1] = __builtin_bswap64(half[1]);
+    low = __builtin_bswap64(low);
+    high = __builtin_bswap64(high);
 #endif
-    memcpy(&x, half, sizeof x);
-    return x;
+    return (dns_lanes)(dns_halves){low, high};
 }

@@ -1,5 +1,4 @@
 #include "decoders/dns_match.h"
-#include "decoders/dns_lanes.h"
 
 #include <stdlib.h>
 
@@ -61,24 +60,6 @@ static struct fifo_key make_key(const struct dns_match *t, const struct rec *rec
                  | rec->origin;
     uint64_t b = (uint64_t)tcp << 32 | t->fifo.origins[rec->origin].generation;
     return fifo_key_of(&t->fifo, src ? &rec->src : &rec->dst, src ? &rec->dst : &rec->src, a, b);
-}
-
-/* Case does not count in names (RFC 4343). */
-static uint64_t hash_question(const struct dns_match *t, const struct dns_question *q)
-{
-    const uint64_t *secret = t->fifo.secret;
-    const uint8_t *p = q->name.p;
-    size_t n = q->name.len;
-    uint64_t h = fifo_fold(secret[0] ^ n, secret[1] ^ ((uint32_t)q->qtype << 16 | q->qclass));
-    for (size_t done = 0; done < n; done += DNS_LANES) {
-        dns_lanes x = dns_lanes_load(p + done, n - done);
-        x |= (dns_lanes)((x > dns_lanes_of('A' - 1)) & (x < dns_lanes_of('Z' + 1)))
-             & dns_lanes_of('a' - 'A');
-        uint64_t half[2];
-        memcpy(half, &x, sizeof half);
-        h = fifo_fold(h ^ half[0], half[1] ^ secret[2]);
-    }
-    return h;
 }
 
 static bool still_pending(const struct query *q, uint64_t now_ns)
@@ -196,7 +177,12 @@ void dns_match_see(struct dns_match *t, const struct rec *rec, uint8_t sender,
                    const struct fifo_ahead *ahead, struct dns_msg *m)
 {
     bool asks = m->n_questions > 0;
-    uint64_t question = asks ? hash_question(t, &m->questions[0]) : 0;
+    uint64_t question = 0;
+    if (asks) {
+        const struct dns_question *q = &m->questions[0];
+        question = fifo_fold(m->question_hash ^ t->fifo.secret[4],
+                             ((uint32_t)q->qtype << 16 | q->qclass) ^ t->fifo.secret[5]);
+    }
     struct fifo_key made;
     const struct fifo_key *key = &made;
     if (ahead != NULL && ahead->proto == PROTO_DNS)

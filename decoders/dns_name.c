@@ -1,6 +1,9 @@
 #include "decoders/dns_name.h"
 #include "decoders/dns_lanes.h"
 
+#define HASH_START  UINT64_C(0x9e3779b97f4a7c15)
+#define HASH_FACTOR UINT64_C(0xc2b2ae3d27d4eb4f)
+
 enum {
     HEADER_BYTES = 12,
     LABEL_MAX = 63,
@@ -40,11 +43,27 @@ static inline dns_lanes odd_bytes(dns_lanes x)
                        | (x == dns_lanes_of('.')) | (x == dns_lanes_of('\\')));
 }
 
+/* One step of dns_name_hash, over 16 bytes of text, or the last ones and zeros. */
+static inline uint64_t hash_step(uint64_t h, dns_lanes x)
+{
+    dns_lanes upper = (dns_lanes)((x > dns_lanes_of('A' - 1)) & (x < dns_lanes_of('Z' + 1)));
+    dns_halves half = (dns_halves)(x | (upper & dns_lanes_of('a' - 'A')));
+    unsigned __int128 product = (unsigned __int128)(h ^ half[0]) * (half[1] ^ HASH_FACTOR);
+    return (uint64_t)product ^ (uint64_t)(product >> 64) ^ half[0];
+}
+
+uint64_t dns_name_hash(struct bytes name)
+{
+    uint64_t h = HASH_START;
+    for (size_t done = 0; done < name.len; done += DNS_LANES)
+        h = hash_step(h, dns_lanes_load(name.p + done, name.len - done));
+    return h;
+}
+
 /* How many bytes of `counts` add up to, modulo 256. */
 static inline uint8_t sum_of(dns_lanes counts)
 {
-    uint64_t half[2];
-    memcpy(half, &counts, sizeof half);
+    dns_halves half = (dns_halves)counts;
     return (uint8_t)((half[0] + half[1]) * UINT64_C(0x0101010101010101) >> 56);
 }
 
@@ -120,18 +139,22 @@ static inline size_t read_plain(struct dns_names *n, struct cur at, struct bytes
 
     uint8_t *text = n->out->arena + n->out->used;
     size_t text_len = wire_len - 2, done = 0;
+    uint64_t hash = HASH_START;
     dns_lanes n_odd = {0}; /* at most 16 each */
-    for (; done < text_len; done += DNS_LANES) {
+    do {
         dns_lanes x = dns_lanes_load(wire.p + done, text_len - done), odd = odd_bytes(x);
         n_odd -= odd;
-        x ^= (x ^ dns_lanes_of('.')) & odd;
+        x ^= (x ^ dns_lanes_of('.')) & odd & (x != dns_lanes_of(0));
         memcpy(text + done, &x, sizeof x);
-    }
+        hash = hash_step(hash, x);
+        done += DNS_LANES;
+    } while (done < text_len);
     if (sum_of(n_odd) != (uint8_t)(labels - 1 + (done - text_len))) /* and what fills the last */
         return 0;
     n->steps_left -= labels + 1;
     n->text_left -= (uint32_t)text_len;
     n->out->used += (uint32_t)text_len;
+    n->hash = hash;
     name->p = text;
     name->len = (uint32_t)text_len;
     return wire_len;
@@ -193,6 +216,7 @@ static __attribute__((noinline)) enum dns_name_result read_any(struct dns_names 
     n->out->used += (uint32_t)text_len;
     name->p = text;
     name->len = (uint32_t)text_len;
+    n->hash = dns_name_hash(*name);
     if (jumps == 0 || labels_first)
         cache_name(n, start, jumps, name);
     return cur_skip(c, jumps > 0 ? past : (size_t)(at.p - c->p)) ? DNS_NAME_OK : DNS_NAME_LOST;

@@ -1,4 +1,5 @@
 #include "decoders/dns_match.h"
+#include "decoders/dns_name.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -69,6 +70,7 @@ static struct dns_msg see(struct dns_match *t, const struct step *s)
         .tcp = s->tcp,
         .questions = &q,
         .n_questions = s->name != NULL,
+        .question_hash = dns_name_hash(q.name),
     };
     /* The key may have been hashed ahead, from the bytes: every other step. */
     uint8_t head[4] = {s->id >> 8, s->id & 0xff, s->kind == 'r' ? 0x80 : 0};
