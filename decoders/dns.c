@@ -17,7 +17,7 @@ enum {
     EDNS_DO = 0x8000,
 };
 
-enum { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL };
+enum { SECTION_ANSWER, SECTION_AUTHORITY, SECTION_ADDITIONAL, SECTION_N };
 
 enum rtype {
     TYPE_A = 1,
@@ -33,9 +33,13 @@ enum rtype {
     TYPE_HTTPS = 65,
 };
 
-/* A message being walked. The place is a cursor apart, so that it may stay in registers. */
+/* A message being walked. Each part of the way is a function of its own, with few variables: as one
+ * function, half of the instructions moved them to the stack and back. */
+#define PART __attribute__((noinline))
+
 struct walk {
     struct dns_msg *m;
+    struct cur at;
     struct dns_names names;
     uint32_t questions_room, more_room, answers_room;
     bool opt_seen;
@@ -67,25 +71,28 @@ static CUR_INLINE bool walk_name(struct walk *w, struct cur *c, bool kept, struc
 
 /* Questions and records are filled in place, and fixed parts taken whole: stores that are soon read
  * again in another width took a third of the decoder's time. */
-static CUR_INLINE bool walk_questions(struct walk *w, struct cur *at, uint32_t n)
+static PART bool walk_questions(struct walk *w)
 {
     struct dns_msg *m = w->m;
-    struct dns_question unkept;
-    struct cur fixed;
-    for (uint32_t i = 0; i < n; i++) {
-        bool kept = i < w->questions_room;
-        struct dns_question *q = kept ? &m->questions[i] : &unkept;
-        if (!walk_name(w, at, kept, &q->name))
+    struct dns_question unkept, *next = m->questions;
+    struct cur at = w->at, fixed;
+    for (uint32_t left = m->qdcount, room = w->questions_room; left > 0; left--) {
+        struct dns_question *q = room > 0 ? next : &unkept;
+        if (!walk_name(w, &at, room > 0, &q->name))
             return false;
-        if (!cur_take(at, 4, &fixed) || !cur_u16(&fixed, &q->qtype) || !cur_u16(&fixed, &q->qclass))
-            return stop(m, at);
-        if (i == 0)
+        if (!cur_take(&at, 4, &fixed) || !cur_u16(&fixed, &q->qtype) || !cur_u16(&fixed, &q->qclass))
+            return stop(m, &at);
+        if (m->n_questions == 0)
             m->question_hash = w->names.hash;
-        if (kept)
-            m->n_questions = i + 1;
-        else if (m->n_more_qtypes < w->more_room)
+        if (room > 0) {
+            room--;
+            next++;
+            m->n_questions++;
+        } else if (m->n_more_qtypes < w->more_room) {
             m->more_qtypes[m->n_more_qtypes++] = q->qtype;
+        }
     }
+    w->at = at;
     return true;
 }
 
@@ -153,25 +160,22 @@ static CUR_INLINE bool walk_record(struct walk *w, struct cur *at, uint8_t secti
     struct dns_msg *m = w->m;
     struct dns_answer unkept;
     struct cur fixed, data;
-    uint16_t type, class, data_len;
-    uint32_t ttl, number = m->n_answers;
-    bool kept = number < w->answers_room;
-    struct dns_answer *a = kept ? &m->answers[number] : &unkept;
+    uint16_t data_len;
+    bool kept = m->n_answers < w->answers_room;
+    struct dns_answer *a = kept ? &m->answers[m->n_answers] : &unkept;
     if (!walk_name(w, at, kept, &a->name))
         return false;
-    if (!cur_take(at, 10, &fixed) || !cur_u16(&fixed, &type) || !cur_u16(&fixed, &class)
-        || !cur_u32(&fixed, &ttl) || !cur_u16(&fixed, &data_len) || !cur_take(at, data_len, &data))
+    if (!cur_take(at, 10, &fixed) || !cur_u16(&fixed, &a->rtype) || !cur_u16(&fixed, &a->rclass)
+        || !cur_u32(&fixed, &a->ttl_s) || !cur_u16(&fixed, &data_len)
+        || !cur_take(at, data_len, &data))
         return stop(m, at);
-    if (type == TYPE_OPT && section == SECTION_ADDITIONAL) {
-        take_opt(w, class, ttl);
+    if (a->rtype == TYPE_OPT && section == SECTION_ADDITIONAL) {
+        take_opt(w, a->rclass, a->ttl_s);
         return true;
     }
     if (!kept)
         return true;
-    m->n_answers = number + 1;
-    a->rtype = type;
-    a->rclass = class;
-    a->ttl_s = ttl;
+    m->n_answers++;
     a->addr = (struct addr){{0}};
     a->text.p = NULL;
     a->text.len = 0;
@@ -182,88 +186,92 @@ static CUR_INLINE bool walk_record(struct walk *w, struct cur *at, uint8_t secti
     return true;
 }
 
-static CUR_INLINE void walk_message(struct walk *w, struct cur at)
+static PART void walk_records(struct walk *w)
 {
-    const struct dns_msg *m = w->m;
-    uint32_t authority = m->ancount, additional = authority + m->nscount;
-    uint32_t n = additional + m->arcount;
-    if (!walk_questions(w, &at, m->qdcount))
-        return;
-    for (uint32_t i = 0; i < n; i++)
-        if (!walk_record(w, &at, (uint8_t)((i >= authority) + (i >= additional))))
-            return;
+    const uint16_t counts[SECTION_N] = {w->m->ancount, w->m->nscount, w->m->arcount};
+    struct cur at = w->at;
+    for (uint8_t section = 0; section < SECTION_N; section++)
+        for (uint32_t left = counts[section]; left > 0; left--)
+            if (!walk_record(w, &at, section))
+                return;
 }
 
-/* Room in the arena for what a message with this header may hold, and for its names: a message
- * cannot hold more than its length allows, whatever its counts say. */
-static struct dns_msg *make_room(struct walk *w, struct msgs *out, size_t left, uint32_t questions,
-                                 uint32_t records)
+/* One field after the other: gcc begins a struct of many zeros with a slow `rep stos`. */
+static CUR_INLINE bool fill_head(struct dns_msg *m, struct cur head)
 {
-    w->more_room = 0;
-    w->questions_room = questions;
-    w->answers_room = records < DNS_ANSWERS_MAX ? records : DNS_ANSWERS_MAX;
-    if (questions * QUESTION_MIN > left)
-        w->questions_room = questions = (uint32_t)(left / QUESTION_MIN);
-    if (questions > DNS_QUESTIONS_MAX) {
-        w->questions_room = DNS_QUESTIONS_MAX;
-        w->more_room = questions - DNS_QUESTIONS_MAX;
-    }
-    if (w->answers_room * RECORD_MIN > left)
-        w->answers_room = (uint32_t)(left / RECORD_MIN);
-    uint32_t questions_bytes = w->questions_room * (uint32_t)sizeof(struct dns_question);
-    uint32_t answers_bytes = w->answers_room * (uint32_t)sizeof(struct dns_answer);
-    uint32_t bytes = questions_bytes + answers_bytes + w->more_room * (uint32_t)sizeof(uint16_t);
-    struct dns_msg *m =
-        &msgs_room(out, bytes + 3 * 16 + DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM)->dns;
-    uint8_t *tables = msgs_take(out, bytes, 8);
-    m->questions = (struct dns_question *)(void *)tables;
-    m->answers = (struct dns_answer *)(void *)(tables + questions_bytes);
-    m->more_qtypes = NULL;
-    if (w->more_room > 0)
-        m->more_qtypes = (uint16_t *)(void *)(tables + questions_bytes + answers_bytes);
-    return m;
-}
-
-enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, enum proto service,
-                        bool tcp, struct msgs *out, struct dns_msg **made)
-{
-    struct cur at = in, head;
-    uint16_t id, flags, qd, an, ns, ar;
-    *made = NULL;
-    if (!cur_take(&at, HEADER_BYTES, &head) || !cur_u16(&head, &id) || !cur_u16(&head, &flags)
-        || !cur_u16(&head, &qd) || !cur_u16(&head, &an) || !cur_u16(&head, &ns)
-        || !cur_u16(&head, &ar))
-        return cur_why(&in);
-
-    struct walk w;
-    struct dns_msg *m = make_room(&w, out, at.left, qd, (uint32_t)an + ns + ar);
-    size_t len = tcp || rec->payload_wire_len < in.left ? in.left : rec->payload_wire_len;
-    /* One by one: gcc begins a struct of many zeros with a slow `rep stos`. */
-    m->id = id;
-    m->flags = flags;
-    m->qdcount = qd;
-    m->ancount = an;
-    m->nscount = ns;
-    m->arcount = ar;
-    m->len = len > UINT16_MAX ? UINT16_MAX : (uint16_t)len;
+    bool whole = cur_u16(&head, &m->id) && cur_u16(&head, &m->flags) && cur_u16(&head, &m->qdcount)
+                 && cur_u16(&head, &m->ancount) && cur_u16(&head, &m->nscount)
+                 && cur_u16(&head, &m->arcount);
+    uint16_t flags = m->flags;
     m->rcode_ext = flags & 0xf;
     m->response = flags & QR;
-    m->tcp = tcp;
     m->truncated_bit = flags & TC;
     m->opcode = flags >> 11 & 0xf;
     m->rcode = flags & 0xf;
-    m->service = (uint8_t)service;
     m->malformed = m->truncated = m->edns_do = m->has_soa = m->matched = m->duplicate = false;
     m->edns_udp_size = 0;
     m->soa_minimum = 0;
     m->n_questions = m->n_answers = m->n_more_qtypes = 0;
     m->question_hash = m->query_ts_ns = 0;
-    msgs_add(out, &out->m[out->n], MSG_DNS, rec, sender);
+    return whole;
+}
 
-    w.m = m;
+/* Tables for what a message with this header may hold: not more than its length allows, whatever
+ * its counts say. */
+static CUR_INLINE void make_tables(struct walk *w, struct msgs *out, uint32_t records)
+{
+    struct dns_msg *m = w->m;
+    uint32_t questions = m->qdcount, answers = records < DNS_ANSWERS_MAX ? records : DNS_ANSWERS_MAX;
+    uint32_t more = 0;
+    if (questions * QUESTION_MIN > w->at.left)
+        questions = (uint32_t)(w->at.left / QUESTION_MIN);
+    if (questions > DNS_QUESTIONS_MAX) {
+        more = questions - DNS_QUESTIONS_MAX;
+        questions = DNS_QUESTIONS_MAX;
+    }
+    if (answers * RECORD_MIN > w->at.left)
+        answers = (uint32_t)(w->at.left / RECORD_MIN);
+    m->questions = msgs_take(out, questions * (uint32_t)sizeof *m->questions, 8);
+    m->answers = msgs_take(out, answers * (uint32_t)sizeof *m->answers, 8);
+    m->more_qtypes = more == 0 ? NULL : msgs_take(out, more * (uint32_t)sizeof *m->more_qtypes, 2);
+    w->questions_room = questions;
+    w->answers_room = answers;
+    w->more_room = more;
+}
+
+/* What a message takes of the arena at most: its tables, their alignment, its names. */
+static uint32_t arena_bytes(size_t left)
+{
+    size_t more_max = UINT16_MAX * sizeof(uint16_t);
+    return DNS_QUESTIONS_MAX * sizeof(struct dns_question) + DNS_ANSWERS_MAX * sizeof(struct dns_answer)
+           + 3 * 16 + DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM + (uint32_t)(left < more_max ? left : more_max);
+}
+
+enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, enum proto service,
+                        bool tcp, struct msgs *out, struct dns_msg **made)
+{
+    struct walk w;
+    struct cur head;
+    *made = NULL;
+    w.at = in;
+    if (!cur_take(&w.at, HEADER_BYTES, &head))
+        return cur_why(&in);
+
+    struct msg *pushed = msgs_room(out, arena_bytes(in.left));
+    struct dns_msg *m = w.m = &pushed->dns;
+    size_t len = tcp || rec->payload_wire_len < in.left ? in.left : rec->payload_wire_len;
+    m->len = len > UINT16_MAX ? UINT16_MAX : (uint16_t)len;
+    m->tcp = tcp;
+    m->service = (uint8_t)service;
+    bool whole = fill_head(m, head);
+    msgs_add(out, pushed, MSG_DNS, rec, sender);
+
+    uint32_t records = (uint32_t)m->ancount + m->nscount + m->arcount;
     w.opt_seen = false;
+    make_tables(&w, out, records);
     dns_names_init(&w.names, in, out);
-    walk_message(&w, at);
+    if (whole && walk_questions(&w) && records > 0)
+        walk_records(&w);
     *made = m;
     return m->malformed ? OUT_MALFORMED : m->truncated ? OUT_TRUNCATED : OUT_OK;
 }

@@ -14,6 +14,13 @@ static inline dns_lanes dns_lanes_of(int8_t b)
     return (dns_lanes){b, b, b, b, b, b, b, b, b, b, b, b, b, b, b, b};
 }
 
+/* Each byte plus `more`, modulo 256. */
+static inline dns_lanes dns_lanes_add(dns_lanes x, int more)
+{
+    typedef uint8_t lanes_u8 __attribute__((vector_size(16)));
+    return (dns_lanes)((lanes_u8)x + (lanes_u8)dns_lanes_of((int8_t)more));
+}
+
 /* `n` <= 8 bytes as the low bytes of a number. */
 static inline uint64_t dns_load(const uint8_t *p, size_t n)
 {

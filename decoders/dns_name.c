@@ -36,17 +36,18 @@ static size_t escape_label(uint8_t *to, const uint8_t *label, size_t n)
     return len;
 }
 
-/* 0xff for each byte that needs_escape (as signed numbers those above '~' but 0x7f are below ' '). */
+/* 0xff for each byte that needs_escape. As signed numbers, one added, those above '~' are negative. */
 static inline dns_lanes odd_bytes(dns_lanes x)
 {
-    return (dns_lanes)((x < dns_lanes_of(0x21)) | (x == dns_lanes_of(0x7f))
-                       | (x == dns_lanes_of('.')) | (x == dns_lanes_of('\\')));
+    return (dns_lanes)((dns_lanes_add(x, 1) < dns_lanes_of(' ' + 2)) | (x == dns_lanes_of('.'))
+                       | (x == dns_lanes_of('\\')));
 }
 
-/* One step of dns_name_hash, over 16 bytes of text, or the last ones and zeros. */
+/* One step of dns_name_hash, over 16 bytes of text: past its end dots, as no text ends in one (but
+ * the root's). */
 static inline uint64_t hash_step(uint64_t h, dns_lanes x)
 {
-    dns_lanes upper = (dns_lanes)((x > dns_lanes_of('A' - 1)) & (x < dns_lanes_of('Z' + 1)));
+    dns_lanes upper = (dns_lanes)(dns_lanes_add(x, -128 - 'A') < dns_lanes_of(-128 + 26));
     dns_halves half = (dns_halves)(x | (upper & dns_lanes_of('a' - 'A')));
     unsigned __int128 product = (unsigned __int128)(h ^ half[0]) * (half[1] ^ HASH_FACTOR);
     return (uint64_t)product ^ (uint64_t)(product >> 64) ^ half[0];
@@ -55,8 +56,10 @@ static inline uint64_t hash_step(uint64_t h, dns_lanes x)
 uint64_t dns_name_hash(struct bytes name)
 {
     uint64_t h = HASH_START;
-    for (size_t done = 0; done < name.len; done += DNS_LANES)
-        h = hash_step(h, dns_lanes_load(name.p + done, name.len - done));
+    for (size_t done = 0; done < name.len; done += DNS_LANES) {
+        dns_lanes x = dns_lanes_load(name.p + done, name.len - done);
+        h = hash_step(h, x | ((dns_lanes)(x == dns_lanes_of(0)) & dns_lanes_of('.')));
+    }
     return h;
 }
 
@@ -130,8 +133,8 @@ static inline size_t read_plain(struct dns_names *n, struct cur at, struct bytes
 {
     unsigned labels = 0;
     struct cur wire = at;
-    for (uint8_t len; at.left > 0 && (len = at.p[0]) != 0; labels++)
-        if (len > PLAIN_LABEL_MAX || !cur_skip(&at, 1u + len))
+    for (size_t len; at.left > 0 && (len = at.p[0]) != 0; labels++)
+        if (len > PLAIN_LABEL_MAX || !cur_skip(&at, 1 + len))
             return 0;
     size_t wire_len = (size_t)(at.p - wire.p) + 1;
     if (labels == 0 || at.left == 0 || wire_len > DNS_NAME_WIRE_MAX || !cur_skip(&wire, 1))
@@ -144,7 +147,7 @@ static inline size_t read_plain(struct dns_names *n, struct cur at, struct bytes
     do {
         dns_lanes x = dns_lanes_load(wire.p + done, text_len - done), odd = odd_bytes(x);
         n_odd -= odd;
-        x ^= (x ^ dns_lanes_of('.')) & odd & (x != dns_lanes_of(0));
+        x ^= (x ^ dns_lanes_of('.')) & odd;
         memcpy(text + done, &x, sizeof x);
         hash = hash_step(hash, x);
         done += DNS_LANES;
