@@ -26,29 +26,29 @@ struct bytes {
 struct ntp_msg {
     uint8_t leap, version, mode, stratum;
     int8_t poll_log2_s, precision_log2_s;
+    uint16_t payload_len;
+    uint32_t root_delay_s16, root_dispersion_s16, refid;
+    uint32_t key_id;
+    uint64_t ref_ntp64, org_ntp64, rec_ntp64, xmt_ntp64;
+    bool whole;                   /* modes 0-5: the 48-byte header was read; else only leap, version, mode */
+    bool kod;                     /* stratum 0 server reply: refid is a kiss code */
     uint8_t n_ext;                /* extension fields walked */
     uint8_t mac_len;              /* 0, 4 (crypto-NAK), 20, 24, ... key id included */
-    uint32_t root_delay_s16, root_dispersion_s16, refid;
-    uint64_t ref_ntp64, org_ntp64, rec_ntp64, xmt_ntp64;
-    uint32_t key_id;
     uint16_t ext_bytes;           /* in extension fields, headers included */
     uint16_t ext_unknown_bytes;   /* in extension fields of types no registry names */
-    uint16_t payload_len;
     uint8_t nts_fields;           /* extension fields 0x0104, 0x0204, 0x0304, 0x0404 (RFC 8915) */
     uint8_t priv_code;            /* mode 7: request code; mode 6: opcode */
     bool response;                /* mode 6, 7: the response bit */
-    bool whole;                   /* modes 0-5: the 48-byte header was read; else only leap, version, mode */
-    bool kod;                     /* stratum 0 server reply: refid is a kiss code */
     /* pairing (ntp_pair.c) */
     bool is_request, is_reply;    /* 3->4, 1->2, 1->1; a v1 packet with mode 0 by port */
     bool matched;                 /* a reply whose org is the xmt of a request at most 10 s before, mirrored ports */
     bool duplicate_reply;         /* that request had its reply already */
     bool longer;                  /* a reply longer than its request */
     uint16_t request_len;         /* of the matched request */
-    uint64_t request_ts_ns;       /* matched: time of the request (its window counts the exchange) */
-    int64_t offset_ns, delay_ns;  /* matched: ((T2-t1)+(T3-t4))/2 and (t4-t1)-(T3-T2), t1,t4 = capture times (RFC 5905 8) */
     uint8_t free_changes;         /* of refid, rootdelay, rootdisp, precision, poll, reftime: how many differ from the pair's
                                      reply before this one */
+    uint64_t request_ts_ns;       /* matched: time of the request (its window counts the exchange) */
+    int64_t offset_ns, delay_ns;  /* matched: ((T2-t1)+(T3-t4))/2 and (t4-t1)-(T3-T2), t1,t4 = capture times (RFC 5905 8) */
 };
 
 /* ---- DNS: RFC 1035. Names as presentation text: lower-case kept as on the wire, '.'-separated, no final dot,
@@ -71,26 +71,27 @@ struct dns_answer {
 
 struct dns_msg {
     uint16_t id, flags;           /* flags as on the wire */
+    uint16_t qdcount, ancount, nscount, arcount;
+    uint16_t len;
+    uint16_t rcode_ext;           /* with the EDNS0 bits */
     bool response, tcp, truncated_bit;
     uint8_t opcode, rcode;        /* rcode: the 4 header bits */
-    uint16_t rcode_ext;           /* with the EDNS0 bits */
-    uint16_t qdcount, ancount, nscount, arcount;
-    uint16_t edns_udp_size;       /* 0: no OPT */
-    bool edns_do;
+    uint8_t service;              /* PROTO_DNS, PROTO_MDNS, PROTO_LLMNR */
     bool malformed;               /* broke the format after the header; what was read before is filled */
     bool truncated;               /* the capture cut it */
-    uint8_t service;              /* PROTO_DNS, PROTO_MDNS, PROTO_LLMNR */
-    uint16_t len;
-    unsigned n_questions, n_answers; /* filled below; at most the limits */
-    struct dns_question *questions;  /* in the arena */
-    unsigned n_more_qtypes;          /* questions read past DNS_QUESTIONS_MAX: their types only */
-    uint16_t *more_qtypes;           /* in the arena; NULL: none */
-    struct dns_answer *answers;      /* in the arena */
-    uint32_t soa_minimum;            /* of the first SOA in authority: min(MINIMUM, ttl) (RFC 2308 5) */
+    bool edns_do;
     bool has_soa;
     /* matching (dns_match.c): response to a query at most 10 s before, same addresses, ports, id, name, type, class */
     bool matched, duplicate;      /* duplicate: that query had its response already, or this query repeats a pending one */
-    uint64_t query_ts_ns;         /* matched */
+    uint16_t edns_udp_size;       /* 0: no OPT */
+    uint32_t soa_minimum;         /* of the first SOA in authority: min(MINIMUM, ttl) (RFC 2308 5) */
+    unsigned n_questions, n_answers; /* filled below; at most the limits */
+    unsigned n_more_qtypes;          /* questions read past DNS_QUESTIONS_MAX: their types only */
+    uint64_t question_hash;          /* of the first question's name: dns_name_hash; 0: absent */
+    uint64_t query_ts_ns;            /* matched */
+    struct dns_question *questions;  /* in the arena */
+    struct dns_answer *answers;      /* in the arena */
+    uint16_t *more_qtypes;           /* in the arena; NULL: none */
 };
 
 /* ---- TLS */

@@ -15,37 +15,45 @@ enum { IP_TCP = 6, IP_UDP = 17, NETBIOS_NS = 137, AHEAD = 4 };
 
 static enum outcome ntp_datagram(struct decode *d, struct rec *rec, struct msgs *out)
 {
-    struct ntp_msg ntp;
-    enum outcome o = ntp_decode(rec->payload, &ntp);
+    struct msg *m = msgs_room(out, 0);
+    enum outcome o = ntp_decode(rec->payload, &m->ntp);
     if (o != OUT_OK)
         return o;
-    struct msg *m = msgs_push(out, MSG_NTP, rec, SIDE_SRC, 0);
-    m->ntp = ntp;
-    ntp_pairs_see(d->ntp, rec, &m->ntp);
+    msgs_add(out, m, MSG_NTP, rec, SIDE_SRC);
+    ntp_pairs_see(d->ntp, rec, d->ahead, &m->ntp);
     return OUT_OK;
+}
+
+static enum outcome dns_message(struct decode *d, struct rec *rec, struct msgs *out)
+{
+    struct dns_msg *m;
+    enum outcome o = dns_decode(rec->payload, rec, SIDE_SRC, PROTO_DNS, false, out, &m);
+    if (m != NULL)
+        dns_match_see(d->dns, rec, SIDE_SRC, d->ahead, m);
+    return o;
 }
 
 static enum outcome dns_datagram(struct decode *d, struct rec *rec, struct msgs *out)
 {
-    if (rec->payload_wire_len == 0)
-        return OUT_NOT_MINE;
-    return dns_decode(rec->payload, rec, SIDE_SRC, PROTO_DNS, false, d->dns, out);
+    return rec->payload_wire_len == 0 ? OUT_NOT_MINE : dns_message(d, rec, out);
 }
 
 static enum outcome mdns_datagram(struct decode *d, struct rec *rec, struct msgs *out)
 {
+    struct dns_msg *m;
     (void)d;
     if (rec->payload_wire_len == 0)
         return OUT_NOT_MINE;
-    return dns_decode(rec->payload, rec, SIDE_SRC, PROTO_MDNS, false, NULL, out);
+    return dns_decode(rec->payload, rec, SIDE_SRC, PROTO_MDNS, false, out, &m);
 }
 
 static enum outcome llmnr_datagram(struct decode *d, struct rec *rec, struct msgs *out)
 {
+    struct dns_msg *m;
     (void)d;
     if (rec->payload_wire_len == 0)
         return OUT_NOT_MINE;
-    return dns_decode(rec->payload, rec, SIDE_SRC, PROTO_LLMNR, false, NULL, out);
+    return dns_decode(rec->payload, rec, SIDE_SRC, PROTO_LLMNR, false, out, &m);
 }
 
 /* DNS on a port of its own (resolvers behind forwarders, tests): by content, strictly. */
@@ -56,7 +64,7 @@ static enum outcome dns_elsewhere(struct decode *d, struct rec *rec, struct msgs
                       && in->p[5] == 1; /* most packets end here */
     if (!query_like || rec->sport == NETBIOS_NS || rec->dport == NETBIOS_NS || !dns_plausible(*in))
         return OUT_NOT_MINE;
-    return dns_decode(*in, rec, SIDE_SRC, PROTO_DNS, false, d->dns, out);
+    return dns_message(d, rec, out);
 }
 
 /* Every datagram decoder, in the order tried: of two known ports the lower one names the service.
@@ -113,9 +121,9 @@ static bool is_dns(const struct rec *rec)
 }
 
 /* The first pass: hashes, and hints to the cache: of buckets, then of what these lead to. */
-static void look_ahead(struct decode *d, struct rec recs[], unsigned n, struct tcp_id ids[])
+static void look_ahead(struct decode *d, struct rec recs[], unsigned n, struct tcp_id ids[],
+                       struct fifo_ahead ahead[])
 {
-    uint32_t buckets[BURST_MAX];
     for (unsigned i = 0; i < n; i++) {
         struct rec *rec = &recs[i];
         rec->proto = PROTO_NONE;
@@ -126,30 +134,32 @@ static void look_ahead(struct decode *d, struct rec recs[], unsigned n, struct t
             tcp_table_id(&d->flows, rec, &ids[i]);
             tcp_table_prefetch(&d->flows, &ids[i]);
         } else if (rec->ip_proto == IP_UDP) {
+            ahead[i].proto = PROTO_NONE;
             if (is_ntp(rec))
-                buckets[i] = ntp_pairs_prefetch(d->ntp, rec);
+                ntp_pairs_ahead(d->ntp, rec, &ahead[i]);
             else if (is_dns(rec))
-                buckets[i] = dns_match_prefetch(d->dns, rec);
+                dns_match_ahead(d->dns, rec, &ahead[i]);
         }
     }
     for (unsigned i = 0; i < n; i++) {
         const struct rec *rec = &recs[i];
         if (rec->outcome != OUT_OK || (rec->flags & REC_HAS_PORTS) == 0 || rec->ip_proto != IP_UDP)
             continue;
-        if (is_ntp(rec))
-            ntp_pairs_prefetch_entry(d->ntp, buckets[i]);
-        else if (is_dns(rec))
-            dns_match_prefetch_entry(d->dns, buckets[i]);
+        if (ahead[i].proto == PROTO_NTP)
+            ntp_pairs_prefetch(d->ntp, &ahead[i]);
+        else if (ahead[i].proto == PROTO_DNS)
+            dns_match_prefetch(d->dns, &ahead[i]);
     }
 }
 
 void decode_burst(struct decode *d, struct rec recs[], unsigned n, struct msgs *out)
 {
     struct tcp_id ids[BURST_MAX];
+    struct fifo_ahead ahead[BURST_MAX];
     uint32_t slots[BURST_MAX];
     assert(n <= BURST_MAX);
     d->n_made_up = 0;
-    look_ahead(d, recs, n, ids);
+    look_ahead(d, recs, n, ids, ahead);
     for (unsigned i = 0; i < n; i++)
         slots[i] = is_tcp(&recs[i]) ? tcp_table_peek(&d->flows, &ids[i]) : 0;
     for (unsigned i = 0; i < n; i++) {
@@ -169,6 +179,7 @@ void decode_burst(struct decode *d, struct rec recs[], unsigned n, struct msgs *
                 if (rec->outcome == OUT_TRUNCATED && !rec->payload.snapped)
                     rec->outcome = OUT_OK; /* an earlier packet was cut: this one is whole, and its bytes were taken */
             } else if (rec->ip_proto == IP_UDP) {
+                d->ahead = &ahead[i];
                 datagram(d, rec, out);
             } else {
                 rec->service_port = smaller_port(rec);

@@ -23,6 +23,7 @@ struct decode {
     uint32_t holders; /* connections that hold nodes */
     struct dns_match *dns;
     struct ntp_pairs *ntp;
+    const struct fifo_ahead *ahead; /* of the datagram being decoded */
     uint8_t *scratch;         /* limits.tcp_buffer_bytes: a kept message in one piece */
     struct decode_open *open; /* limits.tcp_flows: for sorting at the end of a capture context */
     unsigned n_made_up;

@@ -33,11 +33,14 @@ enum rtype {
     TYPE_HTTPS = 65,
 };
 
-/* A message being walked. */
+/* A message being walked. Each part of the way is a function of its own, with few variables: as one
+ * function, half of the instructions moved them to the stack and back. */
+#define PART __attribute__((noinline))
+
 struct walk {
     struct dns_msg *m;
-    struct dns_names names;
     struct cur at;
+    struct dns_names names;
     uint32_t questions_room, more_room, answers_room;
     bool opt_seen;
 };
@@ -53,36 +56,43 @@ static bool stop(struct dns_msg *m, const struct cur *c)
 }
 
 /* The name at `c`; kept: its text too. False: the walk ends here. */
-static bool walk_name(struct walk *w, struct cur *c, bool kept, struct bytes *name)
+static CUR_INLINE bool walk_name(struct walk *w, struct cur *c, bool kept, struct bytes *name)
 {
-    enum dns_name_result o = kept ? dns_name_read(&w->names, c, name) : dns_name_skip(c);
+    struct cur at = *c; /* a copy, for the same reason */
+    enum dns_name_result o = kept ? dns_name_read(&w->names, &at, name) : dns_name_skip(&at);
+    *c = at;
+    if (o == DNS_NAME_OK)
+        return true;
     if (o == DNS_NAME_CUT)
-        return stop(w->m, c);
-    if (o != DNS_NAME_OK)
-        w->m->malformed = true;
+        return stop(w->m, &at);
+    w->m->malformed = true;
     return o != DNS_NAME_LOST;
 }
 
 /* Questions and records are filled in place, and fixed parts taken whole: stores that are soon read
  * again in another width took a third of the decoder's time. */
-static bool walk_questions(struct walk *w)
+static PART bool walk_questions(struct walk *w)
 {
     struct dns_msg *m = w->m;
-    struct dns_question unkept;
-    struct cur fixed;
-    for (unsigned i = 0; i < m->qdcount; i++) {
-        bool kept = m->n_questions < w->questions_room;
-        struct dns_question *q = kept ? &m->questions[m->n_questions] : &unkept;
-        if (!walk_name(w, &w->at, kept, &q->name))
+    struct dns_question unkept, *next = m->questions;
+    struct cur at = w->at, fixed;
+    for (uint32_t left = m->qdcount, room = w->questions_room; left > 0; left--) {
+        struct dns_question *q = room > 0 ? next : &unkept;
+        if (!walk_name(w, &at, room > 0, &q->name))
             return false;
-        if (!cur_take(&w->at, 4, &fixed) || !cur_u16(&fixed, &q->qtype)
-            || !cur_u16(&fixed, &q->qclass))
-            return stop(m, &w->at);
-        if (kept)
+        if (!cur_take(&at, 4, &fixed) || !cur_u16(&fixed, &q->qtype) || !cur_u16(&fixed, &q->qclass))
+            return stop(m, &at);
+        if (m->n_questions == 0)
+            m->question_hash = w->names.hash;
+        if (room > 0) {
+            room--;
+            next++;
             m->n_questions++;
-        else if (m->n_more_qtypes < w->more_room)
+        } else if (m->n_more_qtypes < w->more_room) {
             m->more_qtypes[m->n_more_qtypes++] = q->qtype;
+        }
     }
+    w->at = at;
     return true;
 }
 
@@ -98,79 +108,74 @@ static void take_opt(struct walk *w, uint16_t class, uint32_t ttl)
 }
 
 /* Of an SOA in the authority section, what a negative answer may be kept for (RFC 2308 5). */
-static bool take_soa(struct walk *w, struct cur *data, const struct dns_answer *a)
+static bool take_soa(struct dns_msg *m, struct cur *data, const struct dns_answer *a)
 {
     uint32_t minimum;
     if (dns_name_skip(data) != DNS_NAME_OK || !cur_skip(data, 4 * 4) || !cur_u32(data, &minimum))
         return false;
-    if (a->section == SECTION_AUTHORITY && !w->m->has_soa) {
-        w->m->has_soa = true;
-        w->m->soa_minimum = minimum < a->ttl_s ? minimum : a->ttl_s;
+    if (a->section == SECTION_AUTHORITY && !m->has_soa) {
+        m->has_soa = true;
+        m->soa_minimum = minimum < a->ttl_s ? minimum : a->ttl_s;
     }
     return true;
 }
 
-static bool take_data_name(struct walk *w, struct cur *data, struct dns_answer *a)
-{
-    return dns_name_read(&w->names, data, &a->text) == DNS_NAME_OK;
-}
-
-/* What is wanted of the record's data. False: it breaks its format. */
-static bool take_data(struct walk *w, struct cur data, struct dns_answer *a)
+/* What is wanted of the data of a record that is no address. False: it breaks its format. */
+static bool take_names(struct dns_names *names, struct dns_msg *m, struct cur data,
+                       struct dns_answer *a)
 {
     switch (a->rtype) {
-    case TYPE_A:
-        if (data.left != 4)
-            return false;
-        a->addr = addr_v4(data.p);
-        return true;
-    case TYPE_AAAA:
-        if (data.left != 16)
-            return false;
-        a->addr = addr_v6(data.p);
-        return true;
     case TYPE_NS:
     case TYPE_CNAME:
     case TYPE_PTR:
-        return take_data_name(w, &data, a);
+        return dns_name_read(names, &data, &a->text) == DNS_NAME_OK;
     case TYPE_SOA:
-        return take_data_name(w, &data, a) && take_soa(w, &data, a);
+        return dns_name_read(names, &data, &a->text) == DNS_NAME_OK && take_soa(m, &data, a);
     case TYPE_MX:
     case TYPE_SVCB:
     case TYPE_HTTPS:
-        return cur_skip(&data, 2) && take_data_name(w, &data, a);
+        return cur_skip(&data, 2) && dns_name_read(names, &data, &a->text) == DNS_NAME_OK;
     case TYPE_SRV:
-        return cur_skip(&data, 3 * 2) && take_data_name(w, &data, a);
+        return cur_skip(&data, 3 * 2) && dns_name_read(names, &data, &a->text) == DNS_NAME_OK;
     default:
         return true;
     }
 }
 
-static bool walk_record(struct walk *w, uint8_t section)
+static CUR_INLINE bool take_data(struct walk *w, struct cur data, struct dns_answer *a)
+{
+    if (a->rtype == TYPE_A && data.left == 4)
+        a->addr = addr_v4(data.p);
+    else if (a->rtype == TYPE_AAAA && data.left == 16)
+        a->addr = addr_v6(data.p);
+    else if (a->rtype == TYPE_A || a->rtype == TYPE_AAAA)
+        return false;
+    else
+        return take_names(&w->names, w->m, data, a);
+    return true;
+}
+
+static CUR_INLINE bool walk_record(struct walk *w, struct cur *at, uint8_t section)
 {
     struct dns_msg *m = w->m;
     struct dns_answer unkept;
     struct cur fixed, data;
-    uint16_t type, class, data_len;
-    uint32_t ttl;
+    uint16_t data_len;
     bool kept = m->n_answers < w->answers_room;
     struct dns_answer *a = kept ? &m->answers[m->n_answers] : &unkept;
-    if (!walk_name(w, &w->at, kept, &a->name))
+    if (!walk_name(w, at, kept, &a->name))
         return false;
-    if (!cur_take(&w->at, 10, &fixed) || !cur_u16(&fixed, &type) || !cur_u16(&fixed, &class)
-        || !cur_u32(&fixed, &ttl) || !cur_u16(&fixed, &data_len)
-        || !cur_take(&w->at, data_len, &data))
-        return stop(m, &w->at);
-    if (type == TYPE_OPT && section == SECTION_ADDITIONAL) {
-        take_opt(w, class, ttl);
+    if (!cur_take(at, 10, &fixed) || !cur_u16(&fixed, &a->rtype) || !cur_u16(&fixed, &a->rclass)
+        || !cur_u32(&fixed, &a->ttl_s) || !cur_u16(&fixed, &data_len)
+        || !cur_take(at, data_len, &data))
+        return stop(m, at);
+    if (a->rtype == TYPE_OPT && section == SECTION_ADDITIONAL) {
+        take_opt(w, a->rclass, a->ttl_s);
         return true;
     }
     if (!kept)
         return true;
     m->n_answers++;
-    a->rtype = type;
-    a->rclass = class;
-    a->ttl_s = ttl;
     a->addr = (struct addr){{0}};
     a->text.p = NULL;
     a->text.len = 0;
@@ -181,74 +186,93 @@ static bool walk_record(struct walk *w, uint8_t section)
     return true;
 }
 
-static void walk_message(struct walk *w)
+static PART void walk_records(struct walk *w)
 {
     const uint16_t counts[SECTION_N] = {w->m->ancount, w->m->nscount, w->m->arcount};
-    if (!walk_questions(w))
-        return;
+    struct cur at = w->at;
     for (uint8_t section = 0; section < SECTION_N; section++)
-        for (unsigned i = 0; i < counts[section]; i++)
-            if (!walk_record(w, section))
+        for (uint32_t left = counts[section]; left > 0; left--)
+            if (!walk_record(w, &at, section))
                 return;
 }
 
-static uint32_t least(size_t a, size_t b, size_t c)
+/* One field after the other: gcc begins a struct of many zeros with a slow `rep stos`. */
+static CUR_INLINE bool fill_head(struct dns_msg *m, struct cur head)
 {
-    size_t min = a < b ? a : b;
-    return (uint32_t)(min < c ? min : c);
-}
-
-enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, enum proto service,
-                        bool tcp, struct dns_match *match, struct msgs *out)
-{
-    struct walk w;
-    w.at = in;
-    w.opt_seen = false;
-    uint16_t id, flags, counts[4];
-    struct cur head;
-    if (!cur_take(&w.at, HEADER_BYTES, &head) || !cur_u16(&head, &id) || !cur_u16(&head, &flags)
-        || !cur_u16(&head, &counts[0]) || !cur_u16(&head, &counts[1]) || !cur_u16(&head, &counts[2])
-        || !cur_u16(&head, &counts[3]))
-        return cur_why(&in);
-
-    /* A message cannot hold more than its length allows, whatever its counts say. */
-    uint32_t records = (uint32_t)counts[1] + counts[2] + counts[3];
-    uint32_t questions = least(counts[0], UINT16_MAX, w.at.left / QUESTION_MIN);
-    w.questions_room = questions < DNS_QUESTIONS_MAX ? questions : DNS_QUESTIONS_MAX;
-    w.more_room = questions - w.questions_room;
-    w.answers_room = least(records, DNS_ANSWERS_MAX, w.at.left / RECORD_MIN);
-    uint32_t tables = w.questions_room * (uint32_t)sizeof(struct dns_question)
-                      + w.answers_room * (uint32_t)sizeof(struct dns_answer)
-                      + w.more_room * (uint32_t)sizeof(uint16_t) + 3 * 16;
-    struct dns_msg *m =
-        &msgs_push(out, MSG_DNS, rec, sender, tables + DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM)->dns;
-    size_t len = tcp || rec->payload_wire_len < in.left ? in.left : rec->payload_wire_len;
-    m->id = id;
-    m->flags = flags;
+    bool whole = cur_u16(&head, &m->id) && cur_u16(&head, &m->flags) && cur_u16(&head, &m->qdcount)
+                 && cur_u16(&head, &m->ancount) && cur_u16(&head, &m->nscount)
+                 && cur_u16(&head, &m->arcount);
+    uint16_t flags = m->flags;
+    m->rcode_ext = flags & 0xf;
     m->response = flags & QR;
-    m->tcp = tcp;
     m->truncated_bit = flags & TC;
     m->opcode = flags >> 11 & 0xf;
     m->rcode = flags & 0xf;
-    m->rcode_ext = m->rcode;
-    m->qdcount = counts[0];
-    m->ancount = counts[1];
-    m->nscount = counts[2];
-    m->arcount = counts[3];
-    m->service = (uint8_t)service;
-    m->len = len > UINT16_MAX ? UINT16_MAX : (uint16_t)len;
-    uint32_t questions_bytes = w.questions_room * (uint32_t)sizeof(struct dns_question);
-    m->questions =
-        msgs_alloc(out, questions_bytes + w.answers_room * (uint32_t)sizeof(struct dns_answer), 8);
-    m->answers = (struct dns_answer *)(void *)((uint8_t *)m->questions + questions_bytes);
-    if (w.more_room > 0)
-        m->more_qtypes = msgs_alloc(out, w.more_room * (uint32_t)sizeof(uint16_t), 2);
+    m->malformed = m->truncated = m->edns_do = m->has_soa = m->matched = m->duplicate = false;
+    m->edns_udp_size = 0;
+    m->soa_minimum = 0;
+    m->n_questions = m->n_answers = m->n_more_qtypes = 0;
+    m->question_hash = m->query_ts_ns = 0;
+    return whole;
+}
 
-    w.m = m;
+/* Tables for what a message with this header may hold: not more than its length allows, whatever
+ * its counts say. */
+static CUR_INLINE void make_tables(struct walk *w, struct msgs *out, uint32_t records)
+{
+    struct dns_msg *m = w->m;
+    uint32_t questions = m->qdcount, answers = records < DNS_ANSWERS_MAX ? records : DNS_ANSWERS_MAX;
+    uint32_t more = 0;
+    if (questions * QUESTION_MIN > w->at.left)
+        questions = (uint32_t)(w->at.left / QUESTION_MIN);
+    if (questions > DNS_QUESTIONS_MAX) {
+        more = questions - DNS_QUESTIONS_MAX;
+        questions = DNS_QUESTIONS_MAX;
+    }
+    if (answers * RECORD_MIN > w->at.left)
+        answers = (uint32_t)(w->at.left / RECORD_MIN);
+    m->questions = msgs_take(out, questions * (uint32_t)sizeof *m->questions, 8);
+    m->answers = msgs_take(out, answers * (uint32_t)sizeof *m->answers, 8);
+    m->more_qtypes = more == 0 ? NULL : msgs_take(out, more * (uint32_t)sizeof *m->more_qtypes, 2);
+    w->questions_room = questions;
+    w->answers_room = answers;
+    w->more_room = more;
+}
+
+/* What a message takes of the arena at most: its tables, their alignment, its names. */
+static uint32_t arena_bytes(size_t left)
+{
+    size_t more_max = UINT16_MAX * sizeof(uint16_t);
+    return DNS_QUESTIONS_MAX * sizeof(struct dns_question) + DNS_ANSWERS_MAX * sizeof(struct dns_answer)
+           + 3 * 16 + DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM + (uint32_t)(left < more_max ? left : more_max);
+}
+
+enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, enum proto service,
+                        bool tcp, struct msgs *out, struct dns_msg **made)
+{
+    struct walk w;
+    struct cur head;
+    *made = NULL;
+    w.at = in;
+    if (!cur_take(&w.at, HEADER_BYTES, &head))
+        return cur_why(&in);
+
+    struct msg *pushed = msgs_room(out, arena_bytes(in.left));
+    struct dns_msg *m = w.m = &pushed->dns;
+    size_t len = tcp || rec->payload_wire_len < in.left ? in.left : rec->payload_wire_len;
+    m->len = len > UINT16_MAX ? UINT16_MAX : (uint16_t)len;
+    m->tcp = tcp;
+    m->service = (uint8_t)service;
+    bool whole = fill_head(m, head);
+    msgs_add(out, pushed, MSG_DNS, rec, sender);
+
+    uint32_t records = (uint32_t)m->ancount + m->nscount + m->arcount;
+    w.opt_seen = false;
+    make_tables(&w, out, records);
     dns_names_init(&w.names, in, out);
-    walk_message(&w);
-    if (match != NULL)
-        dns_match_see(match, rec, sender, m);
+    if (whole && walk_questions(&w) && records > 0)
+        walk_records(&w);
+    *made = m;
     return m->malformed ? OUT_MALFORMED : m->truncated ? OUT_TRUNCATED : OUT_OK;
 }
 

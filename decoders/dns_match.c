@@ -1,5 +1,4 @@
 #include "decoders/dns_match.h"
-#include "decoders/dns_ntp_fifo.h"
 
 #include <stdlib.h>
 
@@ -63,46 +62,6 @@ static struct fifo_key make_key(const struct dns_match *t, const struct rec *rec
     return fifo_key_of(&t->fifo, src ? &rec->src : &rec->dst, src ? &rec->dst : &rec->src, a, b);
 }
 
-/* 'A'..'Z' among 8 bytes made small. */
-static uint64_t lower_case(uint64_t x)
-{
-    const uint64_t each = UINT64_C(0x0101010101010101);
-    uint64_t low7 = x & each * 0x7f;
-    uint64_t above_z = low7 + each * (0x7f - 'Z'), from_a = low7 + each * (0x80 - 'A');
-    return x | ((~x & (from_a ^ above_z) & each * 0x80) >> 2);
-}
-
-/* The last n = 1..7 bytes that `p` points to, or the only ones. Loads may overlap. */
-static uint64_t load_few(const uint8_t *p, size_t n)
-{
-    uint32_t low, high;
-    if (n < 4)
-        return p[0] | (uint64_t)p[n / 2] << 8 | (uint64_t)p[n - 1] << 16;
-    memcpy(&low, p, sizeof low);
-    memcpy(&high, p + n - 4, sizeof high);
-    return (uint64_t)high << 32 | low;
-}
-
-/* Case does not count in names (RFC 4343). */
-static uint64_t hash_question(const struct dns_match *t, const struct dns_question *q)
-{
-    const uint64_t *secret = t->fifo.secret;
-    const uint8_t *p = q->name.p;
-    size_t n = q->name.len;
-    uint64_t x, h = fifo_fold(secret[0] ^ n, secret[1] ^ ((uint32_t)q->qtype << 16 | q->qclass));
-    if (n >= sizeof x) {
-        for (size_t at = 0; at + sizeof x < n; at += sizeof x) {
-            memcpy(&x, p + at, sizeof x);
-            h = fifo_fold(h ^ lower_case(x), secret[2]);
-        }
-        memcpy(&x, p + n - sizeof x, sizeof x);
-        h = fifo_fold(h ^ lower_case(x), secret[2]);
-    } else if (n > 0) {
-        h = fifo_fold(h ^ lower_case(load_few(p, n)), secret[2]);
-    }
-    return h;
-}
-
 static bool still_pending(const struct query *q, uint64_t now_ns)
 {
     return q->ts_ns <= now_ns && now_ns - q->ts_ns <= PENDING_NS;
@@ -140,16 +99,16 @@ static void count_jump_back(struct dns_match *t, const struct rec *rec)
     t->turned_away += dropped_ns != 0 && rec->ts_ns < dropped_ns + PENDING_NS;
 }
 
-static void see_query(struct dns_match *t, struct fifo_key key, const struct rec *rec, bool asks,
+static void see_query(struct dns_match *t, const struct fifo_key *key, const struct rec *rec, bool asks,
                       uint64_t question, struct dns_msg *m)
 {
     struct query *younger = NULL;
     unsigned same = 0;
     uint32_t number;
-    for (struct fifo_entry *e = fifo_first(&t->fifo, key, &number); e != NULL;
+    for (struct fifo_entry *e = fifo_first(&t->fifo, *key, &number); e != NULL;
          e = fifo_next(&t->fifo, e, &number)) {
         struct query *q = (struct query *)e;
-        if (fifo_is(e, key)) {
+        if (fifo_is(e, *key)) {
             bool old = q->ts_ns < rec->ts_ns && rec->ts_ns - q->ts_ns > PENDING_NS;
             if (old || ++same == SAME_MAX) {
                 t->turned_away += matters(t, q, rec->ts_ns);
@@ -166,21 +125,21 @@ static void see_query(struct dns_match *t, struct fifo_key key, const struct rec
     }
     count_jump_back(t, rec);
     make_room(t, rec);
-    struct query *q = (struct query *)fifo_make(&t->fifo, key, rec->origin);
+    struct query *q = (struct query *)fifo_make(&t->fifo, *key, rec->origin);
     q->ts_ns = rec->ts_ns;
     q->asks = asks;
     q->answered = false;
     q->question = question;
 }
 
-static void see_response(struct dns_match *t, struct fifo_key key, const struct rec *rec, bool asks,
+static void see_response(struct dns_match *t, const struct fifo_key *key, const struct rec *rec, bool asks,
                          uint64_t question, struct dns_msg *m)
 {
     uint32_t number;
-    for (struct fifo_entry *e = fifo_first(&t->fifo, key, &number); e != NULL;
+    for (struct fifo_entry *e = fifo_first(&t->fifo, *key, &number); e != NULL;
          e = fifo_next(&t->fifo, e, &number)) {
         struct query *q = (struct query *)e;
-        if (!fifo_is(e, key) || !still_pending(q, rec->ts_ns)
+        if (!fifo_is(e, *key) || !still_pending(q, rec->ts_ns)
             || (asks && (!q->asks || q->question != question)))
             continue;
         if (q->answered) {
@@ -197,33 +156,44 @@ static void see_response(struct dns_match *t, struct fifo_key key, const struct 
         count_jump_back(t, rec);
 }
 
-void dns_match_see(struct dns_match *t, const struct rec *rec, uint8_t sender, struct dns_msg *m)
+void dns_match_ahead(const struct dns_match *t, const struct rec *rec, struct fifo_ahead *ahead)
+{
+    struct cur in = rec->payload;
+    uint16_t id = 0, flags = 0;
+    ahead->proto = PROTO_NONE;
+    if (!cur_u16(&in, &id) || !cur_u16(&in, &flags))
+        return;
+    ahead->proto = PROTO_DNS;
+    ahead->key = make_key(t, rec, flags & 0x8000 ? SIDE_DST : SIDE_SRC, id, false);
+    fifo_prefetch_head(&t->fifo, ahead->key.w[0]);
+}
+
+void dns_match_prefetch(const struct dns_match *t, const struct fifo_ahead *ahead)
+{
+    fifo_prefetch_entry(&t->fifo, ahead->key.w[0]);
+}
+
+void dns_match_see(struct dns_match *t, const struct rec *rec, uint8_t sender,
+                   const struct fifo_ahead *ahead, struct dns_msg *m)
 {
     bool asks = m->n_questions > 0;
-    uint64_t question = asks ? hash_question(t, &m->questions[0]) : 0;
-    bool from_src = sender == SIDE_SRC;
-    uint8_t client_side = from_src != m->response ? SIDE_SRC : SIDE_DST;
-    struct fifo_key key = make_key(t, rec, client_side, m->id, m->tcp);
+    uint64_t question = 0;
+    if (asks) {
+        const struct dns_question *q = &m->questions[0];
+        question = fifo_fold(m->question_hash ^ t->fifo.secret[4],
+                             ((uint32_t)q->qtype << 16 | q->qclass) ^ t->fifo.secret[5]);
+    }
+    struct fifo_key made;
+    const struct fifo_key *key = &made;
+    if (ahead != NULL && ahead->proto == PROTO_DNS)
+        key = &ahead->key;
+    else
+        made = make_key(t, rec, (sender == SIDE_SRC) != m->response ? SIDE_SRC : SIDE_DST, m->id,
+                        m->tcp);
     if (m->response)
         see_response(t, key, rec, asks, question, m);
     else
         see_query(t, key, rec, asks, question, m);
-}
-
-uint32_t dns_match_prefetch(const struct dns_match *t, const struct rec *rec)
-{
-    struct cur in = rec->payload;
-    uint16_t id = 0, flags = 0;
-    if (!cur_u16(&in, &id) || !cur_u16(&in, &flags))
-        return 0;
-    uint32_t bucket = make_key(t, rec, flags & 0x8000 ? SIDE_DST : SIDE_SRC, id, false).w[0];
-    fifo_prefetch_head(&t->fifo, bucket);
-    return bucket;
-}
-
-void dns_match_prefetch_entry(const struct dns_match *t, uint32_t bucket)
-{
-    fifo_prefetch_entry(&t->fifo, bucket);
 }
 
 void dns_match_origin_end(struct dns_match *t, uint16_t origin)

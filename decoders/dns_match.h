@@ -2,6 +2,7 @@
  * qclass) within 10 s (RFC 5452 9.1). */
 #pragma once
 #include "core/err.h"
+#include "decoders/dns_ntp_fifo.h"
 #include "decoders/msg.h"
 
 struct dns_match;
@@ -11,16 +12,18 @@ struct dns_match;
 MUST_CHECK bool dns_match_new(struct dns_match **t, uint32_t max, uint64_t seed, struct err *e);
 void dns_match_free(struct dns_match *t);
 
-/* Hints into the cache the bucket of this packet's message, and returns it. Once that has come,
- * dns_match_prefetch_entry hints the entry behind it. Both are cheap, and harmless if wrong. */
-uint32_t dns_match_prefetch(const struct dns_match *t, const struct rec *rec);
-void dns_match_prefetch_entry(const struct dns_match *t, uint32_t bucket);
+/* Hashes the key of this datagram's message, and hints its bucket into the cache. Once that has
+ * come, dns_match_prefetch hints the entry behind it (harmless if there is none). */
+void dns_match_ahead(const struct dns_match *t, const struct rec *rec, struct fifo_ahead *ahead);
+void dns_match_prefetch(const struct dns_match *t, const struct fifo_ahead *ahead);
 
 /* A query is remembered (`duplicate` where it repeats a pending one: the first stays); a response
  * is looked up and fills matched, duplicate (its query had its response: then `matched` is false)
  * and query_ts_ns. Within 10 s of packet time, never backwards. Uses m->questions[0]; a response
- * without questions matches the youngest query with the rest the same. */
-void dns_match_see(struct dns_match *t, const struct rec *rec, uint8_t sender, struct dns_msg *m);
+ * without questions matches the youngest query with the rest the same. `ahead`: of dns_match_ahead
+ * for the same datagram, or of PROTO_NONE, or NULL. */
+void dns_match_see(struct dns_match *t, const struct rec *rec, uint8_t sender,
+                   const struct fifo_ahead *ahead, struct dns_msg *m);
 
 /* Forgets what a capture context left. */
 void dns_match_origin_end(struct dns_match *t, uint16_t origin);

@@ -1,52 +1,22 @@
 #include "decoders/dns_name.h"
+#include "decoders/dns_lanes.h"
+
+#define HASH_START  UINT64_C(0x9e3779b97f4a7c15)
+#define HASH_FACTOR UINT64_C(0xc2b2ae3d27d4eb4f)
 
 enum {
     HEADER_BYTES = 12,
     LABEL_MAX = 63,
     PLAIN_LABEL_MAX = 32, /* lengths below the printable bytes */
-    CHUNK = 8,
     STEPS_MAX =
         DNS_NAME_WIRE_MAX / 2 + DNS_NAME_JUMPS_MAX + 2, /* of one name: labels, pointers, end */
 };
 
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-static uint64_t le64(uint64_t v)
+/* Whether a byte of a label has to be escaped: a control byte, blank, '.', '\\', or above '~'.
+ */
+static bool needs_escape(uint8_t b)
 {
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    return __builtin_bswap64(v);
-#else
-    return v;
-#endif
-}
-
-/* Nonzero where one of 8 bytes has to be escaped: a control byte, blank, '.', '\\', or above '~'.
- * Whatever else a borrow or a carry flags has its top bit set, so is flagged anyway. */
-static uint64_t needs_escape(uint64_t x)
-{
-    uint64_t dot = x ^ EACH('.'), slash = x ^ EACH('\\');
-    return (x | (x + EACH(1)) | (x - EACH(0x21)) | (dot - EACH(1)) | (slash - EACH(1)))
-           & EACH(0x80);
-}
-
-static uint32_t le32(const uint8_t *p)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    v = __builtin_bswap32(v);
-#endif
-    return v;
-}
-
-/* The last n = 1..7 bytes of a label as the low bytes of a number; the rest is harmless filling.
- * Loads may overlap, but stay within the label. */
-static uint64_t load_tail(const uint8_t *p, size_t n)
-{
-    uint64_t filling = EACH('a') << 8 * n;
-    if (n >= 4)
-        return filling | le32(p) | (uint64_t)le32(p + n - 4) << 8 * (n - 4);
-    return filling | p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
+    return b <= ' ' || b == '.' || b == '\\' || b > '~';
 }
 
 static size_t escape_label(uint8_t *to, const uint8_t *label, size_t n)
@@ -54,7 +24,7 @@ static size_t escape_label(uint8_t *to, const uint8_t *label, size_t n)
     size_t len = 0;
     for (size_t i = 0; i < n; i++) {
         uint8_t b = label[i];
-        if (needs_escape(EACH(b)) == 0) {
+        if (!needs_escape(b)) {
             to[len++] = b;
             continue;
         }
@@ -66,28 +36,51 @@ static size_t escape_label(uint8_t *to, const uint8_t *label, size_t n)
     return len;
 }
 
-/* The text of one label; returns its length. Eight bytes a step: half of all packets may carry
- * names, and a table a byte took more than the rest of the decoder. May write 7 bytes past its end.
- */
+/* 0xff for each byte that needs_escape. As signed numbers, one added, those above '~' are negative. */
+static inline dns_lanes odd_bytes(dns_lanes x)
+{
+    return (dns_lanes)((dns_lanes_add(x, 1) < dns_lanes_of(' ' + 2)) | (x == dns_lanes_of('.'))
+                       | (x == dns_lanes_of('\\')));
+}
+
+/* One step of dns_name_hash, over 16 bytes of text: past its end dots, as no text ends in one (but
+ * the root's). */
+static inline uint64_t hash_step(uint64_t h, dns_lanes x)
+{
+    dns_lanes upper = (dns_lanes)(dns_lanes_add(x, -128 - 'A') < dns_lanes_of(-128 + 26));
+    dns_halves half = (dns_halves)(x | (upper & dns_lanes_of('a' - 'A')));
+    unsigned __int128 product = (unsigned __int128)(h ^ half[0]) * (half[1] ^ HASH_FACTOR);
+    return (uint64_t)product ^ (uint64_t)(product >> 64) ^ half[0];
+}
+
+uint64_t dns_name_hash(struct bytes name)
+{
+    uint64_t h = HASH_START;
+    for (size_t done = 0; done < name.len; done += DNS_LANES) {
+        dns_lanes x = dns_lanes_load(name.p + done, name.len - done);
+        h = hash_step(h, x | ((dns_lanes)(x == dns_lanes_of(0)) & dns_lanes_of('.')));
+    }
+    return h;
+}
+
+/* How many bytes of `counts` add up to, modulo 256. */
+static inline uint8_t sum_of(dns_lanes counts)
+{
+    dns_halves half = (dns_halves)counts;
+    return (uint8_t)((half[0] + half[1]) * UINT64_C(0x0101010101010101) >> 56);
+}
+
+/* The text of one label; returns its length. May write 15 bytes past its end. */
 static inline size_t put_label(uint8_t *to, const uint8_t *label, size_t n)
 {
-    uint64_t odd = 0, x;
-    size_t at = 0;
-    for (; at + CHUNK <= n; at += CHUNK) {
-        memcpy(&x, label + at, CHUNK);
-        memcpy(to + at, &x, CHUNK);
-        odd |= needs_escape(le64(x));
+    dns_lanes n_odd = {0};
+    size_t done = 0;
+    for (; done < n; done += DNS_LANES) {
+        dns_lanes x = dns_lanes_load(label + done, n - done);
+        n_odd -= odd_bytes(x);
+        memcpy(to + done, &x, sizeof x);
     }
-    if (at < n) {
-        x = load_tail(label + at, n - at);
-        odd |= needs_escape(x);
-        x = le64(x);
-        memcpy(to + at, &x, CHUNK);
-    }
-    if (odd == 0)
-        return n;
-
-    return escape_label(to, label, n);
+    return sum_of(n_odd) == done - n ? n : escape_label(to, label, n); /* odd: what fills the last */
 }
 
 enum dns_name_result dns_name_skip(struct cur *c)
@@ -132,58 +125,39 @@ static enum dns_name_result bad_name(struct cur *c, size_t known)
     return dns_name_skip(c) == DNS_NAME_OK ? DNS_NAME_BAD : DNS_NAME_LOST;
 }
 
-/* As needs_escape, exactly: 0x80 for each such byte, whatever its neighbours are. */
-static uint64_t odd_bytes(uint64_t x)
-{
-    uint64_t low7 = x & EACH(0x7f);
-    uint64_t above = low7 + EACH(0x80 - 0x21);
-    uint64_t no_dot = (low7 ^ EACH('.')) + EACH(0x7f), no_slash = (low7 ^ EACH('\\')) + EACH(0x7f);
-    return (~(above & no_dot & no_slash) | (low7 + EACH(1)) | x) & EACH(0x80);
-}
-
 /* A name without pointers, odd bytes and labels above 32 bytes, as nearly all are: first where its
- * labels end, then all its bytes, eight a step. Lengths up to 32 are odd bytes: if there are no
- * more than these, they are where the dots go. Returns the name's bytes, or 0 where it is no such
- * name: then nothing has changed. Needs DNS_NAME_ROOM. */
+ * labels end, then all its bytes, sixteen a step: half of all packets may carry names. Lengths up to
+ * 32 are odd bytes: if there are no more than these, they are where the dots go. Returns the name's
+ * bytes, or 0 where it is no such name: then nothing has changed. Needs DNS_NAME_ROOM. */
 static inline size_t read_plain(struct dns_names *n, struct cur at, struct bytes *name)
 {
-    uint64_t n_odd = 0, x;
     unsigned labels = 0;
     struct cur wire = at;
-    uint8_t len;
-    for (;;) {
-        if (!cur_u8(&at, &len))
+    for (size_t len; at.left > 0 && (len = at.p[0]) != 0; labels++)
+        if (len > PLAIN_LABEL_MAX || !cur_skip(&at, 1 + len))
             return 0;
-        if (len == 0)
-            break;
-        labels++;
-        if (len > PLAIN_LABEL_MAX || !cur_skip(&at, len))
-            return 0;
-    }
-    size_t wire_len = (size_t)(at.p - wire.p);
-    if (labels == 0 || wire_len > DNS_NAME_WIRE_MAX || !cur_skip(&wire, 1))
+    size_t wire_len = (size_t)(at.p - wire.p) + 1;
+    if (labels == 0 || at.left == 0 || wire_len > DNS_NAME_WIRE_MAX || !cur_skip(&wire, 1))
         return 0;
 
     uint8_t *text = n->out->arena + n->out->used;
-    size_t text_len = wire_len - 2;
-    for (size_t done = 0; done < text_len; done += CHUNK) {
-        if (text_len - done >= CHUNK) {
-            memcpy(&x, wire.p + done, CHUNK);
-            x = le64(x);
-        } else {
-            x = load_tail(wire.p + done, text_len - done);
-        }
-        uint64_t odd = odd_bytes(x) >> 7;
-        n_odd += odd;
-        x ^= (x ^ EACH('.')) & odd * 0xff;
-        x = le64(x);
-        memcpy(text + done, &x, CHUNK);
-    }
-    if (n_odd * EACH(1) >> 56 != labels - 1)
+    size_t text_len = wire_len - 2, done = 0;
+    uint64_t hash = HASH_START;
+    dns_lanes n_odd = {0}; /* at most 16 each */
+    do {
+        dns_lanes x = dns_lanes_load(wire.p + done, text_len - done), odd = odd_bytes(x);
+        n_odd -= odd;
+        x ^= (x ^ dns_lanes_of('.')) & odd;
+        memcpy(text + done, &x, sizeof x);
+        hash = hash_step(hash, x);
+        done += DNS_LANES;
+    } while (done < text_len);
+    if (sum_of(n_odd) != (uint8_t)(labels - 1 + (done - text_len))) /* and what fills the last */
         return 0;
     n->steps_left -= labels + 1;
     n->text_left -= (uint32_t)text_len;
     n->out->used += (uint32_t)text_len;
+    n->hash = hash;
     name->p = text;
     name->len = (uint32_t)text_len;
     return wire_len;
@@ -191,19 +165,10 @@ static inline size_t read_plain(struct dns_names *n, struct cur at, struct bytes
 
 /* `at`, `floor` and the counts stay in registers: nothing here may take their address out of sight.
  */
-enum dns_name_result dns_name_read_new(struct dns_names *n, struct cur *c, struct bytes *name)
+static __attribute__((noinline)) enum dns_name_result read_any(struct dns_names *n, struct cur *c,
+                                                              struct bytes *name)
 {
-    name->p = NULL;
-    name->len = 0;
-    if (n->text_left < DNS_NAME_ROOM || n->steps_left < STEPS_MAX)
-        return dns_name_skip(c);
-
     size_t start = (size_t)(c->p - n->whole.p);
-    size_t plain = read_plain(n, *c, name);
-    if (plain > 0) {
-        cache_name(n, start, 0, name);
-        return cur_skip(c, plain) ? DNS_NAME_OK : DNS_NAME_LOST;
-    }
     struct cur at = *c, label;
     uint8_t *text = n->out->arena + n->out->used;
     size_t floor = start; /* where the piece being read begins: pointers must lead before it */
@@ -254,7 +219,21 @@ enum dns_name_result dns_name_read_new(struct dns_names *n, struct cur *c, struc
     n->out->used += (uint32_t)text_len;
     name->p = text;
     name->len = (uint32_t)text_len;
+    n->hash = dns_name_hash(*name);
     if (jumps == 0 || labels_first)
         cache_name(n, start, jumps, name);
     return cur_skip(c, jumps > 0 ? past : (size_t)(at.p - c->p)) ? DNS_NAME_OK : DNS_NAME_LOST;
+}
+
+enum dns_name_result dns_name_read_new(struct dns_names *n, struct cur *c, struct bytes *name)
+{
+    name->p = NULL;
+    name->len = 0;
+    if (n->text_left < DNS_NAME_ROOM || n->steps_left < STEPS_MAX)
+        return dns_name_skip(c);
+    size_t plain = read_plain(n, *c, name);
+    if (plain == 0)
+        return read_any(n, c, name);
+    cache_name(n, (size_t)(c->p - n->whole.p), 0, name);
+    return cur_skip(c, plain) ? DNS_NAME_OK : DNS_NAME_LOST;
 }

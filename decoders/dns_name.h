@@ -17,6 +17,7 @@ struct dns_names {
     struct msgs *out;    /* whose arena takes the text */
     uint32_t text_left;  /* bytes; a message may not fill the arena */
     uint32_t steps_left; /* a message may not buy time with pointers */
+    uint64_t hash;       /* dns_name_hash of the name read last, if it has text */
     unsigned n_cached;   /* names read in full, by where they begin: most pointers lead to one */
     struct {
         uint16_t at;
@@ -42,8 +43,13 @@ static inline void dns_names_init(struct dns_names *n, struct cur whole, struct 
     n->out = out;
     n->text_left = DNS_NAMES_TEXT_MAX;
     n->steps_left = DNS_NAMES_STEPS_MAX;
+    n->hash = 0;
     n->n_cached = 0;
 }
+
+/* A hash of a name's text, in which case does not count (RFC 4343). No secret: it is only compared
+ * where somebody might as well have sent the same name. */
+uint64_t dns_name_hash(struct bytes name);
 
 /* As dns_name_read, for a name that does not only point to one read before. */
 enum dns_name_result dns_name_read_new(struct dns_names *n, struct cur *c, struct bytes *name);
@@ -73,8 +79,5 @@ static inline enum dns_name_result dns_name_read(struct dns_names *n, struct cur
             return DNS_NAME_OK;
         }
     }
-    at = *c; /* a copy, so that the caller's cursor may stay in registers */
-    enum dns_name_result result = dns_name_read_new(n, &at, name);
-    *c = at;
-    return result;
+    return dns_name_read_new(n, c, name);
 }

@@ -17,6 +17,12 @@ struct fifo_key {
     uint32_t w[3]; /* w[0] chooses the bucket */
 };
 
+/* A packet's key, hashed once: when hints are given to the cache, for when the packet is decoded. */
+struct fifo_ahead {
+    struct fifo_key key;
+    uint8_t proto; /* whose key: PROTO_DNS, PROTO_NTP, or PROTO_NONE */
+};
+
 struct fifo_entry {
     struct fifo_key key;
     uint32_t older;      /* number of the next older entry of the bucket */
@@ -26,7 +32,7 @@ struct fifo_entry {
 };
 static_assert(sizeof(struct fifo_entry) == 24, "an owner's entry fills whole cache lines");
 
-enum { FIFO_SECRETS = 8 };
+enum { FIFO_SECRETS = 6 };
 
 struct fifo_origin {
     uint32_t generation;
@@ -63,8 +69,9 @@ static inline uint64_t fifo_fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64) ^ a ^ b;
 }
 
-/* The key of what `client` asks `server`, with 128 bits of whatever else tells exchanges apart.
- * Every packet needs one, or two: hashing a struct of it all as bytes took three times as long. */
+/* The key of what `client` asks `server`, with 128 bits of whatever else tells exchanges apart: they
+ * are mixed into hashes of the addresses, which nobody knows without the seed. Every packet needs
+ * one: hashing a struct of it all as bytes took five times as long. */
 static inline struct fifo_key fifo_key_of(const struct fifo *f, const struct addr *client,
                                           const struct addr *server, uint64_t a, uint64_t b)
 {
@@ -74,9 +81,10 @@ static inline struct fifo_key fifo_key_of(const struct fifo *f, const struct add
     memcpy(s, server->b, sizeof s);
     uint64_t x = fifo_fold(c[0] ^ secret[0], c[1] ^ secret[1]);
     uint64_t y = fifo_fold(s[0] ^ secret[2], s[1] ^ secret[3]);
-    uint64_t z = fifo_fold(a ^ secret[4], b ^ secret[5]);
-    uint64_t low = fifo_fold(x ^ z, y ^ secret[6]), high = fifo_fold(x ^ secret[7], y ^ z);
-    return (struct fifo_key){{(uint32_t)low, (uint32_t)(low >> 32), (uint32_t)high}};
+    x ^= a;
+    y ^= b;
+    uint64_t low = fifo_fold(x, y);
+    return (struct fifo_key){{(uint32_t)low, (uint32_t)(low >> 32), (uint32_t)((x + y) >> 32)}};
 }
 
 static inline uint32_t *fifo_head(const struct fifo *f, uint32_t bucket)
@@ -125,8 +133,9 @@ static CUR_INLINE void fifo_prefetch_entry(const struct fifo *f, uint32_t bucket
     if (f->newest - number >= f->n)
         return;
     const uint8_t *e = f->entries + (number & f->mask) * f->entry_size;
-    for (size_t at = 0; at < f->entry_size; at += 64)
-        __builtin_prefetch(e + at, 1);
+    __builtin_prefetch(e, 1);
+    if (f->entry_size > 64)
+        __builtin_prefetch(e + 64, 1);
 }
 
 /* The entry that the next fifo_make overwrites, or NULL while there is room. */

@@ -22,5 +22,19 @@
  * Cost:      no allocation; one loop over at most 16 extension fields. */
 enum outcome ntp_decode(struct cur in, struct ntp_msg *out);
 
+#define UNIX_EPOCH_NTP_S INT64_C(2208988800)
+#define NTP_NS_PER_S     UINT64_C(1000000000)
+
 /* The NTP time `ntp64` as UTC nanoseconds, in the era nearest to `near_ns` (RFC 5905 6). */
-uint64_t ntp_to_ns(uint64_t ntp64, uint64_t near_ns);
+static inline uint64_t ntp_to_ns(uint64_t ntp64, uint64_t near_ns)
+{
+    int64_t near_s = (int64_t)(near_ns / NTP_NS_PER_S);
+    uint32_t near_ntp_s = (uint32_t)(near_s + UNIX_EPOCH_NTP_S);
+    int64_t s = near_s + (int32_t)((uint32_t)(ntp64 >> 32) - near_ntp_s);
+    uint64_t fraction_ns = ((ntp64 & UINT32_MAX) * NTP_NS_PER_S) >> 32;
+    if (s < 0)
+        return 0;
+    if ((uint64_t)s > (UINT64_MAX - fraction_ns) / NTP_NS_PER_S)
+        return UINT64_MAX;
+    return (uint64_t)s * NTP_NS_PER_S + fraction_ns;
+}

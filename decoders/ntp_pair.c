@@ -1,34 +1,39 @@
 #include "decoders/ntp_pair.h"
-#include "decoders/dns_ntp_fifo.h"
 #include "decoders/ntp.h"
 
 #include <stdlib.h>
 
-enum { REQUESTS = 4, NTP_PORT = 123 };
+enum { REQUESTS = 4, NTP_PORT = 123, TIME_BITS = 40 };
 
 #define PENDING_NS UINT64_C(10000000000) /* 10 s */
+#define TIME_MASK  ((UINT64_C(1) << TIME_BITS) - 1)
 
-struct request {
-    uint64_t ts_ns;
-    uint64_t xmt_ntp64;
-    uint64_t rec_ntp64; /* an interleaved request: what its reply may carry as org, too; else 0 */
-    uint16_t sport, dport;
-    uint16_t len;
-} __attribute__((packed, aligned(2)));
-
-/* The last reply: its free fields, and the exchange it ended (where last_matched). */
+/* Two cache lines a pair: state is most of what the program touches for NTP. So a request's time is
+ * kept without its high bits: they are in its hash, with all that its reply has to match, and come
+ * back from the reply's time. */
 struct pair {
     struct fifo_entry entry;
-    uint64_t ref_ntp64, rec_ntp64;
-    uint64_t request_ts_ns, ts_ns;
-    uint32_t root_delay_s16, root_dispersion_s16, refid;
-    int8_t poll_log2_s, precision_log2_s;
+    uint64_t asked[REQUESTS]; /* by request: see request_hash; 0: none */
+    uint16_t len[REQUESTS];
+    /* second line: the rest of the requests, and the last reply */
+    uint32_t time_low[REQUESTS];
+    uint8_t time_high[REQUESTS];
     uint8_t next : 2; /* where the next request goes */
     uint8_t last_known : 1, last_matched : 1;
-    uint8_t known : REQUESTS, answered : REQUESTS; /* by request */
-    struct request requests[REQUESTS];
+    uint8_t last_age_high : 2; /* the rest of last_age_low */
+    uint8_t answered : REQUESTS, interleaved : REQUESTS; /* by request */
+    int8_t poll_log2_s, precision_log2_s;
+    uint32_t root_delay_s16, root_dispersion_s16, refid;
+    uint32_t last_age_low; /* last_matched: time from its request to it: 34 bits hold 10 s */
+    uint64_t last_ts_ns;
+    union {
+        struct {
+            uint64_t ref_ntp64, rec_ntp64;
+        };
+        uint32_t time_top[REQUESTS]; /* while !last_known: high bits of the requests' times */
+    };
 };
-static_assert(sizeof(struct pair) == 192, "three cache lines");
+static_assert(sizeof(struct pair) == 128, "two cache lines");
 
 struct ntp_pairs {
     struct fifo fifo;
@@ -68,68 +73,71 @@ static struct fifo_key make_key(const struct ntp_pairs *p, const struct rec *rec
                        rec->origin, generation);
 }
 
-static enum direction direction(const struct rec *rec, uint8_t mode, uint8_t version)
+/* By mode; mode 0: see below. */
+static const uint8_t directions[8] = {NEITHER, BOTH, REPLY, REQUEST, REPLY, NEITHER, NEITHER, NEITHER};
+
+static inline enum direction direction(const struct rec *rec, uint8_t mode, uint8_t version)
 {
-    switch (mode) {
-    case 0: /* version 1 had no modes: the ports tell (RFC 1059 appendix B) */
-        if (version != 1)
-            return NEITHER;
-        if (rec->dport == NTP_PORT && rec->sport == NTP_PORT)
-            return BOTH;
-        return rec->dport == NTP_PORT ? REQUEST : REPLY;
-    case 1:
+    if (mode != 0 || version != 1)
+        return directions[mode & 7];
+    /* version 1 had no modes: the ports tell (RFC 1059 appendix B) */
+    if (rec->dport == NTP_PORT && rec->sport == NTP_PORT)
         return BOTH;
-    case 3:
-        return REQUEST;
-    case 2:
-    case 4:
-        return REPLY;
-    default:
-        return NEITHER;
-    }
+    return rec->dport == NTP_PORT ? REQUEST : REPLY;
 }
 
-static struct pair *find(const struct ntp_pairs *p, struct fifo_key key)
+static inline struct pair *find(const struct ntp_pairs *p, const struct fifo_key *key)
 {
     uint32_t number;
-    struct fifo_entry *e = fifo_first(&p->fifo, key, &number);
-    while (e != NULL && !fifo_is(e, key))
+    struct fifo_entry *e = fifo_first(&p->fifo, *key, &number);
+    while (e != NULL && !fifo_is(e, *key))
         e = fifo_next(&p->fifo, e, &number);
     return (struct pair *)e;
 }
 
-static bool still_pending(const struct request *r, uint64_t now_ns)
+/* Of all that must be known to call a packet the reply to a request: the stamp it brings back, the
+ * request's ports, and the high bits of its time (for times that agree in the low ones). */
+static uint64_t stamp_hash(const struct ntp_pairs *p, uint64_t stamp, uint16_t client_port,
+                           uint16_t server_port, uint64_t ts_ns)
 {
-    return r->ts_ns <= now_ns && now_ns - r->ts_ns <= PENDING_NS;
+    uint64_t ports = (uint64_t)client_port << 16 | server_port;
+    return fifo_fold(stamp ^ p->fifo.secret[4], ts_ns ^ ports ^ p->fifo.secret[5]);
+}
+
+/* The low bits of the time of request `at`. */
+static uint64_t request_time(const struct pair *pair, unsigned at)
+{
+    return (uint64_t)pair->time_high[at] << 32 | pair->time_low[at];
 }
 
 /* Whether pushing `pair` out at `now_ns` loses something. What lies ahead of now cannot be judged:
  * it counts. */
 static bool matters(const struct pair *pair, uint64_t now_ns)
 {
-    bool some = pair->last_known;
+    if (pair->last_known)
+        return true;
     for (unsigned i = 0; i < REQUESTS; i++) {
-        const struct request *r = &pair->requests[i];
-        bool open = (pair->known & ~pair->answered) >> i & 1;
-        some |= open && (r->ts_ns > now_ns || still_pending(r, now_ns));
+        uint64_t ts_ns = (uint64_t)pair->time_top[i] << TIME_BITS | request_time(pair, i);
+        bool open = pair->asked[i] != 0 && (pair->answered >> i & 1) == 0;
+        if (open && (ts_ns > now_ns || now_ns - ts_ns <= PENDING_NS))
+            return true;
     }
-    return some;
+    return false;
 }
 
-static struct pair *find_or_make(struct ntp_pairs *p, const struct rec *rec, struct fifo_key key)
+static __attribute__((noinline)) struct pair *make(struct ntp_pairs *p, const struct rec *rec,
+                                                  const struct fifo_key *key)
 {
-    struct pair *pair = find(p, key);
-    if (pair != NULL)
-        return pair;
     const struct pair *victim = (const struct pair *)fifo_victim(&p->fifo);
     if (victim != NULL && !fifo_forgotten(&p->fifo, &victim->entry) && !fifo_grow(&p->fifo))
         p->turned_away += matters(victim, rec->ts_ns);
-    pair = (struct pair *)fifo_make(&p->fifo, key, rec->origin);
+    struct pair *pair = (struct pair *)fifo_make(&p->fifo, *key, rec->origin);
+    memset(pair->asked, 0, sizeof pair->asked);
     pair->next = 0;
     pair->last_known = false;
     pair->last_matched = false;
-    pair->known = 0;
     pair->answered = 0;
+    pair->interleaved = 0;
     return pair;
 }
 
@@ -141,44 +149,67 @@ static uint16_t wire_len(const struct rec *rec, const struct ntp_msg *m)
     return rec->payload_wire_len > UINT16_MAX ? UINT16_MAX : (uint16_t)rec->payload_wire_len;
 }
 
-static void see_request(struct ntp_pairs *p, const struct rec *rec, struct ntp_msg *m)
+static void see_request(struct ntp_pairs *p, const struct rec *rec, const struct fifo_key *key,
+                        struct ntp_msg *m)
 {
-    struct pair *pair = find_or_make(p, rec, make_key(p, rec, true));
-    bool interleaved = m->org_ntp64 != 0 && pair->last_known && m->org_ntp64 == pair->rec_ntp64;
-    unsigned at = pair->next;
-    struct request *r = &pair->requests[at];
-    r->ts_ns = rec->ts_ns;
-    r->xmt_ntp64 = m->xmt_ntp64;
-    r->rec_ntp64 = interleaved ? m->rec_ntp64 : 0;
-    r->sport = rec->sport;
-    r->dport = rec->dport;
-    r->len = wire_len(rec, m);
+    struct pair *pair = find(p, key);
+    if (pair == NULL)
+        pair = make(p, rec, key);
+    unsigned at = pair->next, bit = 1u << at;
+    uint64_t asked = stamp_hash(p, m->xmt_ntp64, rec->sport, rec->dport, rec->ts_ns);
+    bool interleaved = m->org_ntp64 != 0 && pair->last_known && m->org_ntp64 == pair->rec_ntp64
+                       && m->rec_ntp64 != 0;
+    if (interleaved) /* two stamps may come back: half a hash each */
+        asked = asked << 32
+                | (uint32_t)stamp_hash(p, m->rec_ntp64, rec->sport, rec->dport, rec->ts_ns);
+    pair->asked[at] = asked;
+    pair->len[at] = wire_len(rec, m);
+    pair->time_low[at] = (uint32_t)rec->ts_ns;
+    pair->time_high[at] = (uint8_t)(rec->ts_ns >> 32);
+    if (!pair->last_known)
+        pair->time_top[at] = (uint32_t)(rec->ts_ns >> TIME_BITS);
     pair->next = (at + 1) % REQUESTS;
-    pair->known |= 1u << at;
-    pair->answered &= ~(1u << at);
+    pair->answered &= ~bit;
+    pair->interleaved &= ~bit;
+    if (interleaved)
+        pair->interleaved |= bit;
     m->is_request = true;
 }
 
+/* A request that a reply answers. */
+struct found {
+    unsigned at;
+    uint64_t ts_ns;
+    bool by_rec; /* by the second stamp of an interleaved one */
+};
 enum { NO_REQUEST = REQUESTS };
 
 /* The youngest request that the reply answers: unanswered if there is one. */
-static unsigned find_request(const struct pair *pair, const struct rec *rec,
-                             const struct ntp_msg *m)
+static struct found find_request(const struct ntp_pairs *p, const struct pair *pair,
+                                 const struct rec *rec, const struct ntp_msg *m)
 {
-    unsigned had_reply = NO_REQUEST;
+    struct found had_reply = {.at = NO_REQUEST};
     for (unsigned age = 1; age <= REQUESTS; age++) {
         unsigned at = (pair->next + REQUESTS - age) % REQUESTS;
-        const struct request *r = &pair->requests[at];
-        if ((pair->known >> at & 1) == 0) /* nor are any before it */
+        uint64_t asked = pair->asked[at];
+        if (asked == 0) /* nor are any before it */
             break;
-        if (!still_pending(r, rec->ts_ns) || r->sport != rec->dport || r->dport != rec->sport)
+        uint64_t since_ns = (rec->ts_ns - request_time(pair, at)) & TIME_MASK;
+        if (since_ns > PENDING_NS || since_ns > rec->ts_ns)
             continue;
-        if (m->org_ntp64 != r->xmt_ntp64 && (r->rec_ntp64 == 0 || m->org_ntp64 != r->rec_ntp64))
-            continue;
+        struct found f = {.at = at, .ts_ns = rec->ts_ns - since_ns};
+        uint64_t back = stamp_hash(p, m->org_ntp64, rec->dport, rec->sport, f.ts_ns);
+        if (back != asked) {
+            if ((pair->interleaved >> at & 1) == 0)
+                continue;
+            f.by_rec = (uint32_t)back != asked >> 32;
+            if (f.by_rec && (uint32_t)back != (uint32_t)asked)
+                continue;
+        }
         if ((pair->answered >> at & 1) == 0)
-            return at;
-        if (had_reply == NO_REQUEST)
-            had_reply = at;
+            return f;
+        if (had_reply.at == NO_REQUEST)
+            had_reply = f;
     }
     return had_reply;
 }
@@ -193,22 +224,28 @@ static void set_times(struct ntp_msg *m, uint64_t t1_ns, uint64_t rec_ntp64, uin
     m->delay_ns = (int64_t)(t4_ns - t1_ns) - (int64_t)(t3_ns - t2_ns);
 }
 
-static void set_matched(struct pair *pair, unsigned at, const struct rec *rec, struct ntp_msg *m)
+static void set_matched(struct pair *pair, const struct found *f, const struct rec *rec,
+                        struct ntp_msg *m)
 {
-    const struct request *r = &pair->requests[at];
-    pair->answered |= 1u << at;
+    uint16_t request_len = pair->len[f->at];
+    pair->answered |= 1u << f->at;
     m->matched = true;
-    m->request_len = r->len;
-    m->request_ts_ns = r->ts_ns;
-    m->longer = wire_len(rec, m) > r->len;
+    m->request_len = request_len;
+    m->request_ts_ns = f->ts_ns;
+    m->longer = wire_len(rec, m) > request_len;
     if (m->kod || m->rec_ntp64 == 0 || m->xmt_ntp64 == 0)
         return;
-    if (m->org_ntp64 == r->xmt_ntp64)
-        set_times(m, r->ts_ns, m->rec_ntp64, m->xmt_ntp64, rec->ts_ns);
-    else if (pair->last_matched)
-        set_times(m, pair->request_ts_ns, pair->rec_ntp64, m->xmt_ntp64, pair->ts_ns);
-    else
-        set_times(m, r->ts_ns, m->rec_ntp64, m->rec_ntp64, rec->ts_ns);
+    uint64_t t1_ns = f->ts_ns, t2_ntp64 = m->rec_ntp64, t3_ntp64 = m->xmt_ntp64;
+    uint64_t t4_ns = rec->ts_ns;
+    if (f->by_rec && pair->last_matched) {
+        uint64_t age_ns = (uint64_t)pair->last_age_high << 32 | pair->last_age_low;
+        t1_ns = pair->last_ts_ns - age_ns;
+        t2_ntp64 = pair->rec_ntp64;
+        t4_ns = pair->last_ts_ns;
+    } else if (f->by_rec) {
+        t3_ntp64 = t2_ntp64;
+    }
+    set_times(m, t1_ns, t2_ntp64, t3_ntp64, t4_ns);
 }
 
 static void see_last(struct pair *last, const struct rec *rec, struct ntp_msg *m)
@@ -221,10 +258,12 @@ static void see_last(struct pair *last, const struct rec *rec, struct ntp_msg *m
                       + (last->root_dispersion_s16 != m->root_dispersion_s16)
                       + (last->precision_log2_s != m->precision_log2_s)
                       + (last->poll_log2_s != m->poll_log2_s) + (last->ref_ntp64 != m->ref_ntp64));
+    uint64_t age_ns = m->matched ? rec->ts_ns - m->request_ts_ns : 0;
     last->ref_ntp64 = m->ref_ntp64;
     last->rec_ntp64 = m->rec_ntp64;
-    last->request_ts_ns = m->request_ts_ns;
-    last->ts_ns = rec->ts_ns;
+    last->last_ts_ns = rec->ts_ns;
+    last->last_age_low = (uint32_t)age_ns;
+    last->last_age_high = age_ns >> 32 & 3;
     last->root_delay_s16 = m->root_delay_s16;
     last->root_dispersion_s16 = m->root_dispersion_s16;
     last->refid = m->refid;
@@ -234,52 +273,68 @@ static void see_last(struct pair *last, const struct rec *rec, struct ntp_msg *m
     last->last_matched = m->matched;
 }
 
-static void see_reply(struct ntp_pairs *p, const struct rec *rec, struct ntp_msg *m,
-                      bool only_reply)
+static void see_reply(struct ntp_pairs *p, const struct rec *rec, const struct fifo_key *key,
+                      struct ntp_msg *m, bool only_reply)
 {
-    struct fifo_key key = make_key(p, rec, false);
-    struct pair *pair = only_reply ? find_or_make(p, rec, key) : find(p, key);
-    if (pair == NULL || (!only_reply && m->org_ntp64 == 0))
+    struct pair *pair = find(p, key);
+    if (!only_reply && (pair == NULL || m->org_ntp64 == 0))
         return;
-    unsigned at = find_request(pair, rec, m);
-    if (at == NO_REQUEST && !only_reply)
+    if (pair == NULL)
+        pair = make(p, rec, key);
+    struct found f = find_request(p, pair, rec, m);
+    if (f.at == NO_REQUEST && !only_reply)
         return;
     m->is_reply = true;
-    if (at != NO_REQUEST && (pair->answered >> at & 1))
+    if (f.at != NO_REQUEST && (pair->answered >> f.at & 1))
         m->duplicate_reply = true;
-    else if (at != NO_REQUEST)
-        set_matched(pair, at, rec, m);
+    else if (f.at != NO_REQUEST)
+        set_matched(pair, &f, rec, m);
     see_last(pair, rec, m);
 }
 
-void ntp_pairs_see(struct ntp_pairs *p, const struct rec *rec, struct ntp_msg *m)
+void ntp_pairs_ahead(const struct ntp_pairs *p, const struct rec *rec, struct fifo_ahead *ahead)
+{
+    struct cur in = rec->payload;
+    uint8_t first;
+    ahead->proto = PROTO_NONE;
+    if (!cur_u8(&in, &first))
+        return;
+    enum direction d = direction(rec, first & 7, first >> 3 & 7);
+    if (d == NEITHER)
+        return;
+    ahead->proto = PROTO_NTP;
+    ahead->key = make_key(p, rec, d != REPLY);
+    fifo_prefetch_head(&p->fifo, ahead->key.w[0]);
+}
+
+void ntp_pairs_prefetch(const struct ntp_pairs *p, const struct fifo_ahead *ahead)
+{
+    fifo_prefetch_entry(&p->fifo, ahead->key.w[0]);
+}
+
+void ntp_pairs_see(struct ntp_pairs *p, const struct rec *rec, const struct fifo_ahead *ahead,
+                   struct ntp_msg *m)
 {
     if (!m->whole)
         return;
     enum direction d = direction(rec, m->mode, m->version);
-    if (d == REPLY || d == BOTH)
-        see_reply(p, rec, m, d == REPLY);
-    if (d == REQUEST || d == BOTH)
-        see_request(p, rec, m);
-}
-
-uint32_t ntp_pairs_prefetch(const struct ntp_pairs *p, const struct rec *rec)
-{
-    struct cur in = rec->payload;
-    uint8_t first;
-    if (!cur_u8(&in, &first))
-        return 0;
-    enum direction d = direction(rec, first & 7, first >> 3 & 7);
     if (d == NEITHER)
-        return 0;
-    uint32_t bucket = make_key(p, rec, d != REPLY).w[0];
-    fifo_prefetch_head(&p->fifo, bucket);
-    return bucket;
-}
-
-void ntp_pairs_prefetch_entry(const struct ntp_pairs *p, uint32_t bucket)
-{
-    fifo_prefetch_entry(&p->fifo, bucket);
+        return;
+    struct fifo_key made;
+    const struct fifo_key *key = &made;
+    if (ahead != NULL && ahead->proto == PROTO_NTP)
+        key = &ahead->key;
+    else
+        made = make_key(p, rec, d != REPLY);
+    if (d == REPLY) {
+        see_reply(p, rec, key, m, true);
+        return;
+    }
+    if (d == BOTH) {
+        struct fifo_key other = make_key(p, rec, false);
+        see_reply(p, rec, &other, m, false);
+    }
+    see_request(p, rec, key, m);
 }
 
 void ntp_pairs_origin_end(struct ntp_pairs *p, uint16_t origin)

@@ -7,6 +7,7 @@
  * reply before it was sent. */
 #pragma once
 #include "core/err.h"
+#include "decoders/dns_ntp_fifo.h"
 #include "decoders/msg.h"
 
 struct ntp_pairs;
@@ -16,13 +17,13 @@ struct ntp_pairs;
 MUST_CHECK bool ntp_pairs_new(struct ntp_pairs **p, uint32_t max, uint64_t seed, struct err *e);
 void ntp_pairs_free(struct ntp_pairs *p);
 
-/* Hints into the cache the bucket of this packet's pair, and returns it. Once that has come,
- * ntp_pairs_prefetch_entry hints the entry behind it. Both are cheap, and harmless if wrong. */
-uint32_t ntp_pairs_prefetch(const struct ntp_pairs *p, const struct rec *rec);
-void ntp_pairs_prefetch_entry(const struct ntp_pairs *p, uint32_t bucket);
+/* Hashes the key of this packet's pair, if it may have one, and hints its bucket into the cache.
+ * Once that has come, ntp_pairs_prefetch hints the entry behind it (harmless if there is none). */
+void ntp_pairs_ahead(const struct ntp_pairs *p, const struct rec *rec, struct fifo_ahead *ahead);
+void ntp_pairs_prefetch(const struct ntp_pairs *p, const struct fifo_ahead *ahead);
 
 /* Fills the pairing fields of `m` (is_request .. free_changes), remembers a request, uses up a
- * matched one.
+ * matched one. `ahead`: of ntp_pairs_ahead for the same packet, or of PROTO_NONE, or NULL.
  *
  * Who asks:        mode 3, and version 1's mode 0 towards port 123.
  * Who replies:     modes 4 and 2, and that mode 0 from port 123.
@@ -37,7 +38,8 @@ void ntp_pairs_prefetch_entry(const struct ntp_pairs *p, uint32_t bucket);
  *                  one is not known, of this one with T3 = T2.
  * free_changes:    against the pair's last reply, matched or not; kiss codes neither have any nor
  *                  count as the last reply. */
-void ntp_pairs_see(struct ntp_pairs *p, const struct rec *rec, struct ntp_msg *m);
+void ntp_pairs_see(struct ntp_pairs *p, const struct rec *rec, const struct fifo_ahead *ahead,
+                   struct ntp_msg *m);
 
 /* Forgets the pairs of a capture context. */
 void ntp_pairs_origin_end(struct ntp_pairs *p, uint16_t origin);

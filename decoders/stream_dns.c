@@ -24,12 +24,14 @@ static void message(struct stream_at *at, unsigned dir, const uint8_t *p, uint32
 {
     struct stream_half *h = &at->stream->half[dir];
     h->mode = AT_LENGTH;
-    enum outcome o = dns_decode(cur_of(p, n, n), at->rec, stream_sender(at, dir), PROTO_DNS, true,
-                                at->d->dns, at->out);
+    struct dns_msg *m;
+    uint8_t sender = stream_sender(at, dir);
+    enum outcome o = dns_decode(cur_of(p, n, n), at->rec, sender, PROTO_DNS, true, at->out, &m);
     stream_outcome(at, o);
-    struct msg *last = at->out->n > 0 ? &at->out->m[at->out->n - 1] : NULL;
-    if (n >= DNS_HEAD && last != NULL && last->kind == MSG_DNS && last->rec == at->rec)
-        last->ts_ns = h->msg_ts_ns;
+    if (m == NULL)
+        return;
+    dns_match_see(at->d->dns, at->rec, sender, NULL, m);
+    at->out->m[at->out->n - 1].ts_ns = h->msg_ts_ns;
 }
 
 void stream_dns_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start,

@@ -54,10 +54,12 @@ static const struct dns_msg *decode(const void *bytes, size_t len, size_t wire_l
     rec = (struct rec){.payload_wire_len = (uint32_t)wire_len};
     batch.n = 0;
     batch.used = 0;
+    struct dns_msg *m;
     *got = dns_decode(cur_of(guard_copy(bytes, len), len, wire_len), &rec, SIDE_SRC, PROTO_DNS,
-                      false, NULL, &batch);
+                      false, &batch, &m);
     assert_true(batch.used <= MSGS_ARENA);
-    return batch.n > 0 ? &batch.m[batch.n - 1].dns : NULL;
+    assert_true(batch.n > 0 ? m == &batch.m[batch.n - 1].dns : m == NULL);
+    return m;
 }
 
 static void text_is(struct bytes b, const char *want)

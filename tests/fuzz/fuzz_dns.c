@@ -1,5 +1,6 @@
 /* DNS messages of any bytes. The first byte says how many bytes the capture cut off. */
 #include "decoders/dns.h"
+#include "decoders/dns_match.h"
 #include "decoders/dns_name.h"
 
 #include <stdlib.h>
@@ -99,8 +100,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t wire_len = pass == 0 ? len + missed : len;
         rec.payload = cur_of(exact, len, wire_len);
         batch.n = batch.used = 0;
-        dns_match_prefetch(table, &rec);
-        enum outcome o = dns_decode(rec.payload, &rec, SIDE_SRC, PROTO_DNS, pass, table, &batch);
+        struct fifo_ahead ahead = {.proto = PROTO_NONE};
+        if (pass == 0)
+            dns_match_ahead(table, &rec, &ahead);
+        if (ahead.proto == PROTO_DNS)
+            dns_match_prefetch(table, &ahead);
+        struct dns_msg *m;
+        enum outcome o = dns_decode(rec.payload, &rec, SIDE_SRC, PROTO_DNS, pass, &batch, &m);
+        if (m != NULL)
+            dns_match_see(table, &rec, SIDE_SRC, &ahead, m);
         REQUIRE(o == OUT_OK || o == OUT_TRUNCATED || o == OUT_MALFORMED);
         REQUIRE(o != OUT_TRUNCATED || wire_len > len); /* nothing was cut: blame the message */
         REQUIRE(batch.n == (len >= 12));

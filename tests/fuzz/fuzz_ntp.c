@@ -83,9 +83,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             .payload = cur_of(exact, len, len + missed),
             .payload_wire_len = (uint32_t)len + missed,
         };
-        ntp_pairs_prefetch(pairs, &rec);
+        struct fifo_ahead ahead;
+        ntp_pairs_ahead(pairs, &rec, &ahead);
+        if (ahead.proto == PROTO_NTP)
+            ntp_pairs_prefetch(pairs, &ahead);
         if (o == OUT_OK) {
-            ntp_pairs_see(pairs, &rec, &m);
+            ntp_pairs_see(pairs, &rec, &ahead, &m);
             check_paired(&m, &rec);
         }
         free(exact);
