@@ -11,7 +11,7 @@ enum { MADE_UP_MAX = 128 };
 
 struct decode_open {
     uint64_t first_ord;
-    uint32_t stream;
+    uint32_t slot; /* of the connection */
 };
 
 struct decode {

@@ -53,6 +53,9 @@ bool stream_open(struct stream_at *at)
     s->flow = at->slot;
     s->tls.offer.aside = s->tls.long_names.aside = true;
     s->first_ord = at->rec->ord;
+    s->site = at->rec->site;
+    s->addr[at->rec_dir] = at->rec->src;
+    s->addr[!at->rec_dir] = at->rec->dst;
     s->client[at->rec_dir] = at->rec->client[SIDE_SRC];
     s->client[!at->rec_dir] = at->rec->client[SIDE_DST];
     for (unsigned dir = 0; dir < 2; dir++) {

@@ -92,7 +92,9 @@ struct stream {
     struct stream_half half[2];
     struct tls_session tls;
     uint64_t first_ord;      /* the packet with which it began */
-    struct client client[2]; /* of the sender in direction 0, 1 */
+    uint64_t site;           /* and what this said of */
+    struct addr addr[2];     /* the sender in direction 0, 1 */
+    struct client client[2];
 };
 
 /* What a packet does to a connection: the arguments of everything below. */

@@ -27,6 +27,14 @@ static uint16_t fin_flag(unsigned dir)
     return dir == 0 ? FLOW_FIN_0 : FLOW_FIN_1;
 }
 
+/* The port of whoever was connected to; where that was not seen the smaller one. */
+static uint16_t service_port(const struct flow *f)
+{
+    if (f->flags & FLOW_SYN)
+        return f->port[(f->flags & FLOW_CLIENT_1) == 0];
+    return f->port[0] < f->port[1] ? f->port[0] : f->port[1];
+}
+
 static bool both_fins(const struct flow *f)
 {
     return (f->flags & (FLOW_FIN_0 | FLOW_FIN_1)) == (FLOW_FIN_0 | FLOW_FIN_1);
@@ -42,23 +50,23 @@ static void make_up(struct stream_at *at)
     assert(d->n_made_up < MADE_UP_MAX);
     struct rec *rec = &d->made_up[d->n_made_up++];
     const struct flow *f = at->flow;
-    const struct tcp_key *key = &d->flows.keys[at->slot];
+    const struct stream *s = at->stream;
     *rec = (struct rec){
         .ts_ns = f->last_ts_ns,
-        .ord = at->stream->first_ord,
+        .ord = s->first_ord,
         .origin = f->origin,
         .flags = REC_HAS_IP | REC_HAS_PORTS,
         .proto = PROTO_TLS,
         .ip_proto = 6,
-        .ip_outer = addr_is_v4(&key->addr[0]) ? 4 : 6,
+        .ip_outer = addr_is_v4(&s->addr[0]) ? 4 : 6,
         .sport = f->port[0],
         .dport = f->port[1],
-        .service_port = f->service_port,
-        .src = key->addr[0],
-        .dst = key->addr[1],
+        .service_port = service_port(f),
+        .src = s->addr[0],
+        .dst = s->addr[1],
         .payload = cur_of("", 0, 0),
-        .site = key->site,
-        .client = {at->stream->client[0], at->stream->client[1]},
+        .site = s->site,
+        .client = {s->client[0], s->client[1]},
     };
     at->rec = rec;
     at->rec_dir = 0;
@@ -113,6 +121,8 @@ static void flow_reset(struct flow *f)
     *f = (struct flow){
         .port = {f->port[0], f->port[1]},
         .origin = f->origin,
+        .check = f->check,
+        .hash = f->hash,
         .link = f->link,
         .flags = (uint16_t)(FLOW_USED | (f->flags & FLOW_IN_CLOSED)),
     };
@@ -140,9 +150,6 @@ static void note_beginning(struct flow *f, const struct rec *rec, unsigned dir)
         unsigned client = rec->tcp_flags & TH_ACK ? !dir : dir;
         f->flags |= FLOW_SYN | (client == 1 ? FLOW_CLIENT_1 : 0);
         f->isn = rec->tcp_flags & TH_ACK ? rec->tcp_ack - 1 : rec->tcp_seq;
-        f->service_port = f->port[!client];
-    } else if (f->service_port == 0) {
-        f->service_port = f->port[0] < f->port[1] ? f->port[0] : f->port[1];
     }
 }
 
@@ -297,9 +304,19 @@ static void conclude(const struct stream_at *at, struct rec *rec, uint8_t kind_b
                                      [FLOW_HTTP] = PROTO_HTTP};
     uint8_t kind = at->flow->kind != FLOW_UNKNOWN ? at->flow->kind : kind_before;
     rec->proto = protos[kind];
-    rec->outcome = (uint8_t)at->outcome;
+    /* Truncated is the packet that was cut, not a later one that waited for its bytes. */
+    bool whole = at->outcome == OUT_TRUNCATED && !rec->payload.snapped;
+    rec->outcome = (uint8_t)(whole ? OUT_OK : at->outcome);
     if (at->outcome == OUT_OK && kind == FLOW_UNKNOWN && !at->taken)
         rec->outcome = OUT_NOT_MINE;
+}
+
+void tcp_prefetch(const struct decode *d, uint32_t slot)
+{
+    const struct stream *s = stream_pool_at(&d->streams, d->flows.flows[slot].stream);
+    __builtin_prefetch(&s->half[0]);
+    __builtin_prefetch(&s->half[1]);
+    __builtin_prefetch(&s->tls);
 }
 
 void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, struct msgs *out)
@@ -316,7 +333,7 @@ void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, stru
     at.rec = rec;
     at.rec_dir = (uint8_t)dir;
     note_beginning(f, rec, dir);
-    rec->service_port = f->service_port;
+    rec->service_port = service_port(f);
     if (rec->ts_ns > f->last_ts_ns)
         f->last_ts_ns = rec->ts_ns;
     uint8_t kind_before = f->kind;
@@ -360,9 +377,14 @@ void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, stru
 
 /* ---- contexts and windows */
 
+static uint64_t first_ord(const struct decode *d, const struct flow *f)
+{
+    return ((const struct stream *)stream_pool_at(&d->streams, f->stream))->first_ord;
+}
+
 static bool before(const struct decode_open *a, const struct decode_open *b)
 {
-    return a->first_ord != b->first_ord ? a->first_ord < b->first_ord : a->stream < b->stream;
+    return a->first_ord != b->first_ord ? a->first_ord < b->first_ord : a->slot < b->slot;
 }
 
 /* Lets open[at] sink to its place in the heap of `n`, the latest on top. */
@@ -393,14 +415,14 @@ static void sort_open(struct decode_open open[], uint32_t n)
     }
 }
 
-/* The streams open in `origin`, in the order in which they began. */
+/* The connections of `origin` with stream state, in the order in which that began. */
 static uint32_t gather_open(struct decode *d, uint16_t origin)
 {
     uint32_t n = 0;
-    for (uint32_t i = 1; i <= d->streams.top; i++) {
-        const struct stream *s = stream_pool_at(&d->streams, i);
-        if (s->flow != 0 && d->flows.flows[s->flow].origin == origin)
-            d->open[n++] = (struct decode_open){.first_ord = s->first_ord, .stream = i};
+    for (uint32_t slot = 1; slot <= d->flows.top; slot++) {
+        const struct flow *f = &d->flows.flows[slot];
+        if (f->stream != 0 && f->flags & FLOW_USED && f->origin == origin)
+            d->open[n++] = (struct decode_open){.first_ord = first_ord(d, f), .slot = slot};
     }
     sort_open(d->open, n);
     return n;
@@ -419,9 +441,8 @@ void tcp_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
 {
     uint32_t n = gather_open(d, origin);
     for (uint32_t i = 0; i < n; i++) {
-        const struct stream *s = stream_pool_at(&d->streams, d->open[i].stream);
         make_room(d, out);
-        end_without_packet(d, s->flow, out);
+        end_without_packet(d, d->open[i].slot, out);
     }
     msgs_flush(out);
     d->n_made_up = 0;
@@ -430,11 +451,11 @@ void tcp_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
 
 void tcp_sweep(struct decode *d, uint64_t before_ns, struct msgs *out)
 {
-    for (uint32_t i = 1; i <= d->streams.top; i++) {
-        const struct stream *s = stream_pool_at(&d->streams, i);
-        if (s->flow == 0 || d->flows.flows[s->flow].kind != FLOW_TLS)
+    for (uint32_t slot = 1; slot <= d->flows.top; slot++) {
+        const struct flow *f = &d->flows.flows[slot];
+        if (f->stream == 0 || (f->flags & FLOW_USED) == 0 || f->kind != FLOW_TLS)
             continue;
-        struct stream_at at = at_flow(d, s->flow, out);
+        struct stream_at at = at_flow(d, slot, out);
         make_room(d, out);
         make_up(&at);
         tls_session_sweep(&at, before_ns);

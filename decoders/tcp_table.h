@@ -1,16 +1,11 @@
-/* The table of TCP connections: a hot entry of one cache line, its key, and an index of buckets one
- * line each.
+/* The table of TCP connections: an entry of one cache line, and an index of buckets one line each.
  *
- * A connection is told by capture context, site, addresses and ports, whole: no two share an entry.
- * Directions are numbered: 0 from the endpoint that sorts first. */
+ * A connection is told by capture context and ports, and by 80 bits of a seeded hash of these, the
+ * site and the addresses: whoever needs the addresses keeps them. Directions are numbered: 0 from
+ * the endpoint that sorts first. */
 #pragma once
 #include "decoders/msg.h"
 #include "decoders/stream_pool.h"
-
-struct tcp_key {
-    struct addr addr[2]; /* of the sender in direction 0, 1 */
-    uint64_t site;
-};
 
 enum flow_kind {
     FLOW_UNKNOWN, /* nobody's so far: TLS or a firmware call may begin at any segment */
@@ -31,15 +26,14 @@ enum flow_flags {
     FLOW_USED = 256,      /* this slot holds a connection */
     FLOW_AGAIN = 512,     /* a packet came since the clock hand passed */
     FLOW_HOLE = 1024,     /* bytes were lost: what begins in mid-stream may be believed */
-    FLOW_DIR_0 = 2048,    /* payload of direction 0, 1 was seen */
-    FLOW_DIR_1 = 4096,
 };
 
 struct flow {
     uint64_t last_ts_ns; /* latest of its packets */
     uint16_t port[2];    /* of the sender in direction 0, 1 */
     uint16_t origin;
-    uint16_t service_port; /* see decode.c */
+    uint16_t check; /* the last bits of the hash; the middle ones stand in the index */
+    uint32_t hash;  /* the first ones */
     uint32_t isn;          /* of the client, with FLOW_SYN */
     uint32_t high[2];      /* sequence number after the last byte seen */
     uint32_t gap_bytes[2]; /* bytes below high[] not seen, not known yet to be lost */
@@ -57,33 +51,34 @@ static_assert(sizeof(struct flow) == 64, "one cache line");
 struct tcp_bucket;
 struct tcp_table {
     struct flow *flows; /* [1..max] */
-    struct tcp_key *keys;
     struct tcp_bucket *buckets;
     uint32_t max, mask; /* flows; buckets - 1 */
     uint32_t top, n;    /* highest slot ever used; slots in use */
     uint32_t hand;      /* of the clock */
     uint32_t closed_head, closed_tail;
     uint32_t free_head;
-    uint64_t seed;
+    uint64_t secret[8]; /* of the hash */
 };
 
 /* Where a packet belongs. */
 struct tcp_id {
-    struct tcp_key key;
+    uint64_t hash;
+    uint16_t check;
     uint16_t port[2];
     uint16_t origin;
-    uint8_t dir; /* of this packet */
-    uint64_t hash;
+    uint32_t slot; /* where tcp_table_peek saw it, or 0 */
+    uint8_t dir;   /* of this packet */
 };
 
 MUST_CHECK bool tcp_table_init(struct tcp_table *t, uint32_t max, uint64_t seed, struct err *e);
 void tcp_table_end(struct tcp_table *t);
 
+/* Fills `id` but for its slot. */
 void tcp_table_id(const struct tcp_table *t, const struct rec *rec, struct tcp_id *id);
 
-/* Two steps ahead of tcp_table_find: first the bucket, then what it names. */
-void tcp_table_prefetch(const struct tcp_table *t, const struct tcp_id *id);
-uint32_t tcp_table_peek(const struct tcp_table *t, const struct tcp_id *id);
+/* Between tcp_table_id, which asks the cache for the bucket, and tcp_table_find: asks for what the
+ * bucket names. */
+void tcp_table_peek(const struct tcp_table *t, struct tcp_id *id);
 
 /* The slot of a connection, or 0. */
 uint32_t tcp_table_find(const struct tcp_table *t, const struct tcp_id *id);
@@ -93,7 +88,7 @@ uint32_t tcp_table_find(const struct tcp_table *t, const struct tcp_id *id);
  * calls tcp_table_drop. */
 uint32_t tcp_table_victim(struct tcp_table *t);
 
-/* A slot for a connection that is not in the table; zeroed but for its key. 0 where the index has
+/* A slot for a connection that is not in the table; zeroed but for what tells it. 0 where the index has
  * no place for it (a crafted pile-up). */
 MUST_CHECK uint32_t tcp_table_add(struct tcp_table *t, const struct tcp_id *id);
 /* Empties the slot that tcp_table_victim gave. */
