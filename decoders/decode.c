@@ -6,6 +6,7 @@
 #include "decoders/dns.h"
 #include "decoders/ntp.h"
 #include "decoders/tcp.h"
+#include "decoders/tls_calm.h"
 
 #include <stdlib.h>
 
@@ -219,6 +220,8 @@ bool decode_new(struct decode **out, const struct decode_limits *limits,
     bool ok = tcp_table_init(&d->flows, limits->tcp_flows, limits->seed, e)
               && stream_pool_init(&d->streams, sizeof(struct stream), limits->tcp_flows, e)
               && stream_pool_init(&d->nodes, sizeof(struct stream_node), n_nodes, e)
+              && stream_pool_init(&d->calm, sizeof(struct tls_calm), limits->tcp_flows, e)
+              && blobs_init(&d->blobs, 2 * limits->tcp_flows, limits->seed, e)
               && dns_match_new(&d->dns, limits->dns_pending, limits->seed, e)
               && ntp_pairs_new(&d->ntp, limits->ntp_pending, limits->seed, e);
     if (ok) {
@@ -244,6 +247,8 @@ void decode_free(struct decode *d)
     arena_free(d->open, (size_t)d->limits.tcp_flows * sizeof *d->open);
     ntp_pairs_free(d->ntp);
     dns_match_free(d->dns);
+    blobs_end(&d->blobs);
+    stream_pool_end(&d->calm);
     stream_pool_end(&d->nodes);
     stream_pool_end(&d->streams);
     tcp_table_end(&d->flows);

@@ -1,4 +1,5 @@
 #include "decoders/decode_state.h"
+#include "decoders/tls_calm.h"
 #include "decoders/tls_record.h"
 
 static struct stream_node *node_at(const struct stream_at *at, uint32_t i)
@@ -41,16 +42,36 @@ void stream_outcome(struct stream_at *at, enum outcome o)
         at->outcome = o;
 }
 
+struct stream *stream_take(struct decode *d, uint32_t slot)
+{
+    tls_calm_make_room(d);
+    uint32_t i = stream_pool_take(&d->streams);
+    if (i == 0)
+        return NULL;
+    struct stream *s = stream_pool_at(&d->streams, i);
+    memset(s, 0, sizeof *s);
+    s->flow = slot;
+    d->flows.flows[slot].stream = i;
+    d->n_streams++;
+    return s;
+}
+
+void stream_give(struct decode *d, uint32_t i)
+{
+    struct stream *s = stream_pool_at(&d->streams, i);
+    assert(s->n_nodes == 0);
+    s->flow = 0;
+    stream_pool_give(&d->streams, i);
+    d->n_streams--;
+}
+
 bool stream_open(struct stream_at *at)
 {
-    uint32_t i = stream_pool_take(&at->d->streams);
-    if (i == 0) {
+    struct stream *s = stream_take(at->d, at->slot);
+    if (s == NULL) {
         at->d->stats.buffers_turned_away++;
         return false;
     }
-    struct stream *s = stream_pool_at(&at->d->streams, i);
-    memset(s, 0, sizeof *s);
-    s->flow = at->slot;
     s->tls.offer.aside = s->tls.long_names.aside = true;
     s->first_ord = at->rec->ord;
     s->site = at->rec->site;
@@ -63,7 +84,6 @@ bool stream_open(struct stream_at *at)
         s->half[dir].next = at->flow->high[dir];
         s->half[dir].first = at->flow->young[dir] <= (dir == at->rec_dir);
     }
-    at->flow->stream = i;
     at->stream = s;
     return true;
 }
@@ -89,9 +109,7 @@ void stream_close(struct stream_at *at)
     }
     stream_drop(at, &s->tls.offer);
     stream_drop(at, &s->tls.long_names);
-    assert(s->n_nodes == 0);
-    s->flow = 0;
-    stream_pool_give(&at->d->streams, at->flow->stream);
+    stream_give(at->d, at->flow->stream);
     at->flow->stream = 0;
     at->stream = NULL;
 }

@@ -1,39 +1,15 @@
 #include "decoders/tcp.h"
 
 #include "decoders/decode_state.h"
+#include "decoders/tls_calm.h"
 #include "decoders/tls_session.h"
 
 enum {
-    TH_FIN = 1,
-    TH_SYN = 2,
-    TH_RST = 4,
-    TH_ACK = 16,
-
     AHEAD_MAX = 3,  /* acknowledgements of bytes we lack, until they count as never seen: captures
                        may show them early */
     YOUNG_MAX = 64, /* segments of a direction in which order matters for telling what it is */
-    JUMP_MAX = 1 << 30, /* bytes: a leap beyond this is another connection, or nonsense */
     RST_NEAR = 1 << 16, /* bytes a reset may be off what is expected */
 };
-static const uint64_t IDLE_NS = UINT64_C(3600) * 1000 * 1000 * 1000;
-
-static uint16_t seen_flag(unsigned dir)
-{
-    return dir == 0 ? FLOW_SEEN_0 : FLOW_SEEN_1;
-}
-
-static uint16_t fin_flag(unsigned dir)
-{
-    return dir == 0 ? FLOW_FIN_0 : FLOW_FIN_1;
-}
-
-/* The port of whoever was connected to; where that was not seen the smaller one. */
-static uint16_t service_port(const struct flow *f)
-{
-    if (f->flags & FLOW_SYN)
-        return f->port[(f->flags & FLOW_CLIENT_1) == 0];
-    return f->port[0] < f->port[1] ? f->port[0] : f->port[1];
-}
 
 static bool both_fins(const struct flow *f)
 {
@@ -61,7 +37,7 @@ static void make_up(struct stream_at *at)
         .ip_outer = addr_is_v4(&s->addr[0]) ? 4 : 6,
         .sport = f->port[0],
         .dport = f->port[1],
-        .service_port = service_port(f),
+        .service_port = flow_service_port(f),
         .src = s->addr[0],
         .dst = s->addr[1],
         .payload = cur_of("", 0, 0),
@@ -75,6 +51,8 @@ static void make_up(struct stream_at *at)
 static struct stream_at at_flow(struct decode *d, uint32_t slot, struct msgs *out)
 {
     struct flow *f = &d->flows.flows[slot];
+    if (f->flags & FLOW_CALM)
+        tls_calm_wake(d, slot);
     return (struct stream_at){
         .d = d,
         .flow = f,
@@ -131,7 +109,7 @@ static void flow_reset(struct flow *f)
 /* Does this packet say that the endpoints began anew? */
 static bool is_anew(const struct flow *f, const struct rec *rec, unsigned dir)
 {
-    if (rec->ts_ns > f->last_ts_ns && rec->ts_ns - f->last_ts_ns > IDLE_NS)
+    if (rec->ts_ns > f->last_ts_ns && rec->ts_ns - f->last_ts_ns > FLOW_IDLE_NS)
         return true;
     if ((rec->tcp_flags & (TH_SYN | TH_RST)) != TH_SYN)
         return false;
@@ -140,7 +118,7 @@ static bool is_anew(const struct flow *f, const struct rec *rec, unsigned dir)
                                        : rec->tcp_seq != f->isn;
     /* Joined in the middle, or its first packets came in another order. */
     uint32_t behind = f->high[dir] - (rec->tcp_seq + 1);
-    return f->flags & FLOW_CLOSED || (f->flags & seen_flag(dir) && behind > RST_NEAR);
+    return f->flags & FLOW_CLOSED || (f->flags & flow_seen(dir) && behind > RST_NEAR);
 }
 
 static void note_beginning(struct flow *f, const struct rec *rec, unsigned dir)
@@ -153,35 +131,20 @@ static void note_beginning(struct flow *f, const struct rec *rec, unsigned dir)
     }
 }
 
-static uint32_t flow_of(struct decode *d, struct rec *rec, const struct tcp_id *id,
-                        struct msgs *out)
+/* A slot for a connection that the table does not know, or 0. */
+static uint32_t flow_new(struct decode *d, const struct rec *rec, const struct tcp_id *id,
+                         struct msgs *out)
 {
-    uint32_t slot = tcp_table_find(&d->flows, id);
-    if (slot != 0) {
-        struct flow *f = &d->flows.flows[slot];
-        if (!is_anew(f, rec, id->dir)) {
-            f->flags |= FLOW_AGAIN;
-            return slot;
-        }
-        end_without_packet(d, slot, out);
-        flow_reset(f);
-    } else {
-        uint32_t victim = tcp_table_victim(&d->flows);
-        if (victim != 0) {
-            const struct flow *f = &d->flows.flows[victim];
-            bool idle = rec->ts_ns > f->last_ts_ns && rec->ts_ns - f->last_ts_ns > IDLE_NS;
-            d->stats.flows_turned_away += (f->flags & FLOW_CLOSED) == 0 && !idle;
-            end_without_packet(d, victim, out);
-            tcp_table_drop(&d->flows, victim);
-        }
-        slot = tcp_table_add(&d->flows, id);
-        if (slot == 0) {
-            d->stats.flows_turned_away++;
-            return 0;
-        }
+    uint32_t victim = tcp_table_victim(&d->flows);
+    if (victim != 0) {
+        const struct flow *f = &d->flows.flows[victim];
+        bool idle = rec->ts_ns > f->last_ts_ns && rec->ts_ns - f->last_ts_ns > FLOW_IDLE_NS;
+        d->stats.flows_turned_away += (f->flags & FLOW_CLOSED) == 0 && !idle;
+        end_without_packet(d, victim, out);
+        tcp_table_drop(&d->flows, victim);
     }
-    d->stats.flows++;
-    rec->flags |= REC_FIRST_SEEN;
+    uint32_t slot = tcp_table_add(&d->flows, id);
+    d->stats.flows_turned_away += slot == 0;
     return slot;
 }
 
@@ -201,9 +164,9 @@ static void note_seen(struct flow *f, unsigned dir, uint32_t seq, uint32_t len)
 {
     uint32_t end = seq + len;
     int32_t ahead = (int32_t)(seq - f->high[dir]);
-    bool seen = f->flags & seen_flag(dir);
-    if (!seen || ahead > JUMP_MAX || ahead < -JUMP_MAX) {
-        f->flags |= seen_flag(dir) | (seen ? FLOW_HOLE : 0);
+    bool seen = f->flags & flow_seen(dir);
+    if (!seen || ahead > FLOW_JUMP_MAX || ahead < -FLOW_JUMP_MAX) {
+        f->flags |= flow_seen(dir) | (seen ? FLOW_HOLE : 0);
         f->high[dir] = end;
         f->gap_bytes[dir] = 0;
         return;
@@ -223,11 +186,11 @@ static void note_seen(struct flow *f, unsigned dir, uint32_t seq, uint32_t len)
 static void note_acked(struct stream_at *at, unsigned dir, uint32_t ack)
 {
     struct flow *f = at->flow;
-    if ((f->flags & seen_flag(dir)) == 0)
+    if ((f->flags & flow_seen(dir)) == 0)
         return;
     int32_t beyond = (int32_t)(ack - f->high[dir]);
     bool gap = f->gap_bytes[dir] > 0 && (int32_t)(ack - f->gap_end[dir]) >= 0;
-    if ((beyond <= 0 && !gap) || beyond > JUMP_MAX) {
+    if ((beyond <= 0 && !gap) || beyond > FLOW_JUMP_MAX) {
         f->ahead[dir] = 0;
         return;
     }
@@ -253,7 +216,7 @@ static bool worth_a_stream(struct stream_at *at, unsigned dir, uint32_t seq, uin
     int32_t ahead = seen ? (int32_t)(seq - before) : 0;
     if (ahead < 0)
         return false; /* seen before, or the middle of something */
-    bool waits = ahead > 0 && ahead < JUMP_MAX && at->flow->young[dir] < YOUNG_MAX;
+    bool waits = ahead > 0 && ahead < FLOW_JUMP_MAX && at->flow->young[dir] < YOUNG_MAX;
     if (!waits && !stream_unknown_wants(at, dir, rec->payload.p, rec->payload.left))
         return false;
     if (!stream_open(at))
@@ -313,27 +276,29 @@ static void conclude(const struct stream_at *at, struct rec *rec, uint8_t kind_b
 
 void tcp_prefetch(const struct decode *d, uint32_t slot)
 {
-    const struct stream *s = stream_pool_at(&d->streams, d->flows.flows[slot].stream);
+    const struct flow *f = &d->flows.flows[slot];
+    if (f->flags & FLOW_CALM) {
+        const struct tls_calm *c = stream_pool_at(&d->calm, f->stream);
+        __builtin_prefetch(c, 1);
+        __builtin_prefetch(&c->half[1], 1); /* it may lie across two lines */
+        return;
+    }
+    const struct stream *s = stream_pool_at(&d->streams, f->stream);
     __builtin_prefetch(&s->half[0]);
     __builtin_prefetch(&s->half[1]);
     __builtin_prefetch(&s->tls);
 }
 
-void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, struct msgs *out)
+/* What a packet of a connection in the table does. */
+static void follow(struct decode *d, uint32_t slot, struct rec *rec, unsigned dir,
+                   struct msgs *out)
 {
-    uint32_t slot = flow_of(d, rec, id, out);
-    if (slot == 0) {
-        rec->service_port = rec->sport < rec->dport ? rec->sport : rec->dport;
-        rec->outcome = OUT_TABLE_FULL;
-        return;
-    }
     struct stream_at at = at_flow(d, slot, out);
     struct flow *f = at.flow;
-    unsigned dir = id->dir;
     at.rec = rec;
     at.rec_dir = (uint8_t)dir;
     note_beginning(f, rec, dir);
-    rec->service_port = service_port(f);
+    rec->service_port = flow_service_port(f);
     if (rec->ts_ns > f->last_ts_ns)
         f->last_ts_ns = rec->ts_ns;
     uint8_t kind_before = f->kind;
@@ -345,7 +310,7 @@ void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, stru
     uint32_t seq = rec->tcp_seq + syn, before = f->high[dir];
     uint32_t captured = (uint32_t)rec->payload.left;
     uint32_t wire_len = rec->payload_wire_len > captured ? rec->payload_wire_len : captured;
-    bool seen = f->flags & seen_flag(dir);
+    bool seen = f->flags & flow_seen(dir);
     if (!rst) {
         note_seen(f, dir, seq, wire_len + fin);
         if (at.stream != NULL && !at.stream->half[dir].known) {
@@ -355,7 +320,7 @@ void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, stru
         if (wire_len > 0)
             payload(&at, dir, seq, wire_len, before, seen);
         if (fin)
-            f->flags |= fin_flag(dir);
+            f->flags |= flow_fin(dir);
     }
     if (rec->tcp_flags & TH_ACK && !rst) {
         note_acked(&at, !dir, rec->tcp_ack);
@@ -372,13 +337,47 @@ void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, stru
     if ((f->flags & FLOW_CLOSED) == 0 && (last_ack || (rst && near)))
         close_with_packet(&at);
     settle(&at);
+    if (at.stream != NULL && tls_calm_wanted(f, at.stream))
+        tls_calm_down(d, f);
     conclude(&at, rec, kind_before);
+}
+
+void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, struct msgs *out)
+{
+    unsigned dir = id->dir;
+    uint32_t slot = tcp_table_find(&d->flows, id);
+    struct flow *f = &d->flows.flows[slot];
+    if (slot != 0 && f->flags & FLOW_QUICK && tls_calm_packet(d, f, rec, dir))
+        return;
+    bool anew = slot != 0 && is_anew(f, rec, dir);
+    if (anew) {
+        end_without_packet(d, slot, out);
+        flow_reset(f);
+    } else if (slot == 0) {
+        slot = flow_new(d, rec, id, out);
+        f = &d->flows.flows[slot];
+        anew = true;
+    }
+    if (slot == 0) {
+        rec->service_port = rec->sport < rec->dport ? rec->sport : rec->dport;
+        rec->outcome = OUT_TABLE_FULL;
+        return;
+    }
+    if (anew) {
+        d->stats.flows++;
+        rec->flags |= REC_FIRST_SEEN;
+    } else {
+        f->flags |= FLOW_AGAIN;
+    }
+    follow(d, slot, rec, dir, out);
 }
 
 /* ---- contexts and windows */
 
 static uint64_t first_ord(const struct decode *d, const struct flow *f)
 {
+    if (f->flags & FLOW_CALM)
+        return ((const struct tls_calm *)stream_pool_at(&d->calm, f->stream))->first_ord;
     return ((const struct stream *)stream_pool_at(&d->streams, f->stream))->first_ord;
 }
 
@@ -455,10 +454,15 @@ void tcp_sweep(struct decode *d, uint64_t before_ns, struct msgs *out)
         const struct flow *f = &d->flows.flows[slot];
         if (f->stream == 0 || (f->flags & FLOW_USED) == 0 || f->kind != FLOW_TLS)
             continue;
+        bool calm = f->flags & FLOW_CALM;
+        if (calm && !tls_calm_counted(stream_pool_at(&d->calm, f->stream)))
+            continue;
         struct stream_at at = at_flow(d, slot, out);
         make_room(d, out);
         make_up(&at);
         tls_session_sweep(&at, before_ns);
+        if (calm)
+            tls_calm_down(d, at.flow);
     }
     msgs_flush(out);
     d->n_made_up = 0;

@@ -14,6 +14,13 @@ enum flow_kind {
     FLOW_HTTP,
 };
 
+enum tcp_header_flags { TH_FIN = 1, TH_SYN = 2, TH_RST = 4, TH_ACK = 16 };
+
+enum {
+    FLOW_JUMP_MAX = 1 << 30, /* bytes: a leap beyond this is another connection, or nonsense */
+};
+#define FLOW_IDLE_NS (UINT64_C(3600) * 1000 * 1000 * 1000) /* after this it is another connection */
+
 enum flow_flags {
     FLOW_SYN = 1,      /* its beginning was seen: isn is the client's */
     FLOW_CLIENT_1 = 2, /* with FLOW_SYN: the client sends in direction 1 */
@@ -26,6 +33,8 @@ enum flow_flags {
     FLOW_USED = 256,      /* this slot holds a connection */
     FLOW_AGAIN = 512,     /* a packet came since the clock hand passed */
     FLOW_HOLE = 1024,     /* bytes were lost: what begins in mid-stream may be believed */
+    FLOW_CALM = 2048,     /* its TLS session is at rest: `stream` is a number in decode.calm */
+    FLOW_QUICK = 4096,    /* with FLOW_CALM: protected records change nothing but counters */
 };
 
 struct flow {
@@ -38,7 +47,7 @@ struct flow {
     uint32_t high[2];      /* sequence number after the last byte seen */
     uint32_t gap_bytes[2]; /* bytes below high[] not seen, not known yet to be lost */
     uint32_t gap_end[2];   /* end of the last of those gaps */
-    uint32_t stream;       /* number of its stream state, or 0 */
+    uint32_t stream;       /* number of its stream state (or see FLOW_CALM), or 0 */
     uint32_t link;         /* list of closed connections */
     uint16_t flags;        /* enum flow_flags */
     uint8_t kind;          /* enum flow_kind */
@@ -47,6 +56,24 @@ struct flow {
     uint8_t pad;
 };
 static_assert(sizeof(struct flow) == 64, "one cache line");
+
+static inline uint16_t flow_seen(unsigned dir)
+{
+    return (uint16_t)(FLOW_SEEN_0 << dir);
+}
+
+static inline uint16_t flow_fin(unsigned dir)
+{
+    return (uint16_t)(FLOW_FIN_0 << dir);
+}
+
+/* The port of whoever was connected to; where that was not seen the smaller one. */
+static inline uint16_t flow_service_port(const struct flow *f)
+{
+    if (f->flags & FLOW_SYN)
+        return f->port[(f->flags & FLOW_CLIENT_1) == 0];
+    return f->port[0] < f->port[1] ? f->port[0] : f->port[1];
+}
 
 struct tcp_bucket;
 struct tcp_table {

@@ -9,28 +9,6 @@ enum {
         36 /* of a protected record: longer than any alert, not longer than a Finished */
 };
 
-/* half.mode */
-enum {
-    AT_HEAD,   /* between handshake messages */
-    AT_SKIP,   /* within one that nobody needs */
-    AT_KEEP,   /* within a hello, being copied */
-    AT_CERTS,  /* within a Certificate, being counted */
-    AT_LOST,   /* somewhere in a handshake record; the next one may tell */
-    AT_V2,     /* within a ClientHello of SSLv2 format, being copied */
-    AT_OPAQUE, /* SSLv2 after its hello: `left` more bytes of it, then nothing we read */
-};
-
-/* half.flags */
-enum {
-    H_PROTECTED = 1, /* ChangeCipherSpec was seen */
-    H_GAP = 2,       /* bytes are missing */
-    H_HELLO_2 = 4,   /* the hello after a HelloRetryRequest was seen */
-    H_CLEAR = 8,     /* the handshake record being read is in clear */
-    H_LIST = 16,     /* AT_CERTS: the list's own length was read */
-    H_TRY = 32, /* the handshake record being read is protected, or holds a hello: its first bytes
-                   tell */
-};
-
 /* ---- hellos */
 
 static void client_hello_push(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,

@@ -14,9 +14,9 @@ static bool handshake_seen(const struct tls_session *s)
     return s->flags & (TLS_S_CLIENT | TLS_S_SERVER | TLS_S_RETRY);
 }
 
-static uint64_t window_start(const struct stream_at *at, uint64_t ts_ns)
+uint64_t tls_session_window(const struct decode *d, uint64_t ts_ns)
 {
-    uint64_t length = at->d->limits.window_ns;
+    uint64_t length = d->limits.window_ns;
     return length == 0 ? 0 : ts_ns - ts_ns % length;
 }
 
@@ -33,7 +33,7 @@ void tls_session_begin(struct stream_at *at, unsigned client_dir)
     stream_drop(at, &s->offer);
     stream_drop(at, &s->long_names);
     *s = (struct tls_session){.offer.aside = true, .long_names.aside = true};
-    s->window_ns = window_start(at, at->rec->ts_ns);
+    s->window_ns = tls_session_window(at->d, at->rec->ts_ns);
     s->first_ts_ns = at->rec->ts_ns;
     const struct flow *f = at->flow;
     if (f->flags & FLOW_SYN)
@@ -234,7 +234,7 @@ void tls_session_packet(struct stream_at *at)
     at->done = true;
     if (!in_window(at, ts_ns)) {
         report(at, false, false);
-        s->window_ns = window_start(at, ts_ns);
+        s->window_ns = tls_session_window(at->d, ts_ns);
         s->window_last_ns = 0;
     }
     s->bytes[at->rec_dir] += at->rec->wire_len;

@@ -20,6 +20,9 @@ enum tls_session_flags {
     TLS_S_TOLD = 8192,    /* a report was made */
 };
 
+/* Start of the window that holds `ts_ns`; 0 where there are no windows. */
+uint64_t tls_session_window(const struct decode *d, uint64_t ts_ns);
+
 /* `dir` is the best guess of who is the client. */
 void tls_session_begin(struct stream_at *at, unsigned client_dir);
 
