@@ -1,7 +1,7 @@
 #include "decoders/tcp.h"
 
 #include "decoders/decode_state.h"
-#include "decoders/tls_calm.h"
+#include "decoders/tls_quick.h"
 #include "decoders/tls_session.h"
 
 enum {
@@ -30,13 +30,13 @@ static void make_up(struct stream_at *at)
     *rec = (struct rec){
         .ts_ns = f->last_ts_ns,
         .ord = s->first_ord,
-        .origin = f->origin,
+        .origin = flow_origin(f),
         .flags = REC_HAS_IP | REC_HAS_PORTS,
         .proto = PROTO_TLS,
         .ip_proto = 6,
         .ip_outer = addr_is_v4(&s->addr[0]) ? 4 : 6,
-        .sport = f->port[0],
-        .dport = f->port[1],
+        .sport = flow_port(f, 0),
+        .dport = flow_port(f, 1),
         .service_port = flow_service_port(f),
         .src = s->addr[0],
         .dst = s->addr[1],
@@ -97,9 +97,7 @@ static void close_with_packet(struct stream_at *at)
 static void flow_reset(struct flow *f)
 {
     *f = (struct flow){
-        .port = {f->port[0], f->port[1]},
-        .origin = f->origin,
-        .check = f->check,
+        .who = f->who,
         .hash = f->hash,
         .link = f->link,
         .flags = (uint16_t)(FLOW_USED | (f->flags & FLOW_IN_CLOSED)),
@@ -297,6 +295,7 @@ static void follow(struct decode *d, uint32_t slot, struct rec *rec, unsigned di
     struct flow *f = at.flow;
     at.rec = rec;
     at.rec_dir = (uint8_t)dir;
+    f->flags &= (uint16_t)~FLOW_QUICK;
     note_beginning(f, rec, dir);
     rec->service_port = flow_service_port(f);
     if (rec->ts_ns > f->last_ts_ns)
@@ -337,39 +336,36 @@ static void follow(struct decode *d, uint32_t slot, struct rec *rec, unsigned di
     if ((f->flags & FLOW_CLOSED) == 0 && (last_ack || (rst && near)))
         close_with_packet(&at);
     settle(&at);
-    if (at.stream != NULL && tls_calm_wanted(f, at.stream))
-        tls_calm_down(d, f);
+    if (at.stream != NULL && f->kind == FLOW_TLS && tls_quick_may(f, at.stream))
+        f->flags |= FLOW_QUICK;
     conclude(&at, rec, kind_before);
 }
 
 void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, struct msgs *out)
 {
-    unsigned dir = id->dir;
     uint32_t slot = tcp_table_find(&d->flows, id);
     struct flow *f = &d->flows.flows[slot];
-    if (slot != 0 && f->flags & FLOW_QUICK && tls_calm_packet(d, f, rec, dir))
+    if (slot != 0 && f->flags & FLOW_QUICK && tls_quick_packet(d, f, rec, id->dir))
         return;
-    bool anew = slot != 0 && is_anew(f, rec, dir);
-    if (anew) {
+    if (slot != 0 && !is_anew(f, rec, id->dir)) {
+        f->flags |= FLOW_AGAIN;
+        follow(d, slot, rec, id->dir, out);
+        return;
+    }
+    if (slot != 0) {
         end_without_packet(d, slot, out);
         flow_reset(f);
-    } else if (slot == 0) {
-        slot = flow_new(d, rec, id, out);
-        f = &d->flows.flows[slot];
-        anew = true;
-    }
-    if (slot == 0) {
-        rec->service_port = rec->sport < rec->dport ? rec->sport : rec->dport;
-        rec->outcome = OUT_TABLE_FULL;
-        return;
-    }
-    if (anew) {
-        d->stats.flows++;
-        rec->flags |= REC_FIRST_SEEN;
     } else {
-        f->flags |= FLOW_AGAIN;
+        slot = flow_new(d, rec, id, out);
+        if (slot == 0) {
+            rec->service_port = rec->sport < rec->dport ? rec->sport : rec->dport;
+            rec->outcome = OUT_TABLE_FULL;
+            return;
+        }
     }
-    follow(d, slot, rec, dir, out);
+    d->stats.flows++;
+    rec->flags |= REC_FIRST_SEEN;
+    follow(d, slot, rec, id->dir, out);
 }
 
 /* ---- contexts and windows */
@@ -420,7 +416,7 @@ static uint32_t gather_open(struct decode *d, uint16_t origin)
     uint32_t n = 0;
     for (uint32_t slot = 1; slot <= d->flows.top; slot++) {
         const struct flow *f = &d->flows.flows[slot];
-        if (f->stream != 0 && f->flags & FLOW_USED && f->origin == origin)
+        if (f->stream != 0 && f->flags & FLOW_USED && flow_origin(f) == origin)
             d->open[n++] = (struct decode_open){.first_ord = first_ord(d, f), .slot = slot};
     }
     sort_open(d->open, n);

@@ -68,20 +68,17 @@ void tcp_table_id(const struct tcp_table *t, const struct rec *rec, struct tcp_i
     bool first = s[1] != d[1] ? s[1] < d[1] : s[0] != d[0] ? s[0] < d[0] : rec->sport <= rec->dport;
     uint64_t low = first ? s[1] : d[1], high = first ? d[1] : s[1];
     uint64_t low_net = first ? s[0] : d[0], high_net = first ? d[0] : s[0];
-    uint16_t low_port = first ? rec->sport : rec->dport;
-    uint16_t high_port = first ? rec->dport : rec->sport;
-    uint64_t rest = (uint64_t)rec->origin << 32 | (uint64_t)high_port << 16 | low_port;
+    uint64_t ports = first ? (uint64_t)rec->dport << 16 | rec->sport
+                           : (uint64_t)rec->sport << 16 | rec->dport;
+    uint64_t rest = (uint64_t)rec->origin << 32 | ports;
     /* Every packet needs one: hashing a struct of it all as bytes took twice as long. */
     uint64_t x = fifo_fold(low ^ secret[0], low_net ^ secret[1]);
     uint64_t y = fifo_fold(high ^ secret[2], high_net ^ secret[3]);
     uint64_t z = fifo_fold(rest ^ secret[4], rec->site ^ secret[5]);
-    *id = (struct tcp_id){
-        .hash = fifo_fold(x ^ z, y ^ secret[6]),
-        .check = (uint16_t)(fifo_fold(x ^ secret[7], y ^ z) >> 32),
-        .port = {low_port, high_port},
-        .origin = rec->origin,
-        .dir = !first,
-    };
+    id->hash = fifo_fold(x ^ z, y ^ secret[6]);
+    id->who = fifo_fold(x ^ secret[7], y ^ z) << 48 | rest;
+    id->slot = 0;
+    id->dir = !first;
     __builtin_prefetch(home(t, (uint32_t)id->hash));
 }
 
@@ -97,22 +94,13 @@ void tcp_table_peek(const struct tcp_table *t, struct tcp_id *id)
         }
 }
 
-static bool is_it(const struct tcp_table *t, uint32_t slot, const struct tcp_id *id)
-{
-    const struct flow *f = &t->flows[slot];
-    return f->hash == (uint32_t)id->hash && f->check == id->check && f->port[0] == id->port[0]
-           && f->port[1] == id->port[1] && f->origin == id->origin && f->flags & FLOW_USED;
-}
-
-uint32_t tcp_table_find(const struct tcp_table *t, const struct tcp_id *id)
+uint32_t tcp_table_search(const struct tcp_table *t, const struct tcp_id *id)
 {
     const struct tcp_bucket *b = home(t, (uint32_t)id->hash);
     uint32_t tag = (uint32_t)(id->hash >> 32);
-    if (id->slot != 0 && is_it(t, id->slot, id))
-        return id->slot;
     for (int probe = 0; probe < PROBES_MAX; probe++) {
         for (int i = 0; i < BUCKET_SLOTS; i++)
-            if (b->tag[i] == tag && b->slot[i] != 0 && is_it(t, b->slot[i], id))
+            if (b->tag[i] == tag && b->slot[i] != 0 && tcp_table_is(t, b->slot[i], id))
                 return b->slot[i];
         if (b->past == 0)
             return 0;
@@ -188,13 +176,7 @@ uint32_t tcp_table_add(struct tcp_table *t, const struct tcp_id *id)
     else
         t->top++;
     t->n++;
-    *f = (struct flow){
-        .port = {id->port[0], id->port[1]},
-        .origin = id->origin,
-        .check = id->check,
-        .hash = (uint32_t)id->hash,
-        .flags = FLOW_USED,
-    };
+    *f = (struct flow){.who = id->who, .hash = (uint32_t)id->hash, .flags = FLOW_USED};
     return slot;
 }
 
@@ -220,7 +202,7 @@ void tcp_table_forget(struct tcp_table *t, uint16_t origin)
     for (uint32_t at = t->closed_head, next; at != 0; at = next) {
         struct flow *f = &t->flows[at];
         next = f->link;
-        if (f->origin == origin)
+        if (flow_origin(f) == origin)
             continue;
         if (kept != 0)
             t->flows[kept].link = at;
@@ -234,7 +216,7 @@ void tcp_table_forget(struct tcp_table *t, uint16_t origin)
     else
         t->closed_head = 0;
     for (uint32_t slot = 1; slot <= t->top; slot++)
-        if (t->flows[slot].flags & FLOW_USED && t->flows[slot].origin == origin)
+        if (t->flows[slot].flags & FLOW_USED && flow_origin(&t->flows[slot]) == origin)
             drop(t, slot);
     if (t->n == 0) /* start over, so that the next context is as compact as the first */
         t->top = t->free_head = t->hand = 0;

@@ -39,10 +39,8 @@ enum flow_flags {
 
 struct flow {
     uint64_t last_ts_ns; /* latest of its packets */
-    uint16_t port[2];    /* of the sender in direction 0, 1 */
-    uint16_t origin;
-    uint16_t check; /* the last bits of the hash; the middle ones stand in the index */
-    uint32_t hash;  /* the first ones */
+    uint64_t who;        /* ports of the senders in direction 0, 1, origin, 16 bits of the hash */
+    uint32_t hash;       /* its first bits; those in the middle stand in the index */
     uint32_t isn;          /* of the client, with FLOW_SYN */
     uint32_t high[2];      /* sequence number after the last byte seen */
     uint32_t gap_bytes[2]; /* bytes below high[] not seen, not known yet to be lost */
@@ -56,6 +54,16 @@ struct flow {
     uint8_t pad;
 };
 static_assert(sizeof(struct flow) == 64, "one cache line");
+
+static inline uint16_t flow_port(const struct flow *f, unsigned dir)
+{
+    return (uint16_t)(f->who >> 16 * dir);
+}
+
+static inline uint16_t flow_origin(const struct flow *f)
+{
+    return (uint16_t)(f->who >> 32);
+}
 
 static inline uint16_t flow_seen(unsigned dir)
 {
@@ -71,8 +79,8 @@ static inline uint16_t flow_fin(unsigned dir)
 static inline uint16_t flow_service_port(const struct flow *f)
 {
     if (f->flags & FLOW_SYN)
-        return f->port[(f->flags & FLOW_CLIENT_1) == 0];
-    return f->port[0] < f->port[1] ? f->port[0] : f->port[1];
+        return flow_port(f, (f->flags & FLOW_CLIENT_1) == 0);
+    return flow_port(f, 0) < flow_port(f, 1) ? flow_port(f, 0) : flow_port(f, 1);
 }
 
 struct tcp_bucket;
@@ -89,10 +97,7 @@ struct tcp_table {
 
 /* Where a packet belongs. */
 struct tcp_id {
-    uint64_t hash;
-    uint16_t check;
-    uint16_t port[2];
-    uint16_t origin;
+    uint64_t hash, who;
     uint32_t slot; /* where tcp_table_peek saw it, or 0 */
     uint8_t dir;   /* of this packet */
 };
@@ -107,8 +112,20 @@ void tcp_table_id(const struct tcp_table *t, const struct rec *rec, struct tcp_i
  * bucket names. */
 void tcp_table_peek(const struct tcp_table *t, struct tcp_id *id);
 
+/* For tcp_table_find: looks through the index. */
+uint32_t tcp_table_search(const struct tcp_table *t, const struct tcp_id *id);
+
+static inline bool tcp_table_is(const struct tcp_table *t, uint32_t slot, const struct tcp_id *id)
+{
+    const struct flow *f = &t->flows[slot];
+    return f->who == id->who && f->hash == (uint32_t)id->hash && f->flags & FLOW_USED;
+}
+
 /* The slot of a connection, or 0. */
-uint32_t tcp_table_find(const struct tcp_table *t, const struct tcp_id *id);
+static inline uint32_t tcp_table_find(const struct tcp_table *t, const struct tcp_id *id)
+{
+    return id->slot != 0 && tcp_table_is(t, id->slot, id) ? id->slot : tcp_table_search(t, id);
+}
 
 /* The slot that has to leave before another connection gets in, or 0 while there is room. The
  * longest closed one; else, by a clock, one that has been idle. The caller ends what it holds and

@@ -7,11 +7,6 @@
 enum {
     STREAMS_HOT = 4096, /* open streams beyond which those at rest are looked for */
     ROOM_STEPS = 4,     /* streams looked at for each that is opened */
-
-    /* tls_calm.half[].bits: as stream_half.flags, and */
-    BIT_LOST = H_LIST, /* which matters within a message only: instead of mode AT_LOST */
-    BIT_SYNCED = 64,
-    BIT_KNOWN = 128,
 };
 
 /* What reports say and sessions share. Names and the offer follow. */
@@ -42,28 +37,12 @@ static bool half_at_rest(const struct flow *f, const struct stream *s, unsigned 
            && h->left <= UINT16_MAX;
 }
 
-static bool at_rest(const struct flow *f, const struct stream *s)
+bool tls_calm_at_rest(const struct flow *f, const struct stream *s)
 {
     const struct tls_session *t = &s->tls;
     return f->kind == FLOW_TLS && half_at_rest(f, s, 0) && half_at_rest(f, s, 1)
            && tls_session_sure(t) && t->window_last_ns == f->last_ts_ns
            && (t->bytes[0] | t->bytes[1]) <= UINT32_MAX;
-}
-
-/* Will protected records change nothing but counters? */
-static bool is_quick(const struct stream *s)
-{
-    const struct tls_session *t = &s->tls;
-    bool decided = t->flags & TLS_S_DECIDED
-                   || (t->flags & (TLS_S_CLIENT | TLS_S_SERVER | TLS_S_RETRY)) == 0;
-    return decided && t->record_version != 0 && (s->half[0].synced || !s->half[0].known)
-           && (s->half[1].synced || !s->half[1].known);
-}
-
-bool tls_calm_wanted(const struct flow *f, const struct stream *s)
-{
-    return f->kind == FLOW_TLS && (f->flags & (FLOW_FIN_0 | FLOW_FIN_1 | FLOW_CLOSED)) == 0
-           && is_quick(s);
 }
 
 /* ---- there */
@@ -141,7 +120,7 @@ bool tls_calm_down(struct decode *d, struct flow *f)
     struct tls_session *t = &s->tls;
     struct stream_at at = {.d = d, .flow = f, .stream = s};
     uint16_t back[2] = {0};
-    if (!at_rest(f, s) || !alive_back(d, t, back))
+    if (!tls_calm_at_rest(f, s) || !alive_back(d, t, back))
         return false;
     struct tls_calm c = {
         .first_ts_ns = t->first_ts_ns,
@@ -160,10 +139,10 @@ bool tls_calm_down(struct decode *d, struct flow *f)
         const struct stream_half *h = &s->half[dir];
         c.half[dir].left = (uint16_t)h->left;
         c.half[dir].type = h->type;
-        c.half[dir].bits = (uint8_t)((h->flags & ~H_LIST) | (h->mode == AT_LOST ? BIT_LOST : 0)
-                                     | (h->synced ? BIT_SYNCED : 0) | (h->known ? BIT_KNOWN : 0));
+        c.half[dir].bits = (uint8_t)((h->flags & ~H_LIST) | (h->mode == AT_LOST ? CALM_LOST : 0)
+                                     | (h->synced ? CALM_SYNCED : 0) | (h->known ? CALM_KNOWN : 0));
     }
-    f->flags |= FLOW_CALM | (is_quick(s) ? FLOW_QUICK : 0);
+    f->flags |= FLOW_CALM;
     stream_drop(&at, &t->offer);
     stream_drop(&at, &t->long_names);
     stream_give(d, f->stream);
@@ -231,9 +210,9 @@ void tls_calm_wake(struct decode *d, uint32_t slot)
         struct stream_half *h = &s->half[dir];
         uint8_t bits = c->half[dir].bits;
         h->next = next_byte(f, dir);
-        h->known = bits & BIT_KNOWN;
-        h->synced = bits & BIT_SYNCED;
-        h->mode = bits & BIT_LOST ? AT_LOST : AT_HEAD;
+        h->known = bits & CALM_KNOWN;
+        h->synced = bits & CALM_SYNCED;
+        h->mode = bits & CALM_LOST ? AT_LOST : AT_HEAD;
         h->flags = bits & (H_PROTECTED | H_GAP | H_HELLO_2 | H_CLEAR | H_TRY);
         h->type = c->half[dir].type;
         h->left = c->half[dir].left;
@@ -251,9 +230,10 @@ void tls_calm_wake(struct decode *d, uint32_t slot)
     s->first_ord = c->first_ord;
     give_blobs(d, c);
     stream_pool_give(&d->calm, number);
-    f->flags &= (uint16_t) ~(FLOW_CALM | FLOW_QUICK);
+    f->flags &= (uint16_t)~FLOW_CALM;
 }
 
+/* Sessions that are decided first: the others will soon have to be woken. */
 void tls_calm_make_room(struct decode *d)
 {
     if (d->n_streams < STREAMS_HOT)
@@ -261,81 +241,8 @@ void tls_calm_make_room(struct decode *d)
     for (unsigned i = 0; i < ROOM_STEPS; i++) {
         d->hand = d->hand >= d->streams.top ? 1 : d->hand + 1;
         const struct stream *s = stream_pool_at(&d->streams, d->hand);
-        if (s->flow != 0)
-            tls_calm_down(d, &d->flows.flows[s->flow]);
+        struct flow *f = &d->flows.flows[s->flow];
+        if (s->flow != 0 && (f->flags & FLOW_QUICK || i == ROOM_STEPS - 1) && tls_calm_down(d, f))
+            return;
     }
-}
-
-/* ---- packets */
-
-/* Are both times in one window? Remembers its start: nearly all packets are in the same. */
-static bool same_window(struct decode *d, uint64_t a_ns, uint64_t b_ns)
-{
-    uint64_t length = d->limits.window_ns;
-    if (length == 0)
-        return true;
-    if (a_ns - d->window_ns >= length) /* before it: a huge difference */
-        d->window_ns = tls_session_window(d, a_ns);
-    return b_ns - d->window_ns < length;
-}
-
-/* Passes over protected records: `n` bytes at `p` that follow those before. */
-static bool pass_records(struct tls_calm *c, unsigned dir, const uint8_t *p, uint32_t n)
-{
-    uint32_t left = c->half[dir].left;
-    uint8_t type = c->half[dir].type, bits = c->half[dir].bits;
-    if ((bits & BIT_SYNCED) == 0 || (left > 0 && bits & H_CLEAR))
-        return false;
-    while (n > left) {
-        p += left;
-        n -= left;
-        if (n < TLS_RECORD_HEAD || p[1] != 3 || p[2] > 4)
-            return false;
-        type = p[0];
-        left = (uint32_t)p[3] << 8 | p[4];
-        if ((type != TLS_TYPE_DATA && (type != TLS_TYPE_ALERT || left == 2))
-            || left > TLS_RECORD_MAX)
-            return false;
-        bits &= (uint8_t) ~(H_CLEAR | H_TRY);
-        p += TLS_RECORD_HEAD;
-        n -= TLS_RECORD_HEAD;
-    }
-    c->half[dir].left = (uint16_t)(left - n);
-    c->half[dir].type = type;
-    c->half[dir].bits = bits;
-    return true;
-}
-
-/* Two packets of three of a fleet's TLS are such: going through everything tcp_packet does took
- * four times as long. */
-bool tls_calm_packet(struct decode *d, struct flow *f, struct rec *rec, unsigned dir)
-{
-    struct tls_calm *c = stream_pool_at(&d->calm, f->stream);
-    uint64_t ts_ns = rec->ts_ns;
-    uint32_t n = rec->payload_wire_len, end = rec->tcp_seq + n;
-    int32_t ahead = (int32_t)(rec->tcp_seq - f->high[dir]);
-    int32_t beyond = (int32_t)(rec->tcp_ack - f->high[!dir]);
-    bool plain = (rec->tcp_flags & (TH_FIN | TH_SYN | TH_RST | TH_ACK)) == TH_ACK
-                 && rec->payload.left == n;
-    bool open = (f->flags & (flow_seen(dir) | FLOW_FIN_0 | FLOW_FIN_1)) == flow_seen(dir)
-                && (f->gap_bytes[0] | f->gap_bytes[1]) == 0;
-    bool acked = beyond <= 0 || (f->flags & flow_seen(!dir)) == 0;
-    if (!plain || !open || !acked || ahead > 0 || ahead < -FLOW_JUMP_MAX
-        || (ts_ns > f->last_ts_ns && ts_ns - f->last_ts_ns > FLOW_IDLE_NS)
-        || !same_window(d, ts_ns, f->last_ts_ns) || c->bytes[dir] > UINT32_MAX - rec->wire_len)
-        return false;
-    if ((int32_t)(end - f->high[dir]) > 0) { /* else there is nothing new in it */
-        if (ahead < 0 || !pass_records(c, dir, rec->payload.p, n))
-            return false;
-        f->high[dir] = end;
-    }
-    f->young[dir] = (uint8_t)(f->young[dir] + (n > 0 && f->young[dir] < UINT8_MAX));
-    f->ahead[!dir] = 0;
-    f->flags |= FLOW_AGAIN;
-    if (ts_ns > f->last_ts_ns)
-        f->last_ts_ns = ts_ns;
-    c->bytes[dir] += rec->wire_len;
-    rec->service_port = flow_service_port(f);
-    rec->proto = PROTO_TLS;
-    return true;
 }

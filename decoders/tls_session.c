@@ -38,8 +38,8 @@ void tls_session_begin(struct stream_at *at, unsigned client_dir)
     const struct flow *f = at->flow;
     if (f->flags & FLOW_SYN)
         client_dir = f->flags & FLOW_CLIENT_1 ? 1 : 0;
-    else if (f->port[0] != f->port[1])
-        client_dir = f->port[1] > f->port[0];
+    else if (flow_port(f, 0) != flow_port(f, 1))
+        client_dir = flow_port(f, 1) > flow_port(f, 0);
     s->client_dir = (uint8_t)client_dir;
 }
 
