@@ -75,6 +75,13 @@ static void end_without_packet(struct decode *d, uint32_t slot, struct msgs *out
     stream_close(&at);
 }
 
+static void count_packet(struct stream_at *at)
+{
+    tls_session_packet(at);
+    if (tls_session_open(&at->stream->tls))
+        tls_session_decide(at);
+}
+
 /* The packet at->rec closes the connection. Its kind stays, so that what comes late is known for
  * what it is. */
 static void close_with_packet(struct stream_at *at)
@@ -82,8 +89,7 @@ static void close_with_packet(struct stream_at *at)
     if (at->stream != NULL) {
         stream_flush(at);
         if (at->flow->kind == FLOW_TLS) {
-            tls_session_packet(at);
-            tls_session_decide(at);
+            count_packet(at);
             tls_session_end(at, true);
         }
         stream_close(at);
@@ -326,10 +332,8 @@ static void follow(struct decode *d, uint32_t slot, struct rec *rec, unsigned di
         if (at.stream != NULL)
             stream_acked(&at, !dir, rec->tcp_ack);
     }
-    if (at.stream != NULL && f->kind == FLOW_TLS) {
-        tls_session_packet(&at);
-        tls_session_decide(&at);
-    }
+    if (at.stream != NULL && f->kind == FLOW_TLS)
+        count_packet(&at);
     bool near = !seen || seq - before + RST_NEAR <= 2 * RST_NEAR || rec->tcp_seq == 0;
     bool last_ack =
         both_fins(f) && !fin && rec->tcp_flags & TH_ACK && rec->tcp_ack == f->high[!dir];

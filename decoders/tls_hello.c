@@ -72,9 +72,11 @@ struct draft {
     struct cur extensions; /* all of them */
     struct cur list[LISTS];
     uint16_t n_lists[LISTS]; /* extensions that hold one; where it is repeated, list[] is the last */
-    uint16_t n_types;
+    uint16_t n_types; /* in low and high, and what came twice */
+    uint16_t n_high;
     bool cut;
-    uint16_t types[OFFER_EXTENSIONS_MAX];
+    uint64_t low; /* types below 64, as a set: nearly all */
+    uint16_t high[OFFER_EXTENSIONS_MAX];
 };
 
 static enum list list_of(uint16_t type)
@@ -120,10 +122,22 @@ static bool client_extension(uint16_t type, struct cur body, struct tls_client_h
     return true;
 }
 
-static bool comes_and_goes(uint16_t type)
+static void add_type(struct draft *d, uint16_t type)
 {
-    return type == EXT_SERVER_NAME || type == EXT_PADDING || type == EXT_SESSION_TICKET
-           || type == EXT_PRE_SHARED_KEY || type == EXT_COOKIE;
+    const uint64_t one = 1, comes_and_goes = one << EXT_SERVER_NAME | one << EXT_PADDING
+                                             | one << EXT_SESSION_TICKET
+                                             | one << EXT_PRE_SHARED_KEY | one << EXT_COOKIE;
+    if (type < 64 ? comes_and_goes >> type & 1 : tls_is_grease(type))
+        return;
+    if (d->n_types == OFFER_EXTENSIONS_MAX) {
+        d->cut = true;
+        return;
+    }
+    d->n_types++;
+    if (type < 64)
+        d->low |= one << type;
+    else
+        d->high[d->n_high++] = type;
 }
 
 static enum outcome client_extensions(struct cur in, struct tls_client_hello *h, struct draft *d)
@@ -139,12 +153,7 @@ static enum outcome client_extensions(struct cur in, struct tls_client_hello *h,
     while (all.left > 0 || all.snapped) {
         if (!cur_u16(&all, &type) || !cur_block16(&all, &body))
             return cur_why(&all);
-        if (!comes_and_goes(type) && !tls_is_grease(type)) {
-            if (d->n_types < OFFER_EXTENSIONS_MAX)
-                d->types[d->n_types++] = type;
-            else
-                d->cut = true;
-        }
+        add_type(d, type);
         if (!client_extension(type, body, h, d))
             worst = OUT_MALFORMED; /* the others may still be good */
     }
@@ -261,24 +270,23 @@ static void put_list(struct writer *w, const struct draft *d, enum list kind)
         put_u16(head, w->n);
 }
 
-/* Ascending, each once. There are few, and many clients send them nearly sorted. */
+/* Ascending, each once. */
 static void put_types(struct writer *w, struct draft *d)
 {
-    uint16_t *types = d->types, n = 0;
-    for (unsigned i = 0; i < d->n_types; i++) {
-        uint16_t v = types[i];
-        unsigned at = n;
-        while (at > 0 && types[at - 1] > v)
-            at--;
-        if (at > 0 && types[at - 1] == v)
-            continue;
-        for (unsigned k = n++; k > at; k--)
-            types[k] = types[k - 1];
-        types[at] = v;
-    }
-    w->to = put_u16(w->to, n);
-    for (unsigned i = 0; i < n; i++)
-        w->to = put_u16(w->to, types[i]);
+    uint8_t *head = w->to;
+    w->to += 2;
+    for (uint64_t low = d->low; low != 0; low &= low - 1)
+        w->to = put_u16(w->to, (unsigned)__builtin_ctzll(low));
+    for (unsigned i = 1; i < d->n_high; i++)
+        for (unsigned k = i; k > 0 && d->high[k - 1] > d->high[k]; k--) {
+            uint16_t swap = d->high[k];
+            d->high[k] = d->high[k - 1];
+            d->high[k - 1] = swap;
+        }
+    for (unsigned i = 0; i < d->n_high; i++)
+        if (i == 0 || d->high[i] != d->high[i - 1])
+            w->to = put_u16(w->to, d->high[i]);
+    put_u16(head, (unsigned)(w->to - head) / 2 - 1);
 }
 
 static void seal(struct tls_client_hello *h, struct draft *d, struct cur ciphers,
@@ -334,7 +342,7 @@ enum outcome tls_client_hello_decode(struct cur in, struct tls_client_hello *out
     clear(out);
     out->legacy_version = version;
     out->resumption_offered = session_id.left > 0;
-    memset(&d, 0, offsetof(struct draft, types));
+    memset(&d, 0, offsetof(struct draft, high));
     enum outcome result;
     if (cur_block8(&in, &compressions)) {
         result = client_extensions(in, out, &d);

@@ -204,6 +204,14 @@ static void handshake_data(struct stream_at *at, unsigned dir, const uint8_t *p,
         if (h->mode == AT_HEAD) {
             if (h->n_msg_head == 0)
                 h->msg_ts_ns = ts_ns;
+            if (h->n_msg_head == 0 && n >= TLS_MSG_HEAD) { /* nearly always */
+                memcpy(h->msg_head, p, TLS_MSG_HEAD);
+                h->n_msg_head = TLS_MSG_HEAD;
+                p += TLS_MSG_HEAD;
+                n -= TLS_MSG_HEAD;
+                message_start(at, dir);
+                continue;
+            }
             h->msg_head[h->n_msg_head++] = *p++;
             n--;
             if (h->n_msg_head == TLS_MSG_HEAD)
@@ -489,12 +497,13 @@ void tls_record_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_
             opaque_data(at, dir, n);
             return;
         }
-        if (h->mode == AT_V2)
+        if (h->mode == AT_V2) {
             k = sslv2_hello_data(at, dir, p, n, ts_ns);
-        else if (h->left == 0)
-            k = record_head(at, dir, p, n);
-        else
-            k = record_body(at, dir, p, n, ts_ns);
+        } else {
+            k = h->left == 0 ? record_head(at, dir, p, n) : 0;
+            if (h->left > 0)
+                k += record_body(at, dir, p + k, n - k, ts_ns);
+        }
         p += k;
         n -= k;
     }
