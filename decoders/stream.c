@@ -389,6 +389,10 @@ void stream_segment(struct stream_at *at, unsigned dir, uint32_t seq, const uint
                     uint32_t cap_len, uint32_t wire_len)
 {
     struct stream_half *h = &at->stream->half[dir];
+    if (seq == h->next && h->waiting == 0 && cap_len == wire_len) { /* nearly always */
+        hand_on(at, dir, p, cap_len, true, at->rec->ts_ns);
+        return;
+    }
     struct part s = {.seq = seq, .p = p, .len = cap_len, .cut = wire_len - cap_len, .start = true};
     for (;;) {
         int32_t ahead = (int32_t)(s.seq - h->next);

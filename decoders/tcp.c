@@ -106,7 +106,7 @@ static void flow_reset(struct flow *f)
         .who = f->who,
         .hash = f->hash,
         .link = f->link,
-        .flags = (uint16_t)(FLOW_USED | (f->flags & FLOW_IN_CLOSED)),
+        .flags = (uint16_t)(flow_flags_new(f->who) | (f->flags & FLOW_IN_CLOSED)),
     };
 }
 
@@ -130,7 +130,8 @@ static void note_beginning(struct flow *f, const struct rec *rec, unsigned dir)
     bool syn = (rec->tcp_flags & (TH_SYN | TH_RST)) == TH_SYN;
     if (syn && (f->flags & FLOW_SYN) == 0) {
         unsigned client = rec->tcp_flags & TH_ACK ? !dir : dir;
-        f->flags |= FLOW_SYN | (client == 1 ? FLOW_CLIENT_1 : 0);
+        f->flags = (uint16_t)((f->flags & ~FLOW_CLIENT_1) | FLOW_SYN
+                              | (client == 1 ? FLOW_CLIENT_1 : 0));
         f->isn = rec->tcp_flags & TH_ACK ? rec->tcp_ack - 1 : rec->tcp_seq;
     }
 }
@@ -263,6 +264,18 @@ static void settle(struct stream_at *at)
         stream_close(at);
 }
 
+/* Does the packet end the connection? `off`: how far its bytes are from those expected. */
+static bool is_end(const struct flow *f, const struct rec *rec, unsigned dir, uint32_t off,
+                   bool seen)
+{
+    if (f->flags & FLOW_CLOSED)
+        return false;
+    if (rec->tcp_flags & TH_RST && (!seen || off + RST_NEAR <= 2 * RST_NEAR || rec->tcp_seq == 0))
+        return true;
+    return both_fins(f) && (rec->tcp_flags & (TH_FIN | TH_ACK)) == TH_ACK
+           && rec->tcp_ack == f->high[!dir];
+}
+
 static void conclude(const struct stream_at *at, struct rec *rec, uint8_t kind_before)
 {
     static const uint8_t protos[] = {[FLOW_UNKNOWN] = PROTO_NONE,
@@ -293,8 +306,20 @@ void tcp_prefetch(const struct decode *d, uint32_t slot)
     __builtin_prefetch(&s->tls);
 }
 
-/* What a packet of a connection in the table does. */
-static void follow(struct decode *d, uint32_t slot, struct rec *rec, unsigned dir,
+/* Is the packet what comes next: no beginning and no end, nothing missing, nothing twice? */
+static inline bool is_next(const struct flow *f, const struct rec *rec, unsigned dir)
+{
+    enum { SPECIAL = TH_FIN | TH_SYN | TH_RST | TH_ACK };
+    const unsigned wanted = flow_seen(dir), wrong = FLOW_FIN_0 | FLOW_FIN_1 | FLOW_CLOSED;
+    bool beyond = (int32_t)(rec->tcp_ack - f->high[!dir]) > 0 && f->flags & flow_seen(!dir);
+    return (rec->tcp_flags & SPECIAL) == TH_ACK && rec->tcp_seq == f->high[dir]
+           && (f->flags & (wanted | wrong)) == wanted && (f->gap_bytes[0] | f->gap_bytes[1]) == 0
+           && !beyond && rec->payload.left == rec->payload_wire_len
+           && (rec->ts_ns <= f->last_ts_ns || rec->ts_ns - f->last_ts_ns <= FLOW_IDLE_NS);
+}
+
+/* What a packet of a connection in the table does. `next`: see is_next. */
+static void follow(struct decode *d, uint32_t slot, struct rec *rec, unsigned dir, bool next,
                    struct msgs *out)
 {
     struct stream_at at = at_flow(d, slot, out);
@@ -302,7 +327,8 @@ static void follow(struct decode *d, uint32_t slot, struct rec *rec, unsigned di
     at.rec = rec;
     at.rec_dir = (uint8_t)dir;
     f->flags &= (uint16_t)~FLOW_QUICK;
-    note_beginning(f, rec, dir);
+    if (!next)
+        note_beginning(f, rec, dir);
     rec->service_port = flow_service_port(f);
     if (rec->ts_ns > f->last_ts_ns)
         f->last_ts_ns = rec->ts_ns;
@@ -316,28 +342,27 @@ static void follow(struct decode *d, uint32_t slot, struct rec *rec, unsigned di
     uint32_t captured = (uint32_t)rec->payload.left;
     uint32_t wire_len = rec->payload_wire_len > captured ? rec->payload_wire_len : captured;
     bool seen = f->flags & flow_seen(dir);
-    if (!rst) {
+    if (next)
+        f->high[dir] = seq + wire_len;
+    else if (!rst)
         note_seen(f, dir, seq, wire_len + fin);
-        if (at.stream != NULL && !at.stream->half[dir].known) {
-            at.stream->half[dir].next = seq;
-            at.stream->half[dir].known = true;
-        }
-        if (wire_len > 0)
-            payload(&at, dir, seq, wire_len, before, seen);
-        if (fin)
-            f->flags |= flow_fin(dir);
+    if (!rst && at.stream != NULL && !at.stream->half[dir].known) {
+        at.stream->half[dir].next = seq;
+        at.stream->half[dir].known = true;
     }
-    if (rec->tcp_flags & TH_ACK && !rst) {
+    if (!rst && wire_len > 0)
+        payload(&at, dir, seq, wire_len, before, seen);
+    if (next)
+        f->ahead[!dir] = 0;
+    else if (!rst)
+        f->flags |= fin ? flow_fin(dir) : 0;
+    if (!next && rec->tcp_flags & TH_ACK && !rst)
         note_acked(&at, !dir, rec->tcp_ack);
-        if (at.stream != NULL)
-            stream_acked(&at, !dir, rec->tcp_ack);
-    }
+    if (rec->tcp_flags & TH_ACK && !rst && at.stream != NULL)
+        stream_acked(&at, !dir, rec->tcp_ack);
     if (at.stream != NULL && f->kind == FLOW_TLS)
         count_packet(&at);
-    bool near = !seen || seq - before + RST_NEAR <= 2 * RST_NEAR || rec->tcp_seq == 0;
-    bool last_ack =
-        both_fins(f) && !fin && rec->tcp_flags & TH_ACK && rec->tcp_ack == f->high[!dir];
-    if ((f->flags & FLOW_CLOSED) == 0 && (last_ack || (rst && near)))
+    if (!next && is_end(f, rec, dir, seq - before, seen))
         close_with_packet(&at);
     settle(&at);
     if (at.stream != NULL && f->kind == FLOW_TLS && tls_quick_may(f, at.stream))
@@ -345,20 +370,13 @@ static void follow(struct decode *d, uint32_t slot, struct rec *rec, unsigned di
     conclude(&at, rec, kind_before);
 }
 
-void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, struct msgs *out)
+/* A packet of a connection that the table does not know, or that begins anew in `slot`. */
+static __attribute__((noinline)) void begin(struct decode *d, uint32_t slot, struct rec *rec,
+                                            const struct tcp_id *id, struct msgs *out)
 {
-    uint32_t slot = tcp_table_find(&d->flows, id);
-    struct flow *f = &d->flows.flows[slot];
-    if (slot != 0 && f->flags & FLOW_QUICK && tls_quick_packet(d, f, rec, id->dir))
-        return;
-    if (slot != 0 && !is_anew(f, rec, id->dir)) {
-        f->flags |= FLOW_AGAIN;
-        follow(d, slot, rec, id->dir, out);
-        return;
-    }
     if (slot != 0) {
         end_without_packet(d, slot, out);
-        flow_reset(f);
+        flow_reset(&d->flows.flows[slot]);
     } else {
         slot = flow_new(d, rec, id, out);
         if (slot == 0) {
@@ -369,7 +387,22 @@ void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, stru
     }
     d->stats.flows++;
     rec->flags |= REC_FIRST_SEEN;
-    follow(d, slot, rec, id->dir, out);
+    follow(d, slot, rec, id->dir, false, out);
+}
+
+void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, struct msgs *out)
+{
+    uint32_t slot = tcp_table_find(&d->flows, id);
+    struct flow *f = &d->flows.flows[slot];
+    bool next = slot != 0 && is_next(f, rec, id->dir);
+    if (next && f->flags & FLOW_QUICK && tls_quick_packet(d, f, rec, id->dir))
+        return;
+    if (!next && (slot == 0 || is_anew(f, rec, id->dir))) {
+        begin(d, slot, rec, id, out);
+        return;
+    }
+    f->flags |= FLOW_AGAIN;
+    follow(d, slot, rec, id->dir, next, out);
 }
 
 /* ---- contexts and windows */

@@ -23,7 +23,7 @@ enum {
 
 enum flow_flags {
     FLOW_SYN = 1,      /* its beginning was seen: isn is the client's */
-    FLOW_CLIENT_1 = 2, /* with FLOW_SYN: the client sends in direction 1 */
+    FLOW_CLIENT_1 = 2, /* the client sends in direction 1; without FLOW_SYN: has the greater port */
     FLOW_SEEN_0 = 4,   /* a packet of direction 0, 1 was seen: high[] is known */
     FLOW_SEEN_1 = 8,
     FLOW_FIN_0 = 16,
@@ -78,9 +78,14 @@ static inline uint16_t flow_fin(unsigned dir)
 /* The port of whoever was connected to; where that was not seen the smaller one. */
 static inline uint16_t flow_service_port(const struct flow *f)
 {
-    if (f->flags & FLOW_SYN)
-        return flow_port(f, (f->flags & FLOW_CLIENT_1) == 0);
-    return flow_port(f, 0) < flow_port(f, 1) ? flow_port(f, 0) : flow_port(f, 1);
+    return flow_port(f, (f->flags & FLOW_CLIENT_1) == 0);
+}
+
+/* The flags of a connection of which nothing was seen. */
+static inline uint16_t flow_flags_new(uint64_t who)
+{
+    bool greater = (uint16_t)(who >> 16) > (uint16_t)who;
+    return (uint16_t)(FLOW_USED | (greater ? FLOW_CLIENT_1 : 0));
 }
 
 struct tcp_bucket;

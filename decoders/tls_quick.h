@@ -6,6 +6,6 @@
  * where the stream is? */
 MUST_CHECK bool tls_quick_may(const struct flow *f, const struct stream *s);
 
-/* Takes a packet of a FLOW_QUICK connection as tcp_packet would, if it brings only protected records
- * in order, or nothing new. False, and nothing done: it takes more than that. */
+/* Takes the next packet of a FLOW_QUICK connection, nothing missing and nothing twice, if it brings
+ * only protected records or nothing. False, and nothing done: it takes more than that. */
 MUST_CHECK bool tls_quick_packet(struct decode *d, struct flow *f, struct rec *rec, unsigned dir);

@@ -24,10 +24,8 @@ void tls_session_begin(struct stream_at *at, unsigned client_dir)
     s->window_ns = tls_session_window(at->d, at->rec->ts_ns);
     s->first_ts_ns = at->rec->ts_ns;
     const struct flow *f = at->flow;
-    if (f->flags & FLOW_SYN)
+    if (f->flags & FLOW_SYN || flow_port(f, 0) != flow_port(f, 1))
         client_dir = f->flags & FLOW_CLIENT_1 ? 1 : 0;
-    else if (flow_port(f, 0) != flow_port(f, 1))
-        client_dir = flow_port(f, 1) > flow_port(f, 0);
     s->client_dir = (uint8_t)client_dir;
 }
 
