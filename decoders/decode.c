@@ -6,6 +6,7 @@
 #include "decoders/dns.h"
 #include "decoders/ntp.h"
 #include "decoders/tcp.h"
+#include "decoders/tls_calm.h"
 
 #include <stdlib.h>
 
@@ -67,130 +68,125 @@ static enum outcome dns_elsewhere(struct decode *d, struct rec *rec, struct msgs
     return dns_message(d, rec, out);
 }
 
-/* Every datagram decoder, in the order tried: of two known ports the lower one names the service.
- * To add one: its line here. */
+/* Every datagram decoder: of two known ports the lower row names the service. To add one: its line
+ * here, and its port in kind_of_port. */
+enum { DNS, NTP, MDNS, LLMNR, ELSEWHERE, TCP, OTHER };
 static const struct datagram_decoder datagrams[] = {
-    {"dns", PROTO_DNS, 53, dns_datagram},           {"ntp", PROTO_NTP, 123, ntp_datagram},
-    {"mdns", PROTO_MDNS, 5353, mdns_datagram},      {"llmnr", PROTO_LLMNR, 5355, llmnr_datagram},
-    {"dns elsewhere", PROTO_DNS, 0, dns_elsewhere},
+    [DNS] = {"dns", PROTO_DNS, 53, dns_datagram},
+    [NTP] = {"ntp", PROTO_NTP, 123, ntp_datagram},
+    [MDNS] = {"mdns", PROTO_MDNS, 5353, mdns_datagram},
+    [LLMNR] = {"llmnr", PROTO_LLMNR, 5355, llmnr_datagram},
+    [ELSEWHERE] = {"dns elsewhere", PROTO_DNS, 0, dns_elsewhere},
 };
-enum { DATAGRAMS = sizeof datagrams / sizeof *datagrams };
+
+static uint8_t kind_of_port(uint16_t port)
+{
+    switch (port) {
+    case 53:
+        return DNS;
+    case 123:
+        return NTP;
+    case 5353:
+        return MDNS;
+    case 5355:
+        return LLMNR;
+    default:
+        return ELSEWHERE;
+    }
+}
 
 static uint16_t smaller_port(const struct rec *rec)
 {
     return rec->sport < rec->dport ? rec->sport : rec->dport;
 }
 
-static void datagram(struct decode *d, struct rec *rec, struct msgs *out)
+static void datagram(struct decode *d, struct rec *rec, uint8_t kind, struct msgs *out)
 {
-    rec->service_port = smaller_port(rec);
-    rec->outcome = OUT_NOT_MINE;
-    for (unsigned i = 0; i < DATAGRAMS; i++) {
-        const struct datagram_decoder *dec = &datagrams[i];
-        bool by_port = dec->port != 0 && (rec->sport == dec->port || rec->dport == dec->port);
-        if (!by_port && dec->port != 0)
-            continue;
-        rec->proto = (uint8_t)dec->proto; /* messages may be folded within */
-        rec->outcome = (uint8_t)dec->decode(d, rec, out);
-        if (rec->outcome == OUT_NOT_MINE)
-            rec->proto = PROTO_NONE;
-        if (by_port) {
-            rec->service_port = dec->port;
-            return;
-        }
-        if (rec->outcome != OUT_NOT_MINE)
-            return;
-    }
+    const struct datagram_decoder *dec = &datagrams[kind];
+    rec->service_port = dec->port != 0 ? dec->port : smaller_port(rec);
+    rec->proto = (uint8_t)dec->proto; /* messages may be folded within */
+    rec->outcome = (uint8_t)dec->decode(d, rec, out);
+    if (rec->outcome == OUT_NOT_MINE)
+        rec->proto = PROTO_NONE;
 }
 
 /* ---- bursts */
 
-static bool is_tcp(const struct rec *rec)
+/* What the look-ahead remembers of a packet. */
+struct ahead {
+    uint8_t kind; /* a row of datagrams[], TCP or OTHER */
+    union {
+        struct fifo_ahead exchange; /* of any datagram; DNS, NTP: whose */
+        struct tcp_id id;           /* TCP */
+    };
+};
+
+static uint8_t kind_of(const struct rec *rec)
 {
-    return rec->outcome == OUT_OK && rec->flags & REC_HAS_PORTS && rec->ip_proto == IP_TCP;
+    if (rec->outcome != OUT_OK || (rec->flags & REC_HAS_PORTS) == 0)
+        return OTHER;
+    if (rec->ip_proto == IP_TCP)
+        return TCP;
+    if (rec->ip_proto != IP_UDP)
+        return OTHER;
+    uint8_t a = kind_of_port(rec->sport), b = kind_of_port(rec->dport);
+    return a < b ? a : b;
 }
 
-static bool is_ntp(const struct rec *rec)
-{
-    return rec->sport == 123 || rec->dport == 123;
-}
-
-static bool is_dns(const struct rec *rec)
-{
-    return rec->sport == 53 || rec->dport == 53;
-}
-
-/* The first pass: hashes, and hints to the cache: of buckets, then of what these lead to. */
-static void look_ahead(struct decode *d, struct rec recs[], unsigned n, struct tcp_id ids[],
-                       struct fifo_ahead ahead[])
+/* The first pass: what the packets are, and hints to the cache: of buckets, then of what these lead
+ * to. */
+static void look_ahead(struct decode *d, struct rec recs[], unsigned n, struct ahead ahead[])
 {
     for (unsigned i = 0; i < n; i++) {
         struct rec *rec = &recs[i];
+        struct ahead *a = &ahead[i];
         rec->proto = PROTO_NONE;
-        rec->service_port = 0;
-        if (rec->outcome != OUT_OK || (rec->flags & REC_HAS_PORTS) == 0)
-            continue;
-        if (rec->ip_proto == IP_TCP) {
-            tcp_table_id(&d->flows, rec, &ids[i]);
-            tcp_table_prefetch(&d->flows, &ids[i]);
-        } else if (rec->ip_proto == IP_UDP) {
-            ahead[i].proto = PROTO_NONE;
-            if (is_ntp(rec))
-                ntp_pairs_ahead(d->ntp, rec, &ahead[i]);
-            else if (is_dns(rec))
-                dns_match_ahead(d->dns, rec, &ahead[i]);
-        }
+        a->kind = kind_of(rec);
+        if (a->kind == TCP)
+            tcp_table_id(&d->flows, rec, &a->id);
+        else if (a->kind == NTP)
+            ntp_pairs_ahead(d->ntp, rec, &a->exchange);
+        else if (a->kind == DNS)
+            dns_match_ahead(d->dns, rec, &a->exchange);
+        else
+            a->exchange.proto = PROTO_NONE;
     }
     for (unsigned i = 0; i < n; i++) {
-        const struct rec *rec = &recs[i];
-        if (rec->outcome != OUT_OK || (rec->flags & REC_HAS_PORTS) == 0 || rec->ip_proto != IP_UDP)
-            continue;
-        if (ahead[i].proto == PROTO_NTP)
-            ntp_pairs_prefetch(d->ntp, &ahead[i]);
-        else if (ahead[i].proto == PROTO_DNS)
-            dns_match_prefetch(d->dns, &ahead[i]);
+        struct ahead *a = &ahead[i];
+        if (a->kind == TCP)
+            tcp_table_peek(&d->flows, &a->id);
+        else if (a->kind == NTP)
+            ntp_pairs_prefetch(d->ntp, &a->exchange);
+        else if (a->kind == DNS)
+            dns_match_prefetch(d->dns, &a->exchange);
     }
 }
 
 void decode_burst(struct decode *d, struct rec recs[], unsigned n, struct msgs *out)
 {
-    struct tcp_id ids[BURST_MAX];
-    struct fifo_ahead ahead[BURST_MAX];
-    uint32_t slots[BURST_MAX];
+    struct ahead ahead[BURST_MAX];
     assert(n <= BURST_MAX);
     d->n_made_up = 0;
-    look_ahead(d, recs, n, ids, ahead);
-    for (unsigned i = 0; i < n; i++)
-        slots[i] = is_tcp(&recs[i]) ? tcp_table_peek(&d->flows, &ids[i]) : 0;
+    look_ahead(d, recs, n, ahead);
     for (unsigned i = 0; i < n; i++) {
         struct rec *rec = &recs[i];
-        if (i + AHEAD < n && slots[i + AHEAD] != 0) {
-            const struct stream *s =
-                stream_pool_at(&d->streams, d->flows.flows[slots[i + AHEAD]].stream);
-            __builtin_prefetch(&s->half[0]);
-            __builtin_prefetch(&s->half[1]);
-            __builtin_prefetch(&s->tls);
-        }
-        if (rec->outcome == OUT_OK) {
-            if ((rec->flags & REC_HAS_PORTS) == 0) {
+        const struct ahead *a = &ahead[i];
+        if (i + AHEAD < n && ahead[i + AHEAD].kind == TCP && ahead[i + AHEAD].id.slot != 0)
+            tcp_prefetch(d, ahead[i + AHEAD].id.slot);
+        if (a->kind == TCP) {
+            tcp_packet(d, rec, &a->id, out);
+        } else if (a->kind < TCP) {
+            d->ahead = &a->exchange;
+            datagram(d, rec, a->kind, out);
+        } else {
+            bool ports = rec->flags & REC_HAS_PORTS;
+            rec->service_port = ports ? smaller_port(rec) : 0;
+            if (rec->outcome == OUT_OK)
                 rec->outcome = OUT_NOT_MINE;
-            } else if (rec->ip_proto == IP_TCP) {
-                tcp_packet(d, rec, &ids[i], out);
-                if (rec->outcome == OUT_TRUNCATED && !rec->payload.snapped)
-                    rec->outcome = OUT_OK; /* an earlier packet was cut: this one is whole, and its bytes were taken */
-            } else if (rec->ip_proto == IP_UDP) {
-                d->ahead = &ahead[i];
-                datagram(d, rec, out);
-            } else {
-                rec->service_port = smaller_port(rec);
-                rec->outcome = OUT_NOT_MINE;
-            }
-        } else if (rec->flags & REC_HAS_PORTS) {
-            rec->service_port = smaller_port(rec);
         }
-        d->stats.in++;
         d->stats.out[rec->outcome]++;
     }
+    d->stats.in += n;
 }
 
 void decode_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
@@ -237,6 +233,8 @@ bool decode_new(struct decode **out, const struct decode_limits *limits,
     bool ok = tcp_table_init(&d->flows, limits->tcp_flows, limits->seed, e)
               && stream_pool_init(&d->streams, sizeof(struct stream), limits->tcp_flows, e)
               && stream_pool_init(&d->nodes, sizeof(struct stream_node), n_nodes, e)
+              && stream_pool_init(&d->calm, sizeof(struct tls_calm), limits->tcp_flows, e)
+              && blobs_init(&d->blobs, 2 * limits->tcp_flows, limits->seed, e)
               && dns_match_new(&d->dns, limits->dns_pending, limits->seed, e)
               && ntp_pairs_new(&d->ntp, limits->ntp_pending, limits->seed, e);
     if (ok) {
@@ -262,6 +260,8 @@ void decode_free(struct decode *d)
     arena_free(d->open, (size_t)d->limits.tcp_flows * sizeof *d->open);
     ntp_pairs_free(d->ntp);
     dns_match_free(d->dns);
+    blobs_end(&d->blobs);
+    stream_pool_end(&d->calm);
     stream_pool_end(&d->nodes);
     stream_pool_end(&d->streams);
     tcp_table_end(&d->flows);

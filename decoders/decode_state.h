@@ -1,5 +1,6 @@
 /* One worker's decoding state: private to decoders/. */
 #pragma once
+#include "decoders/blobs.h"
 #include "decoders/dns_match.h"
 #include "decoders/ntp_pair.h"
 #include "decoders/stream.h"
@@ -11,7 +12,7 @@ enum { MADE_UP_MAX = 128 };
 
 struct decode_open {
     uint64_t first_ord;
-    uint32_t stream;
+    uint32_t slot; /* of the connection */
 };
 
 struct decode {
@@ -20,6 +21,11 @@ struct decode {
     struct decode_stats stats;
     struct tcp_table flows;
     struct stream_pool streams, nodes;
+    struct stream_pool calm; /* see tls_calm.h */
+    struct blobs blobs;      /* what calm sessions share */
+    uint32_t n_streams;      /* of streams, taken */
+    uint32_t hand;           /* see tls_calm_make_room */
+    uint64_t window_ns;      /* start of the window that tls_calm_packet met last */
     uint32_t holders; /* connections that hold nodes */
     struct dns_match *dns;
     struct ntp_pairs *ntp;

@@ -7,11 +7,13 @@ static const char *const methods[] = {"GET ",   "POST ",    "HEAD ",  "PUT ",   
 
 bool http_plausible_request(struct cur in)
 {
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+    for (size_t i = 0; i < sizeof methods / sizeof *methods && in.left > 0; i++) {
+        if (in.p[0] != (uint8_t)methods[i][0])
+            continue; /* nearly always */
         size_t n = strlen(methods[i]);
         if (in.left < n && !in.snapped)
             continue;
-        if (in.left > 0 && memcmp(in.p, methods[i], in.left < n ? in.left : n) == 0)
+        if (memcmp(in.p, methods[i], in.left < n ? in.left : n) == 0)
             return true;
     }
     return false;

@@ -1,4 +1,5 @@
 #include "decoders/decode_state.h"
+#include "decoders/tls_calm.h"
 #include "decoders/tls_record.h"
 
 static struct stream_node *node_at(const struct stream_at *at, uint32_t i)
@@ -41,18 +42,41 @@ void stream_outcome(struct stream_at *at, enum outcome o)
         at->outcome = o;
 }
 
+struct stream *stream_take(struct decode *d, uint32_t slot)
+{
+    tls_calm_make_room(d);
+    uint32_t i = stream_pool_take(&d->streams);
+    if (i == 0)
+        return NULL;
+    struct stream *s = stream_pool_at(&d->streams, i);
+    memset(s, 0, sizeof *s);
+    s->flow = slot;
+    d->flows.flows[slot].stream = i;
+    d->n_streams++;
+    return s;
+}
+
+void stream_give(struct decode *d, uint32_t i)
+{
+    struct stream *s = stream_pool_at(&d->streams, i);
+    assert(s->n_nodes == 0);
+    s->flow = 0;
+    stream_pool_give(&d->streams, i);
+    d->n_streams--;
+}
+
 bool stream_open(struct stream_at *at)
 {
-    uint32_t i = stream_pool_take(&at->d->streams);
-    if (i == 0) {
+    struct stream *s = stream_take(at->d, at->slot);
+    if (s == NULL) {
         at->d->stats.buffers_turned_away++;
         return false;
     }
-    struct stream *s = stream_pool_at(&at->d->streams, i);
-    memset(s, 0, sizeof *s);
-    s->flow = at->slot;
     s->tls.offer.aside = s->tls.long_names.aside = true;
     s->first_ord = at->rec->ord;
+    s->site = at->rec->site;
+    s->addr[at->rec_dir] = at->rec->src;
+    s->addr[!at->rec_dir] = at->rec->dst;
     s->client[at->rec_dir] = at->rec->client[SIDE_SRC];
     s->client[!at->rec_dir] = at->rec->client[SIDE_DST];
     for (unsigned dir = 0; dir < 2; dir++) {
@@ -60,7 +84,6 @@ bool stream_open(struct stream_at *at)
         s->half[dir].next = at->flow->high[dir];
         s->half[dir].first = at->flow->young[dir] <= (dir == at->rec_dir);
     }
-    at->flow->stream = i;
     at->stream = s;
     return true;
 }
@@ -86,9 +109,7 @@ void stream_close(struct stream_at *at)
     }
     stream_drop(at, &s->tls.offer);
     stream_drop(at, &s->tls.long_names);
-    assert(s->n_nodes == 0);
-    s->flow = 0;
-    stream_pool_give(&at->d->streams, at->flow->stream);
+    stream_give(at->d, at->flow->stream);
     at->flow->stream = 0;
     at->stream = NULL;
 }
@@ -368,6 +389,10 @@ void stream_segment(struct stream_at *at, unsigned dir, uint32_t seq, const uint
                     uint32_t cap_len, uint32_t wire_len)
 {
     struct stream_half *h = &at->stream->half[dir];
+    if (seq == h->next && h->waiting == 0 && cap_len == wire_len) { /* nearly always */
+        hand_on(at, dir, p, cap_len, true, at->rec->ts_ns);
+        return;
+    }
     struct part s = {.seq = seq, .p = p, .len = cap_len, .cut = wire_len - cap_len, .start = true};
     for (;;) {
         int32_t ahead = (int32_t)(s.seq - h->next);

@@ -92,7 +92,9 @@ struct stream {
     struct stream_half half[2];
     struct tls_session tls;
     uint64_t first_ord;      /* the packet with which it began */
-    struct client client[2]; /* of the sender in direction 0, 1 */
+    uint64_t site;           /* and what this said of */
+    struct addr addr[2];     /* the sender in direction 0, 1 */
+    struct client client[2];
 };
 
 /* What a packet does to a connection: the arguments of everything below. */
@@ -117,6 +119,12 @@ static inline uint8_t stream_sender(const struct stream_at *at, unsigned dir)
 
 /* Remembers the worse of two outcomes: malformed, table full, truncated, ok. */
 void stream_outcome(struct stream_at *at, enum outcome o);
+
+/* An element of the pool of streams, zeroed, for the flow in `slot`, which is told of it. NULL: none
+ * is left. Afterwards pointers to other streams still hold, but these may have been given back. */
+struct stream *stream_take(struct decode *d, uint32_t slot);
+/* Takes element `i` back, which holds no nodes. */
+void stream_give(struct decode *d, uint32_t i);
 
 /* Gives the connection stream state: what follows in direction 0, 1 is known from flow->high. False
  * where the limit is reached (counted). */

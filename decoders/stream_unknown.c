@@ -19,7 +19,7 @@ static enum tls_probe tls_here(const struct stream_at *at, unsigned dir, const u
 
 static bool dns_port(const struct flow *f)
 {
-    return f->port[0] == DNS_PORT || f->port[1] == DNS_PORT;
+    return flow_port(f, 0) == DNS_PORT || flow_port(f, 1) == DNS_PORT;
 }
 
 /* Bytes of a whole PROXY header (HAProxy's, versions 1 and 2) at `p`: what a load balancer puts

@@ -1,31 +1,15 @@
 #include "decoders/tcp.h"
 
 #include "decoders/decode_state.h"
+#include "decoders/tls_quick.h"
 #include "decoders/tls_session.h"
 
 enum {
-    TH_FIN = 1,
-    TH_SYN = 2,
-    TH_RST = 4,
-    TH_ACK = 16,
-
     AHEAD_MAX = 3,  /* acknowledgements of bytes we lack, until they count as never seen: captures
                        may show them early */
     YOUNG_MAX = 64, /* segments of a direction in which order matters for telling what it is */
-    JUMP_MAX = 1 << 30, /* bytes: a leap beyond this is another connection, or nonsense */
     RST_NEAR = 1 << 16, /* bytes a reset may be off what is expected */
 };
-static const uint64_t IDLE_NS = UINT64_C(3600) * 1000 * 1000 * 1000;
-
-static uint16_t seen_flag(unsigned dir)
-{
-    return dir == 0 ? FLOW_SEEN_0 : FLOW_SEEN_1;
-}
-
-static uint16_t fin_flag(unsigned dir)
-{
-    return dir == 0 ? FLOW_FIN_0 : FLOW_FIN_1;
-}
 
 static bool both_fins(const struct flow *f)
 {
@@ -42,23 +26,23 @@ static void make_up(struct stream_at *at)
     assert(d->n_made_up < MADE_UP_MAX);
     struct rec *rec = &d->made_up[d->n_made_up++];
     const struct flow *f = at->flow;
-    const struct tcp_key *key = &d->flows.keys[at->slot];
+    const struct stream *s = at->stream;
     *rec = (struct rec){
         .ts_ns = f->last_ts_ns,
-        .ord = at->stream->first_ord,
-        .origin = f->origin,
+        .ord = s->first_ord,
+        .origin = flow_origin(f),
         .flags = REC_HAS_IP | REC_HAS_PORTS,
         .proto = PROTO_TLS,
         .ip_proto = 6,
-        .ip_outer = addr_is_v4(&key->addr[0]) ? 4 : 6,
-        .sport = f->port[0],
-        .dport = f->port[1],
-        .service_port = f->service_port,
-        .src = key->addr[0],
-        .dst = key->addr[1],
+        .ip_outer = addr_is_v4(&s->addr[0]) ? 4 : 6,
+        .sport = flow_port(f, 0),
+        .dport = flow_port(f, 1),
+        .service_port = flow_service_port(f),
+        .src = s->addr[0],
+        .dst = s->addr[1],
         .payload = cur_of("", 0, 0),
-        .site = key->site,
-        .client = {at->stream->client[0], at->stream->client[1]},
+        .site = s->site,
+        .client = {s->client[0], s->client[1]},
     };
     at->rec = rec;
     at->rec_dir = 0;
@@ -67,6 +51,8 @@ static void make_up(struct stream_at *at)
 static struct stream_at at_flow(struct decode *d, uint32_t slot, struct msgs *out)
 {
     struct flow *f = &d->flows.flows[slot];
+    if (f->flags & FLOW_CALM)
+        tls_calm_wake(d, slot);
     return (struct stream_at){
         .d = d,
         .flow = f,
@@ -89,6 +75,13 @@ static void end_without_packet(struct decode *d, uint32_t slot, struct msgs *out
     stream_close(&at);
 }
 
+static void count_packet(struct stream_at *at)
+{
+    tls_session_packet(at);
+    if (tls_session_open(&at->stream->tls))
+        tls_session_decide(at);
+}
+
 /* The packet at->rec closes the connection. Its kind stays, so that what comes late is known for
  * what it is. */
 static void close_with_packet(struct stream_at *at)
@@ -96,8 +89,7 @@ static void close_with_packet(struct stream_at *at)
     if (at->stream != NULL) {
         stream_flush(at);
         if (at->flow->kind == FLOW_TLS) {
-            tls_session_packet(at);
-            tls_session_decide(at);
+            count_packet(at);
             tls_session_end(at, true);
         }
         stream_close(at);
@@ -111,17 +103,17 @@ static void close_with_packet(struct stream_at *at)
 static void flow_reset(struct flow *f)
 {
     *f = (struct flow){
-        .port = {f->port[0], f->port[1]},
-        .origin = f->origin,
+        .who = f->who,
+        .hash = f->hash,
         .link = f->link,
-        .flags = (uint16_t)(FLOW_USED | (f->flags & FLOW_IN_CLOSED)),
+        .flags = (uint16_t)(flow_flags_new(f->who) | (f->flags & FLOW_IN_CLOSED)),
     };
 }
 
 /* Does this packet say that the endpoints began anew? */
 static bool is_anew(const struct flow *f, const struct rec *rec, unsigned dir)
 {
-    if (rec->ts_ns > f->last_ts_ns && rec->ts_ns - f->last_ts_ns > IDLE_NS)
+    if (rec->ts_ns > f->last_ts_ns && rec->ts_ns - f->last_ts_ns > FLOW_IDLE_NS)
         return true;
     if ((rec->tcp_flags & (TH_SYN | TH_RST)) != TH_SYN)
         return false;
@@ -130,7 +122,7 @@ static bool is_anew(const struct flow *f, const struct rec *rec, unsigned dir)
                                        : rec->tcp_seq != f->isn;
     /* Joined in the middle, or its first packets came in another order. */
     uint32_t behind = f->high[dir] - (rec->tcp_seq + 1);
-    return f->flags & FLOW_CLOSED || (f->flags & seen_flag(dir) && behind > RST_NEAR);
+    return f->flags & FLOW_CLOSED || (f->flags & flow_seen(dir) && behind > RST_NEAR);
 }
 
 static void note_beginning(struct flow *f, const struct rec *rec, unsigned dir)
@@ -138,43 +130,26 @@ static void note_beginning(struct flow *f, const struct rec *rec, unsigned dir)
     bool syn = (rec->tcp_flags & (TH_SYN | TH_RST)) == TH_SYN;
     if (syn && (f->flags & FLOW_SYN) == 0) {
         unsigned client = rec->tcp_flags & TH_ACK ? !dir : dir;
-        f->flags |= FLOW_SYN | (client == 1 ? FLOW_CLIENT_1 : 0);
+        f->flags = (uint16_t)((f->flags & ~FLOW_CLIENT_1) | FLOW_SYN
+                              | (client == 1 ? FLOW_CLIENT_1 : 0));
         f->isn = rec->tcp_flags & TH_ACK ? rec->tcp_ack - 1 : rec->tcp_seq;
-        f->service_port = f->port[!client];
-    } else if (f->service_port == 0) {
-        f->service_port = f->port[0] < f->port[1] ? f->port[0] : f->port[1];
     }
 }
 
-static uint32_t flow_of(struct decode *d, struct rec *rec, const struct tcp_id *id,
-                        struct msgs *out)
+/* A slot for a connection that the table does not know, or 0. */
+static uint32_t flow_new(struct decode *d, const struct rec *rec, const struct tcp_id *id,
+                         struct msgs *out)
 {
-    uint32_t slot = tcp_table_find(&d->flows, id);
-    if (slot != 0) {
-        struct flow *f = &d->flows.flows[slot];
-        if (!is_anew(f, rec, id->dir)) {
-            f->flags |= FLOW_AGAIN;
-            return slot;
-        }
-        end_without_packet(d, slot, out);
-        flow_reset(f);
-    } else {
-        uint32_t victim = tcp_table_victim(&d->flows);
-        if (victim != 0) {
-            const struct flow *f = &d->flows.flows[victim];
-            bool idle = rec->ts_ns > f->last_ts_ns && rec->ts_ns - f->last_ts_ns > IDLE_NS;
-            d->stats.flows_turned_away += (f->flags & FLOW_CLOSED) == 0 && !idle;
-            end_without_packet(d, victim, out);
-            tcp_table_drop(&d->flows, victim);
-        }
-        slot = tcp_table_add(&d->flows, id);
-        if (slot == 0) {
-            d->stats.flows_turned_away++;
-            return 0;
-        }
+    uint32_t victim = tcp_table_victim(&d->flows);
+    if (victim != 0) {
+        const struct flow *f = &d->flows.flows[victim];
+        bool idle = rec->ts_ns > f->last_ts_ns && rec->ts_ns - f->last_ts_ns > FLOW_IDLE_NS;
+        d->stats.flows_turned_away += (f->flags & FLOW_CLOSED) == 0 && !idle;
+        end_without_packet(d, victim, out);
+        tcp_table_drop(&d->flows, victim);
     }
-    d->stats.flows++;
-    rec->flags |= REC_FIRST_SEEN;
+    uint32_t slot = tcp_table_add(&d->flows, id);
+    d->stats.flows_turned_away += slot == 0;
     return slot;
 }
 
@@ -194,9 +169,9 @@ static void note_seen(struct flow *f, unsigned dir, uint32_t seq, uint32_t len)
 {
     uint32_t end = seq + len;
     int32_t ahead = (int32_t)(seq - f->high[dir]);
-    bool seen = f->flags & seen_flag(dir);
-    if (!seen || ahead > JUMP_MAX || ahead < -JUMP_MAX) {
-        f->flags |= seen_flag(dir) | (seen ? FLOW_HOLE : 0);
+    bool seen = f->flags & flow_seen(dir);
+    if (!seen || ahead > FLOW_JUMP_MAX || ahead < -FLOW_JUMP_MAX) {
+        f->flags |= flow_seen(dir) | (seen ? FLOW_HOLE : 0);
         f->high[dir] = end;
         f->gap_bytes[dir] = 0;
         return;
@@ -216,11 +191,11 @@ static void note_seen(struct flow *f, unsigned dir, uint32_t seq, uint32_t len)
 static void note_acked(struct stream_at *at, unsigned dir, uint32_t ack)
 {
     struct flow *f = at->flow;
-    if ((f->flags & seen_flag(dir)) == 0)
+    if ((f->flags & flow_seen(dir)) == 0)
         return;
     int32_t beyond = (int32_t)(ack - f->high[dir]);
     bool gap = f->gap_bytes[dir] > 0 && (int32_t)(ack - f->gap_end[dir]) >= 0;
-    if ((beyond <= 0 && !gap) || beyond > JUMP_MAX) {
+    if ((beyond <= 0 && !gap) || beyond > FLOW_JUMP_MAX) {
         f->ahead[dir] = 0;
         return;
     }
@@ -246,7 +221,7 @@ static bool worth_a_stream(struct stream_at *at, unsigned dir, uint32_t seq, uin
     int32_t ahead = seen ? (int32_t)(seq - before) : 0;
     if (ahead < 0)
         return false; /* seen before, or the middle of something */
-    bool waits = ahead > 0 && ahead < JUMP_MAX && at->flow->young[dir] < YOUNG_MAX;
+    bool waits = ahead > 0 && ahead < FLOW_JUMP_MAX && at->flow->young[dir] < YOUNG_MAX;
     if (!waits && !stream_unknown_wants(at, dir, rec->payload.p, rec->payload.left))
         return false;
     if (!stream_open(at))
@@ -289,6 +264,18 @@ static void settle(struct stream_at *at)
         stream_close(at);
 }
 
+/* Does the packet end the connection? `off`: how far its bytes are from those expected. */
+static bool is_end(const struct flow *f, const struct rec *rec, unsigned dir, uint32_t off,
+                   bool seen)
+{
+    if (f->flags & FLOW_CLOSED)
+        return false;
+    if (rec->tcp_flags & TH_RST && (!seen || off + RST_NEAR <= 2 * RST_NEAR || rec->tcp_seq == 0))
+        return true;
+    return both_fins(f) && (rec->tcp_flags & (TH_FIN | TH_ACK)) == TH_ACK
+           && rec->tcp_ack == f->high[!dir];
+}
+
 static void conclude(const struct stream_at *at, struct rec *rec, uint8_t kind_before)
 {
     static const uint8_t protos[] = {[FLOW_UNKNOWN] = PROTO_NONE,
@@ -297,26 +284,52 @@ static void conclude(const struct stream_at *at, struct rec *rec, uint8_t kind_b
                                      [FLOW_HTTP] = PROTO_HTTP};
     uint8_t kind = at->flow->kind != FLOW_UNKNOWN ? at->flow->kind : kind_before;
     rec->proto = protos[kind];
-    rec->outcome = (uint8_t)at->outcome;
+    /* Truncated is the packet that was cut, not a later one that waited for its bytes. */
+    bool whole = at->outcome == OUT_TRUNCATED && !rec->payload.snapped;
+    rec->outcome = (uint8_t)(whole ? OUT_OK : at->outcome);
     if (at->outcome == OUT_OK && kind == FLOW_UNKNOWN && !at->taken)
         rec->outcome = OUT_NOT_MINE;
 }
 
-void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, struct msgs *out)
+void tcp_prefetch(const struct decode *d, uint32_t slot)
 {
-    uint32_t slot = flow_of(d, rec, id, out);
-    if (slot == 0) {
-        rec->service_port = rec->sport < rec->dport ? rec->sport : rec->dport;
-        rec->outcome = OUT_TABLE_FULL;
+    const struct flow *f = &d->flows.flows[slot];
+    if (f->flags & FLOW_CALM) {
+        const struct tls_calm *c = stream_pool_at(&d->calm, f->stream);
+        __builtin_prefetch(c, 1);
+        __builtin_prefetch(&c->half[1], 1); /* it may lie across two lines */
         return;
     }
+    const struct stream *s = stream_pool_at(&d->streams, f->stream);
+    __builtin_prefetch(&s->half[0]);
+    __builtin_prefetch(&s->half[1]);
+    __builtin_prefetch(&s->tls);
+}
+
+/* Is the packet what comes next: no beginning and no end, nothing missing, nothing twice? */
+static inline bool is_next(const struct flow *f, const struct rec *rec, unsigned dir)
+{
+    enum { SPECIAL = TH_FIN | TH_SYN | TH_RST | TH_ACK };
+    const unsigned wanted = flow_seen(dir), wrong = FLOW_FIN_0 | FLOW_FIN_1 | FLOW_CLOSED;
+    bool beyond = (int32_t)(rec->tcp_ack - f->high[!dir]) > 0 && f->flags & flow_seen(!dir);
+    return (rec->tcp_flags & SPECIAL) == TH_ACK && rec->tcp_seq == f->high[dir]
+           && (f->flags & (wanted | wrong)) == wanted && (f->gap_bytes[0] | f->gap_bytes[1]) == 0
+           && !beyond && rec->payload.left == rec->payload_wire_len
+           && (rec->ts_ns <= f->last_ts_ns || rec->ts_ns - f->last_ts_ns <= FLOW_IDLE_NS);
+}
+
+/* What a packet of a connection in the table does. `next`: see is_next. */
+static void follow(struct decode *d, uint32_t slot, struct rec *rec, unsigned dir, bool next,
+                   struct msgs *out)
+{
     struct stream_at at = at_flow(d, slot, out);
     struct flow *f = at.flow;
-    unsigned dir = id->dir;
     at.rec = rec;
     at.rec_dir = (uint8_t)dir;
-    note_beginning(f, rec, dir);
-    rec->service_port = f->service_port;
+    f->flags &= (uint16_t)~FLOW_QUICK;
+    if (!next)
+        note_beginning(f, rec, dir);
+    rec->service_port = flow_service_port(f);
     if (rec->ts_ns > f->last_ts_ns)
         f->last_ts_ns = rec->ts_ns;
     uint8_t kind_before = f->kind;
@@ -328,41 +341,82 @@ void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, stru
     uint32_t seq = rec->tcp_seq + syn, before = f->high[dir];
     uint32_t captured = (uint32_t)rec->payload.left;
     uint32_t wire_len = rec->payload_wire_len > captured ? rec->payload_wire_len : captured;
-    bool seen = f->flags & seen_flag(dir);
-    if (!rst) {
+    bool seen = f->flags & flow_seen(dir);
+    if (next)
+        f->high[dir] = seq + wire_len;
+    else if (!rst)
         note_seen(f, dir, seq, wire_len + fin);
-        if (at.stream != NULL && !at.stream->half[dir].known) {
-            at.stream->half[dir].next = seq;
-            at.stream->half[dir].known = true;
-        }
-        if (wire_len > 0)
-            payload(&at, dir, seq, wire_len, before, seen);
-        if (fin)
-            f->flags |= fin_flag(dir);
+    if (!rst && at.stream != NULL && !at.stream->half[dir].known) {
+        at.stream->half[dir].next = seq;
+        at.stream->half[dir].known = true;
     }
-    if (rec->tcp_flags & TH_ACK && !rst) {
+    if (!rst && wire_len > 0)
+        payload(&at, dir, seq, wire_len, before, seen);
+    if (next)
+        f->ahead[!dir] = 0;
+    else if (!rst)
+        f->flags |= fin ? flow_fin(dir) : 0;
+    if (!next && rec->tcp_flags & TH_ACK && !rst)
         note_acked(&at, !dir, rec->tcp_ack);
-        if (at.stream != NULL)
-            stream_acked(&at, !dir, rec->tcp_ack);
-    }
-    if (at.stream != NULL && f->kind == FLOW_TLS) {
-        tls_session_packet(&at);
-        tls_session_decide(&at);
-    }
-    bool near = !seen || seq - before + RST_NEAR <= 2 * RST_NEAR || rec->tcp_seq == 0;
-    bool last_ack =
-        both_fins(f) && !fin && rec->tcp_flags & TH_ACK && rec->tcp_ack == f->high[!dir];
-    if ((f->flags & FLOW_CLOSED) == 0 && (last_ack || (rst && near)))
+    if (rec->tcp_flags & TH_ACK && !rst && at.stream != NULL)
+        stream_acked(&at, !dir, rec->tcp_ack);
+    if (at.stream != NULL && f->kind == FLOW_TLS)
+        count_packet(&at);
+    if (!next && is_end(f, rec, dir, seq - before, seen))
         close_with_packet(&at);
     settle(&at);
+    if (at.stream != NULL && f->kind == FLOW_TLS && tls_quick_may(f, at.stream))
+        f->flags |= FLOW_QUICK;
     conclude(&at, rec, kind_before);
+}
+
+/* A packet of a connection that the table does not know, or that begins anew in `slot`. */
+static __attribute__((noinline)) void begin(struct decode *d, uint32_t slot, struct rec *rec,
+                                            const struct tcp_id *id, struct msgs *out)
+{
+    if (slot != 0) {
+        end_without_packet(d, slot, out);
+        flow_reset(&d->flows.flows[slot]);
+    } else {
+        slot = flow_new(d, rec, id, out);
+        if (slot == 0) {
+            rec->service_port = rec->sport < rec->dport ? rec->sport : rec->dport;
+            rec->outcome = OUT_TABLE_FULL;
+            return;
+        }
+    }
+    d->stats.flows++;
+    rec->flags |= REC_FIRST_SEEN;
+    follow(d, slot, rec, id->dir, false, out);
+}
+
+void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, struct msgs *out)
+{
+    uint32_t slot = tcp_table_find(&d->flows, id);
+    struct flow *f = &d->flows.flows[slot];
+    bool next = slot != 0 && is_next(f, rec, id->dir);
+    if (next && f->flags & FLOW_QUICK && tls_quick_packet(d, f, rec, id->dir))
+        return;
+    if (!next && (slot == 0 || is_anew(f, rec, id->dir))) {
+        begin(d, slot, rec, id, out);
+        return;
+    }
+    f->flags |= FLOW_AGAIN;
+    follow(d, slot, rec, id->dir, next, out);
 }
 
 /* ---- contexts and windows */
 
+static uint64_t first_ord(const struct decode *d, const struct flow *f)
+{
+    if (f->flags & FLOW_CALM)
+        return ((const struct tls_calm *)stream_pool_at(&d->calm, f->stream))->first_ord;
+    return ((const struct stream *)stream_pool_at(&d->streams, f->stream))->first_ord;
+}
+
 static bool before(const struct decode_open *a, const struct decode_open *b)
 {
-    return a->first_ord != b->first_ord ? a->first_ord < b->first_ord : a->stream < b->stream;
+    return a->first_ord != b->first_ord ? a->first_ord < b->first_ord : a->slot < b->slot;
 }
 
 /* Lets open[at] sink to its place in the heap of `n`, the latest on top. */
@@ -393,14 +447,14 @@ static void sort_open(struct decode_open open[], uint32_t n)
     }
 }
 
-/* The streams open in `origin`, in the order in which they began. */
+/* The connections of `origin` with stream state, in the order in which that began. */
 static uint32_t gather_open(struct decode *d, uint16_t origin)
 {
     uint32_t n = 0;
-    for (uint32_t i = 1; i <= d->streams.top; i++) {
-        const struct stream *s = stream_pool_at(&d->streams, i);
-        if (s->flow != 0 && d->flows.flows[s->flow].origin == origin)
-            d->open[n++] = (struct decode_open){.first_ord = s->first_ord, .stream = i};
+    for (uint32_t slot = 1; slot <= d->flows.top; slot++) {
+        const struct flow *f = &d->flows.flows[slot];
+        if (f->stream != 0 && f->flags & FLOW_USED && flow_origin(f) == origin)
+            d->open[n++] = (struct decode_open){.first_ord = first_ord(d, f), .slot = slot};
     }
     sort_open(d->open, n);
     return n;
@@ -419,9 +473,8 @@ void tcp_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
 {
     uint32_t n = gather_open(d, origin);
     for (uint32_t i = 0; i < n; i++) {
-        const struct stream *s = stream_pool_at(&d->streams, d->open[i].stream);
         make_room(d, out);
-        end_without_packet(d, s->flow, out);
+        end_without_packet(d, d->open[i].slot, out);
     }
     msgs_flush(out);
     d->n_made_up = 0;
@@ -430,14 +483,19 @@ void tcp_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
 
 void tcp_sweep(struct decode *d, uint64_t before_ns, struct msgs *out)
 {
-    for (uint32_t i = 1; i <= d->streams.top; i++) {
-        const struct stream *s = stream_pool_at(&d->streams, i);
-        if (s->flow == 0 || d->flows.flows[s->flow].kind != FLOW_TLS)
+    for (uint32_t slot = 1; slot <= d->flows.top; slot++) {
+        const struct flow *f = &d->flows.flows[slot];
+        if (f->stream == 0 || (f->flags & FLOW_USED) == 0 || f->kind != FLOW_TLS)
             continue;
-        struct stream_at at = at_flow(d, s->flow, out);
+        bool calm = f->flags & FLOW_CALM;
+        if (calm && !tls_calm_counted(stream_pool_at(&d->calm, f->stream)))
+            continue;
+        struct stream_at at = at_flow(d, slot, out);
         make_room(d, out);
         make_up(&at);
         tls_session_sweep(&at, before_ns);
+        if (calm)
+            tls_calm_down(d, at.flow);
     }
     msgs_flush(out);
     d->n_made_up = 0;

@@ -3,6 +3,9 @@
 #pragma once
 #include "decoders/stream.h"
 
+/* Asks the cache for the stream state of the connection in `slot`, or of whatever is there. */
+void tcp_prefetch(const struct decode *d, uint32_t slot);
+
 /* Takes one TCP packet with ports. Sets its outcome, protocol and service port. */
 void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, struct msgs *out);
 

@@ -2,6 +2,7 @@
 
 #include "core/arena.h"
 #include "core/hash.h"
+#include "decoders/dns_ntp_fifo.h"
 
 enum {
     BUCKET_SLOTS = 7,
@@ -27,10 +28,11 @@ bool tcp_table_init(struct tcp_table *t, uint32_t max, uint64_t seed, struct err
     uint32_t n = 4;
     while (n < max / 4) /* seven places for four connections at most */
         n *= 2;
-    *t = (struct tcp_table){.max = max, .mask = n - 1, .seed = seed};
+    *t = (struct tcp_table){.max = max, .mask = n - 1};
+    for (uint64_t i = 0; i < sizeof t->secret / sizeof *t->secret; i++)
+        t->secret[i] = hash_bytes(&i, sizeof i, seed);
     t->flows = arena_new(((size_t)max + 1) * sizeof *t->flows, e);
-    t->keys = t->flows == NULL ? NULL : arena_new(((size_t)max + 1) * sizeof *t->keys, e);
-    t->buckets = t->keys == NULL ? NULL : arena_new(buckets_bytes(t), e);
+    t->buckets = t->flows == NULL ? NULL : arena_new(buckets_bytes(t), e);
     if (t->buckets == NULL) {
         tcp_table_end(t);
         return false;
@@ -41,41 +43,13 @@ bool tcp_table_init(struct tcp_table *t, uint32_t max, uint64_t seed, struct err
 void tcp_table_end(struct tcp_table *t)
 {
     arena_free(t->flows, ((size_t)t->max + 1) * sizeof *t->flows);
-    arena_free(t->keys, ((size_t)t->max + 1) * sizeof *t->keys);
     arena_free(t->buckets, buckets_bytes(t));
     t->flows = NULL;
-    t->keys = NULL;
     t->buckets = NULL;
 }
 
-static uint64_t key_hash(const struct tcp_table *t, const struct tcp_key *key,
-                         const uint16_t port[2], uint16_t origin)
-{
-    struct {
-        struct tcp_key key;
-        uint16_t port[2], origin, pad;
-    } all = {*key, {port[0], port[1]}, origin, 0};
-    static_assert(sizeof all == 48, "no hidden padding in a key");
-    return hash_bytes(&all, sizeof all, t->seed);
-}
-
-void tcp_table_id(const struct tcp_table *t, const struct rec *rec, struct tcp_id *id)
-{
-    uint64_t s[2], d[2];
-    memcpy(s, rec->src.b, 16);
-    memcpy(d, rec->dst.b, 16);
-    bool first = s[1] != d[1] ? s[1] < d[1] : s[0] != d[0] ? s[0] < d[0] : rec->sport <= rec->dport;
-    id->dir = first ? 0 : 1;
-    id->key.addr[id->dir] = rec->src;
-    id->key.addr[!id->dir] = rec->dst;
-    id->key.site = rec->site;
-    id->port[id->dir] = rec->sport;
-    id->port[!id->dir] = rec->dport;
-    id->origin = rec->origin;
-    id->hash = key_hash(t, &id->key, id->port, id->origin);
-}
-
-static struct tcp_bucket *home(const struct tcp_table *t, uint64_t hash)
+/* The bucket by the first 32 bits of the hash. */
+static struct tcp_bucket *home(const struct tcp_table *t, uint32_t hash)
 {
     return &t->buckets[hash & t->mask];
 }
@@ -85,38 +59,48 @@ static struct tcp_bucket *next_bucket(const struct tcp_table *t, const struct tc
     return &t->buckets[((uint32_t)(b - t->buckets) + 1) & t->mask];
 }
 
-void tcp_table_prefetch(const struct tcp_table *t, const struct tcp_id *id)
+void tcp_table_id(const struct tcp_table *t, const struct rec *rec, struct tcp_id *id)
 {
-    __builtin_prefetch(home(t, id->hash));
+    const uint64_t *secret = t->secret;
+    uint64_t s[2], d[2];
+    memcpy(s, rec->src.b, 16);
+    memcpy(d, rec->dst.b, 16);
+    bool first = s[1] != d[1] ? s[1] < d[1] : s[0] != d[0] ? s[0] < d[0] : rec->sport <= rec->dport;
+    uint64_t low = first ? s[1] : d[1], high = first ? d[1] : s[1];
+    uint64_t low_net = first ? s[0] : d[0], high_net = first ? d[0] : s[0];
+    uint64_t ports = first ? (uint64_t)rec->dport << 16 | rec->sport
+                           : (uint64_t)rec->sport << 16 | rec->dport;
+    uint64_t rest = (uint64_t)rec->origin << 32 | ports;
+    /* Every packet needs one: hashing a struct of it all as bytes took twice as long. */
+    uint64_t x = fifo_fold(low ^ secret[0], low_net ^ secret[1]);
+    uint64_t y = fifo_fold(high ^ secret[2], high_net ^ secret[3]);
+    uint64_t z = fifo_fold(rest ^ secret[4], rec->site ^ secret[5]);
+    id->hash = fifo_fold(x ^ z, y ^ secret[6]);
+    id->who = fifo_fold(x ^ secret[7], y ^ z) << 48 | rest;
+    id->slot = 0;
+    id->dir = !first;
+    __builtin_prefetch(home(t, (uint32_t)id->hash));
 }
 
-uint32_t tcp_table_peek(const struct tcp_table *t, const struct tcp_id *id)
+void tcp_table_peek(const struct tcp_table *t, struct tcp_id *id)
 {
-    const struct tcp_bucket *b = home(t, id->hash);
+    const struct tcp_bucket *b = home(t, (uint32_t)id->hash);
     uint32_t tag = (uint32_t)(id->hash >> 32);
     for (int i = 0; i < BUCKET_SLOTS; i++)
         if (b->tag[i] == tag && b->slot[i] != 0) {
             __builtin_prefetch(&t->flows[b->slot[i]], 1);
-            __builtin_prefetch(&t->keys[b->slot[i]]);
-            return b->slot[i];
+            id->slot = b->slot[i];
+            return;
         }
-    return 0;
 }
 
-static bool is_it(const struct tcp_table *t, uint32_t slot, const struct tcp_id *id)
+uint32_t tcp_table_search(const struct tcp_table *t, const struct tcp_id *id)
 {
-    const struct flow *f = &t->flows[slot];
-    return f->port[0] == id->port[0] && f->port[1] == id->port[1] && f->origin == id->origin
-           && memcmp(&t->keys[slot], &id->key, sizeof id->key) == 0;
-}
-
-uint32_t tcp_table_find(const struct tcp_table *t, const struct tcp_id *id)
-{
-    const struct tcp_bucket *b = home(t, id->hash);
+    const struct tcp_bucket *b = home(t, (uint32_t)id->hash);
     uint32_t tag = (uint32_t)(id->hash >> 32);
     for (int probe = 0; probe < PROBES_MAX; probe++) {
         for (int i = 0; i < BUCKET_SLOTS; i++)
-            if (b->tag[i] == tag && b->slot[i] != 0 && is_it(t, b->slot[i], id))
+            if (b->tag[i] == tag && b->slot[i] != 0 && tcp_table_is(t, b->slot[i], id))
                 return b->slot[i];
         if (b->past == 0)
             return 0;
@@ -127,7 +111,7 @@ uint32_t tcp_table_find(const struct tcp_table *t, const struct tcp_id *id)
 
 static bool index_add(struct tcp_table *t, uint64_t hash, uint32_t slot)
 {
-    struct tcp_bucket *first = home(t, hash), *b = first;
+    struct tcp_bucket *first = home(t, (uint32_t)hash), *b = first;
     for (int probe = 0; probe < PROBES_MAX; probe++) {
         for (int i = 0; i < BUCKET_SLOTS; i++)
             if (b->slot[i] == 0) {
@@ -142,7 +126,7 @@ static bool index_add(struct tcp_table *t, uint64_t hash, uint32_t slot)
     return false;
 }
 
-static void index_drop(struct tcp_table *t, uint64_t hash, uint32_t slot)
+static void index_drop(struct tcp_table *t, uint32_t hash, uint32_t slot)
 {
     struct tcp_bucket *b = home(t, hash);
     for (int probe = 0; probe < PROBES_MAX; probe++) {
@@ -192,16 +176,15 @@ uint32_t tcp_table_add(struct tcp_table *t, const struct tcp_id *id)
     else
         t->top++;
     t->n++;
-    *f =
-        (struct flow){.port = {id->port[0], id->port[1]}, .origin = id->origin, .flags = FLOW_USED};
-    t->keys[slot] = id->key;
+    *f = (struct flow){
+        .who = id->who, .hash = (uint32_t)id->hash, .flags = flow_flags_new(id->who)};
     return slot;
 }
 
 static void drop(struct tcp_table *t, uint32_t slot)
 {
     struct flow *f = &t->flows[slot];
-    index_drop(t, key_hash(t, &t->keys[slot], f->port, f->origin), slot);
+    index_drop(t, f->hash, slot);
     f->flags = 0;
     f->link = t->free_head;
     t->free_head = slot;
@@ -220,7 +203,7 @@ void tcp_table_forget(struct tcp_table *t, uint16_t origin)
     for (uint32_t at = t->closed_head, next; at != 0; at = next) {
         struct flow *f = &t->flows[at];
         next = f->link;
-        if (f->origin == origin)
+        if (flow_origin(f) == origin)
             continue;
         if (kept != 0)
             t->flows[kept].link = at;
@@ -234,7 +217,7 @@ void tcp_table_forget(struct tcp_table *t, uint16_t origin)
     else
         t->closed_head = 0;
     for (uint32_t slot = 1; slot <= t->top; slot++)
-        if (t->flows[slot].flags & FLOW_USED && t->flows[slot].origin == origin)
+        if (t->flows[slot].flags & FLOW_USED && flow_origin(&t->flows[slot]) == origin)
             drop(t, slot);
     if (t->n == 0) /* start over, so that the next context is as compact as the first */
         t->top = t->free_head = t->hand = 0;

@@ -1,16 +1,11 @@
-/* The table of TCP connections: a hot entry of one cache line, its key, and an index of buckets one
- * line each.
+/* The table of TCP connections: an entry of one cache line, and an index of buckets one line each.
  *
- * A connection is told by capture context, site, addresses and ports, whole: no two share an entry.
- * Directions are numbered: 0 from the endpoint that sorts first. */
+ * A connection is told by capture context and ports, and by 80 bits of a seeded hash of these, the
+ * site and the addresses: whoever needs the addresses keeps them. Directions are numbered: 0 from
+ * the endpoint that sorts first. */
 #pragma once
 #include "decoders/msg.h"
 #include "decoders/stream_pool.h"
-
-struct tcp_key {
-    struct addr addr[2]; /* of the sender in direction 0, 1 */
-    uint64_t site;
-};
 
 enum flow_kind {
     FLOW_UNKNOWN, /* nobody's so far: TLS or a firmware call may begin at any segment */
@@ -19,9 +14,16 @@ enum flow_kind {
     FLOW_HTTP,
 };
 
+enum tcp_header_flags { TH_FIN = 1, TH_SYN = 2, TH_RST = 4, TH_ACK = 16 };
+
+enum {
+    FLOW_JUMP_MAX = 1 << 30, /* bytes: a leap beyond this is another connection, or nonsense */
+};
+#define FLOW_IDLE_NS (UINT64_C(3600) * 1000 * 1000 * 1000) /* after this it is another connection */
+
 enum flow_flags {
     FLOW_SYN = 1,      /* its beginning was seen: isn is the client's */
-    FLOW_CLIENT_1 = 2, /* with FLOW_SYN: the client sends in direction 1 */
+    FLOW_CLIENT_1 = 2, /* the client sends in direction 1; without FLOW_SYN: has the greater port */
     FLOW_SEEN_0 = 4,   /* a packet of direction 0, 1 was seen: high[] is known */
     FLOW_SEEN_1 = 8,
     FLOW_FIN_0 = 16,
@@ -31,20 +33,19 @@ enum flow_flags {
     FLOW_USED = 256,      /* this slot holds a connection */
     FLOW_AGAIN = 512,     /* a packet came since the clock hand passed */
     FLOW_HOLE = 1024,     /* bytes were lost: what begins in mid-stream may be believed */
-    FLOW_DIR_0 = 2048,    /* payload of direction 0, 1 was seen */
-    FLOW_DIR_1 = 4096,
+    FLOW_CALM = 2048,     /* its TLS session is at rest: `stream` is a number in decode.calm */
+    FLOW_QUICK = 4096,    /* with FLOW_CALM: protected records change nothing but counters */
 };
 
 struct flow {
     uint64_t last_ts_ns; /* latest of its packets */
-    uint16_t port[2];    /* of the sender in direction 0, 1 */
-    uint16_t origin;
-    uint16_t service_port; /* see decode.c */
+    uint64_t who;        /* ports of the senders in direction 0, 1, origin, 16 bits of the hash */
+    uint32_t hash;       /* its first bits; those in the middle stand in the index */
     uint32_t isn;          /* of the client, with FLOW_SYN */
     uint32_t high[2];      /* sequence number after the last byte seen */
     uint32_t gap_bytes[2]; /* bytes below high[] not seen, not known yet to be lost */
     uint32_t gap_end[2];   /* end of the last of those gaps */
-    uint32_t stream;       /* number of its stream state, or 0 */
+    uint32_t stream;       /* number of its stream state (or see FLOW_CALM), or 0 */
     uint32_t link;         /* list of closed connections */
     uint16_t flags;        /* enum flow_flags */
     uint8_t kind;          /* enum flow_kind */
@@ -54,46 +55,89 @@ struct flow {
 };
 static_assert(sizeof(struct flow) == 64, "one cache line");
 
+static inline uint16_t flow_port(const struct flow *f, unsigned dir)
+{
+    return (uint16_t)(f->who >> 16 * dir);
+}
+
+static inline uint16_t flow_origin(const struct flow *f)
+{
+    return (uint16_t)(f->who >> 32);
+}
+
+static inline uint16_t flow_seen(unsigned dir)
+{
+    return (uint16_t)(FLOW_SEEN_0 << dir);
+}
+
+static inline uint16_t flow_fin(unsigned dir)
+{
+    return (uint16_t)(FLOW_FIN_0 << dir);
+}
+
+/* The port of whoever was connected to; where that was not seen the smaller one. */
+static inline uint16_t flow_service_port(const struct flow *f)
+{
+    return flow_port(f, (f->flags & FLOW_CLIENT_1) == 0);
+}
+
+/* The flags of a connection of which nothing was seen. */
+static inline uint16_t flow_flags_new(uint64_t who)
+{
+    bool greater = (uint16_t)(who >> 16) > (uint16_t)who;
+    return (uint16_t)(FLOW_USED | (greater ? FLOW_CLIENT_1 : 0));
+}
+
 struct tcp_bucket;
 struct tcp_table {
     struct flow *flows; /* [1..max] */
-    struct tcp_key *keys;
     struct tcp_bucket *buckets;
     uint32_t max, mask; /* flows; buckets - 1 */
     uint32_t top, n;    /* highest slot ever used; slots in use */
     uint32_t hand;      /* of the clock */
     uint32_t closed_head, closed_tail;
     uint32_t free_head;
-    uint64_t seed;
+    uint64_t secret[8]; /* of the hash */
 };
 
 /* Where a packet belongs. */
 struct tcp_id {
-    struct tcp_key key;
-    uint16_t port[2];
-    uint16_t origin;
-    uint8_t dir; /* of this packet */
-    uint64_t hash;
+    uint64_t hash, who;
+    uint32_t slot; /* where tcp_table_peek saw it, or 0 */
+    uint8_t dir;   /* of this packet */
 };
 
 MUST_CHECK bool tcp_table_init(struct tcp_table *t, uint32_t max, uint64_t seed, struct err *e);
 void tcp_table_end(struct tcp_table *t);
 
+/* Fills `id` but for its slot. */
 void tcp_table_id(const struct tcp_table *t, const struct rec *rec, struct tcp_id *id);
 
-/* Two steps ahead of tcp_table_find: first the bucket, then what it names. */
-void tcp_table_prefetch(const struct tcp_table *t, const struct tcp_id *id);
-uint32_t tcp_table_peek(const struct tcp_table *t, const struct tcp_id *id);
+/* Between tcp_table_id, which asks the cache for the bucket, and tcp_table_find: asks for what the
+ * bucket names. */
+void tcp_table_peek(const struct tcp_table *t, struct tcp_id *id);
+
+/* For tcp_table_find: looks through the index. */
+uint32_t tcp_table_search(const struct tcp_table *t, const struct tcp_id *id);
+
+static inline bool tcp_table_is(const struct tcp_table *t, uint32_t slot, const struct tcp_id *id)
+{
+    const struct flow *f = &t->flows[slot];
+    return f->who == id->who && f->hash == (uint32_t)id->hash && f->flags & FLOW_USED;
+}
 
 /* The slot of a connection, or 0. */
-uint32_t tcp_table_find(const struct tcp_table *t, const struct tcp_id *id);
+static inline uint32_t tcp_table_find(const struct tcp_table *t, const struct tcp_id *id)
+{
+    return id->slot != 0 && tcp_table_is(t, id->slot, id) ? id->slot : tcp_table_search(t, id);
+}
 
 /* The slot that has to leave before another connection gets in, or 0 while there is room. The
  * longest closed one; else, by a clock, one that has been idle. The caller ends what it holds and
  * calls tcp_table_drop. */
 uint32_t tcp_table_victim(struct tcp_table *t);
 
-/* A slot for a connection that is not in the table; zeroed but for its key. 0 where the index has
+/* A slot for a connection that is not in the table; zeroed but for what tells it. 0 where the index has
  * no place for it (a crafted pile-up). */
 MUST_CHECK uint32_t tcp_table_add(struct tcp_table *t, const struct tcp_id *id);
 /* Empties the slot that tcp_table_victim gave. */

@@ -9,28 +9,6 @@ enum {
         36 /* of a protected record: longer than any alert, not longer than a Finished */
 };
 
-/* half.mode */
-enum {
-    AT_HEAD,   /* between handshake messages */
-    AT_SKIP,   /* within one that nobody needs */
-    AT_KEEP,   /* within a hello, being copied */
-    AT_CERTS,  /* within a Certificate, being counted */
-    AT_LOST,   /* somewhere in a handshake record; the next one may tell */
-    AT_V2,     /* within a ClientHello of SSLv2 format, being copied */
-    AT_OPAQUE, /* SSLv2 after its hello: `left` more bytes of it, then nothing we read */
-};
-
-/* half.flags */
-enum {
-    H_PROTECTED = 1, /* ChangeCipherSpec was seen */
-    H_GAP = 2,       /* bytes are missing */
-    H_HELLO_2 = 4,   /* the hello after a HelloRetryRequest was seen */
-    H_CLEAR = 8,     /* the handshake record being read is in clear */
-    H_LIST = 16,     /* AT_CERTS: the list's own length was read */
-    H_TRY = 32, /* the handshake record being read is protected, or holds a hello: its first bytes
-                   tell */
-};
-
 /* ---- hellos */
 
 static void client_hello_push(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,
@@ -226,6 +204,14 @@ static void handshake_data(struct stream_at *at, unsigned dir, const uint8_t *p,
         if (h->mode == AT_HEAD) {
             if (h->n_msg_head == 0)
                 h->msg_ts_ns = ts_ns;
+            if (h->n_msg_head == 0 && n >= TLS_MSG_HEAD) { /* nearly always */
+                memcpy(h->msg_head, p, TLS_MSG_HEAD);
+                h->n_msg_head = TLS_MSG_HEAD;
+                p += TLS_MSG_HEAD;
+                n -= TLS_MSG_HEAD;
+                message_start(at, dir);
+                continue;
+            }
             h->msg_head[h->n_msg_head++] = *p++;
             n--;
             if (h->n_msg_head == TLS_MSG_HEAD)
@@ -511,12 +497,13 @@ void tls_record_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_
             opaque_data(at, dir, n);
             return;
         }
-        if (h->mode == AT_V2)
+        if (h->mode == AT_V2) {
             k = sslv2_hello_data(at, dir, p, n, ts_ns);
-        else if (h->left == 0)
-            k = record_head(at, dir, p, n);
-        else
-            k = record_body(at, dir, p, n, ts_ns);
+        } else {
+            k = h->left == 0 ? record_head(at, dir, p, n) : 0;
+            if (h->left > 0)
+                k += record_body(at, dir, p + k, n - k, ts_ns);
+        }
         p += k;
         n -= k;
     }

@@ -9,22 +9,10 @@ bool tls_session_sure(const struct tls_session *s)
     return s->records >= 2 || s->flags & (TLS_S_CLIENT | TLS_S_SERVER);
 }
 
-static bool handshake_seen(const struct tls_session *s)
+uint64_t tls_session_window(const struct decode *d, uint64_t ts_ns)
 {
-    return s->flags & (TLS_S_CLIENT | TLS_S_SERVER | TLS_S_RETRY);
-}
-
-static uint64_t window_start(const struct stream_at *at, uint64_t ts_ns)
-{
-    uint64_t length = at->d->limits.window_ns;
+    uint64_t length = d->limits.window_ns;
     return length == 0 ? 0 : ts_ns - ts_ns % length;
-}
-
-static bool in_window(const struct stream_at *at, uint64_t ts_ns)
-{
-    uint64_t length = at->d->limits.window_ns;
-    return length == 0
-           || ts_ns - at->stream->tls.window_ns < length; /* before it: a huge difference */
 }
 
 void tls_session_begin(struct stream_at *at, unsigned client_dir)
@@ -33,13 +21,11 @@ void tls_session_begin(struct stream_at *at, unsigned client_dir)
     stream_drop(at, &s->offer);
     stream_drop(at, &s->long_names);
     *s = (struct tls_session){.offer.aside = true, .long_names.aside = true};
-    s->window_ns = window_start(at, at->rec->ts_ns);
+    s->window_ns = tls_session_window(at->d, at->rec->ts_ns);
     s->first_ts_ns = at->rec->ts_ns;
     const struct flow *f = at->flow;
-    if (f->flags & FLOW_SYN)
+    if (f->flags & FLOW_SYN || flow_port(f, 0) != flow_port(f, 1))
         client_dir = f->flags & FLOW_CLIENT_1 ? 1 : 0;
-    else if (f->port[0] != f->port[1])
-        client_dir = f->port[1] > f->port[0];
     s->client_dir = (uint8_t)client_dir;
 }
 
@@ -98,14 +84,14 @@ static void report(struct stream_at *at, bool decided, bool final)
         .bytes = {s->bytes[s->client_dir], s->bytes[!s->client_dir]},
         .alive = counted && first_alive(s),
         .decided = decided,
-        .handshake_seen = handshake_seen(s),
+        .handshake_seen = tls_session_handshake_seen(s),
         .final = final,
         .outcome = outcome_now(s),
         .resumed = s->flags & TLS_S_RESUMED,
         .client_seen = s->flags & TLS_S_CLIENT,
         .server_seen = s->flags & TLS_S_SERVER,
         .version = s->version,
-        .record_version = handshake_seen(s) ? 0 : s->record_version,
+        .record_version = tls_session_handshake_seen(s) ? 0 : s->record_version,
         .cipher = s->cipher,
         .group = s->group,
         .client_max_version = s->client_max_version,
@@ -225,21 +211,11 @@ void tls_session_went_on(struct stream_at *at, unsigned dir)
     at->stream->tls.flags |= dir == 0 ? TLS_S_WENT_ON_0 : TLS_S_WENT_ON_1;
 }
 
-void tls_session_packet(struct stream_at *at)
+void tls_session_leave(struct stream_at *at)
 {
-    struct tls_session *s = &at->stream->tls;
-    uint64_t ts_ns = at->rec->ts_ns;
-    if (at->done)
-        return;
-    at->done = true;
-    if (!in_window(at, ts_ns)) {
-        report(at, false, false);
-        s->window_ns = window_start(at, ts_ns);
-        s->window_last_ns = 0;
-    }
-    s->bytes[at->rec_dir] += at->rec->wire_len;
-    if (ts_ns > s->window_last_ns)
-        s->window_last_ns = ts_ns;
+    report(at, false, false);
+    at->stream->tls.window_ns = tls_session_window(at->d, at->rec->ts_ns);
+    at->stream->tls.window_last_ns = 0;
 }
 
 static bool late(const struct tls_session *s, uint64_t ts_ns)
@@ -251,8 +227,6 @@ void tls_session_decide(struct stream_at *at)
 {
     const struct tls_session *s = &at->stream->tls;
     enum { BOTH = TLS_S_WENT_ON_0 | TLS_S_WENT_ON_1 };
-    if (s->flags & TLS_S_DECIDED || !handshake_seen(s))
-        return;
     if (late(s, at->rec->ts_ns))
         decided(at, TLS_UNDECIDED);
     else if (s->flags & TLS_S_REFUSED)
@@ -264,7 +238,7 @@ void tls_session_decide(struct stream_at *at)
 void tls_session_end(struct stream_at *at, bool closed)
 {
     struct tls_session *s = &at->stream->tls;
-    bool open = (s->flags & TLS_S_DECIDED) == 0 && handshake_seen(s);
+    bool open = (s->flags & TLS_S_DECIDED) == 0 && tls_session_handshake_seen(s);
     if (open) {
         bool known = closed && !late(s, at->rec->ts_ns) && (at->flow->flags & FLOW_HOLE) == 0;
         s->outcome = known ? TLS_RESET : TLS_UNDECIDED;

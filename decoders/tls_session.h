@@ -1,6 +1,6 @@
 /* What becomes of a TLS session, and the reports on it: see struct tls_session_msg. */
 #pragma once
-#include "decoders/stream.h"
+#include "decoders/decode_state.h"
 #include "decoders/tls_hello.h"
 
 enum tls_session_flags {
@@ -20,6 +20,9 @@ enum tls_session_flags {
     TLS_S_TOLD = 8192,    /* a report was made */
 };
 
+/* Start of the window that holds `ts_ns`; 0 where there are no windows. */
+uint64_t tls_session_window(const struct decode *d, uint64_t ts_ns);
+
 /* `dir` is the best guess of who is the client. */
 void tls_session_begin(struct stream_at *at, unsigned client_dir);
 
@@ -30,10 +33,36 @@ void tls_session_server_hello(struct stream_at *at, unsigned dir, const struct t
 void tls_session_alert(struct stream_at *at, uint8_t level, uint8_t description);
 void tls_session_went_on(struct stream_at *at, unsigned dir);
 
-/* Counts the packet at->rec, once; a window that it leaves is reported. */
-void tls_session_packet(struct stream_at *at);
+/* The packet at->rec is in another window than those before: reports on these. */
+void tls_session_leave(struct stream_at *at);
 
-/* After the packet's bytes were decoded: is the handshake decided? */
+/* Counts the packet at->rec, once; a window that it leaves is reported. */
+static inline void tls_session_packet(struct stream_at *at)
+{
+    struct tls_session *s = &at->stream->tls;
+    uint64_t ts_ns = at->rec->ts_ns, length = at->d->limits.window_ns;
+    if (at->done)
+        return;
+    at->done = true;
+    if (length > 0 && ts_ns - s->window_ns >= length) /* before it: a huge difference */
+        tls_session_leave(at);
+    s->bytes[at->rec_dir] += at->rec->wire_len;
+    if (ts_ns > s->window_last_ns)
+        s->window_last_ns = ts_ns;
+}
+
+static inline bool tls_session_handshake_seen(const struct tls_session *s)
+{
+    return s->flags & (TLS_S_CLIENT | TLS_S_SERVER | TLS_S_RETRY);
+}
+
+/* Is the handshake to be decided? */
+static inline bool tls_session_open(const struct tls_session *s)
+{
+    return (s->flags & TLS_S_DECIDED) == 0 && tls_session_handshake_seen(s);
+}
+
+/* After the packet's bytes were decoded: is the handshake, which is open, decided now? */
 void tls_session_decide(struct stream_at *at);
 
 /* The connection ended: closed or reset (`closed`), or only what we know of it. */

@@ -1,4 +1,5 @@
-/* Numbers of the TLS record layer and handshake: private to decoders/tls_*.c. */
+/* Numbers of the TLS record layer and handshake, and of the machine that reads them (tls_record.c):
+ * private to decoders/tls_*.c. */
 #pragma once
 #include "core/cur.h"
 
@@ -19,6 +20,28 @@ enum {
     TLS_MSG_SERVER_HELLO = 2,
     TLS_MSG_CERTIFICATE = 11,
     TLS_MSG_SERVER_HELLO_DONE = 14,
+};
+
+/* half.mode */
+enum {
+    AT_HEAD,   /* between handshake messages */
+    AT_SKIP,   /* within one that nobody needs */
+    AT_KEEP,   /* within a hello, being copied */
+    AT_CERTS,  /* within a Certificate, being counted */
+    AT_LOST,   /* somewhere in a handshake record; the next one may tell */
+    AT_V2,     /* within a ClientHello of SSLv2 format, being copied */
+    AT_OPAQUE, /* SSLv2 after its hello: `left` more bytes of it, then nothing we read */
+};
+
+/* half.flags */
+enum {
+    H_PROTECTED = 1, /* ChangeCipherSpec was seen */
+    H_GAP = 2,       /* bytes are missing */
+    H_HELLO_2 = 4,   /* the hello after a HelloRetryRequest was seen */
+    H_CLEAR = 8,     /* the handshake record being read is in clear */
+    H_LIST = 16,     /* AT_CERTS: the list's own length was read */
+    H_TRY = 32, /* the handshake record being read is protected, or holds a hello: its first bytes
+                   tell */
 };
 
 /* Alerts of RFC 8446 6, RFC 5246 7.2 and their extensions. */
