@@ -1,5 +1,6 @@
 /* Packets into rows. */
 #include "core/hash.h"
+#include "core/pkt.h"
 #include "summary/tables.h"
 
 enum { IP_TCP = 6, IP_UDP = 17, TCP_SYN = 2, TCP_ACK = 16, NTP_PORT = 123, DNS_PORT = 53, DNS_HEADER_BYTES = 12 };
@@ -21,18 +22,21 @@ static inline bool is_peer(const struct row_peer *p, const struct window *w, con
            && p->key.port == rec->service_port && p->key.ip_proto == rec->ip_proto;
 }
 
-static inline void hint_side(const struct window *w, const struct rec *rec, int side,
-                             struct window_hint *hint)
+/* One visible side of a packet of the burst. */
+struct leg {
+    uint8_t i, side;
+};
+
+static inline void hint_leg(const struct window *w, const struct rec *rec, int side,
+                            struct window_hint *hint)
 {
     enum {
         CLIENT_BYTES = sizeof(struct client),
         PEER_BYTES = offsetof(struct row_peer, key.protocols) - offsetof(struct row_peer, key),
     };
     uint64_t mix = rowtab_mix(w->secret, &rec->client[side], CLIENT_BYTES);
+    hint->sides |= 1u << side;
     hint->client_tag[side] = rowtab_tag(mix);
-    hint->peer_row[side] = UINT32_MAX;
-    if ((rec->flags & REC_HAS_IP) == 0)
-        return;
     KEY(row_peer) key = {.remote = peer_addr(w, rec, !side),
                          .port = rec->service_port,
                          .ip_proto = rec->ip_proto};
@@ -45,29 +49,29 @@ void window_hint(const struct window *w, const struct rec recs[], unsigned n,
                  struct window_hint hints[])
 {
     const struct rowtab *peers = &w->tabs[ROW_PEER], *clients = &w->tabs[ROW_CLIENT];
+    struct leg legs[2 * BURST_MAX];
+    unsigned n_legs = 0;
+    assert(n <= BURST_MAX);
     for (unsigned i = 0; i < n; i++) {
         hints[i].sides = 0;
         for (int side = 0; side < 2; side++)
             if (side_visible(w, &recs[i], side)) {
-                hints[i].sides |= 1u << side;
-                hint_side(w, &recs[i], side, &hints[i]);
+                hint_leg(w, &recs[i], side, &hints[i]);
+                legs[n_legs++] = (struct leg){(uint8_t)i, (uint8_t)side};
             }
     }
-    for (unsigned i = 0; i < n; i++)
-        for (int side = 0; side < 2; side++) {
-            if ((hints[i].sides >> side & 1) == 0 || (recs[i].flags & REC_HAS_IP) == 0)
-                continue;
-            uint32_t row =
-                rowtab_prefetch_row(peers, hints[i].peer_tag[side], sizeof(struct row_peer));
-            hints[i].peer_row[side] = row;
-            if (row != UINT32_MAX)
-                __builtin_prefetch(&w->links[row]);
-        }
-    for (unsigned i = 0; i < n; i++)
-        for (int side = 0; side < 2; side++)
-            if (hints[i].sides >> side & 1 && hints[i].peer_row[side] != UINT32_MAX)
-                rowtab_prefetch_at(clients, w->links[hints[i].peer_row[side]].client,
-                                   sizeof(struct row_client));
+    for (unsigned k = 0; k < n_legs; k++) {
+        struct window_hint *h = &hints[legs[k].i];
+        int side = legs[k].side;
+        h->peer_row[side] =
+            rowtab_prefetch_row(peers, h->peer_tag[side], sizeof(struct row_peer));
+        __builtin_prefetch(&w->links[h->peer_row[side]]);
+    }
+    for (unsigned k = 0; k < n_legs; k++) {
+        uint32_t row = hints[legs[k].i].peer_row[legs[k].side];
+        if (row != UINT32_MAX)
+            rowtab_prefetch_at(clients, w->links[row].client, sizeof(struct row_client));
+    }
 }
 
 /* ---- packets */
@@ -144,7 +148,7 @@ static void host_seen(struct window *w, uint64_t hash)
 }
 
 /* `told` as in bind_mac. */
-static void count_coverage(struct window *w, struct row_client *told, const struct rec *rec,
+static inline void count_coverage(struct window *w, struct row_client *told, const struct rec *rec,
                            int side, unsigned slot, enum vantage vantage)
 {
     bool group = rec->flags & REC_GROUP;
@@ -175,7 +179,7 @@ static struct row_peer *peer_new(struct window *w, struct row_client *c, uint32_
 }
 
 /* Leaves in `note` which row it is, or was before it was turned away. */
-static struct row_peer *peer_find(struct window *w, struct row_client *c, const struct rec *rec,
+static inline struct row_peer *peer_find(struct window *w, struct row_client *c, const struct rec *rec,
                                   int side, const struct window_hint *hint, uint32_t *note)
 {
     const struct rowtab *t = &w->tabs[ROW_PEER];
@@ -193,7 +197,7 @@ static struct row_peer *peer_find(struct window *w, struct row_client *c, const 
     return p;
 }
 
-static void count_peer(struct row_peer *p, struct row_client *c, const struct rec *rec, int side)
+static inline void count_peer(struct row_peer *p, struct row_client *c, const struct rec *rec, int side)
 {
     if (side == SIDE_SRC) {
         p->packets_out++;
@@ -212,7 +216,7 @@ static void count_peer(struct row_peer *p, struct row_client *c, const struct re
     }
 }
 
-static struct row_client *client_find(struct window *w, const struct rec *rec, int side,
+static inline struct row_client *client_find(struct window *w, const struct rec *rec, int side,
                                       const struct window_hint *hint)
 {
     const struct rowtab *t = &w->tabs[ROW_CLIENT];
@@ -229,12 +233,12 @@ static struct row_client *client_find(struct window *w, const struct rec *rec, i
     return c;
 }
 
-static void count_client(struct window *w, struct rec *rec, int side,
-                         const struct window_hint *hint, enum vantage vantage)
+/* Inlined once a side: nearly every packet has one. */
+static inline __attribute__((always_inline)) void
+count_client(struct window *w, struct rec *rec, const int side, const struct window_hint *hint,
+             enum vantage vantage)
 {
     struct row_client *c = client_find(w, rec, side, hint);
-    if (rec->client[side].kind == CLIENT_HOST)
-        host_seen(w, client_hash(w, &rec->client[side]));
     if (rec->flags & REC_GROUP)
         c->packets_group++;
     else if (side == SIDE_SRC)
@@ -268,6 +272,24 @@ static void count_unattributed(struct window *w, const struct rec *rec, uint8_t 
     u->packets++;
     u->bytes += rec->wire_len;
     u->protocols[rec->proto]++;
+}
+
+/* Of those who have no rows only counters are kept. */
+static __attribute__((noinline)) void count_hidden(struct window *w, const struct rec *rec,
+                                                   unsigned sides)
+{
+    bool counted = sides != 0;
+    for (int side = 0; side < 2; side++) {
+        if (rec->client[side].kind != CLIENT_HOST)
+            continue;
+        host_seen(w, client_hash(w, &rec->client[side]));
+        if (sides >> side & 1)
+            continue;
+        count_unattributed(w, rec, CLIENT_HOST);
+        counted = true;
+    }
+    if (!counted)
+        count_unattributed(w, rec, CLIENT_NONE);
 }
 
 /* What is on NTP's port but no NTP message: nothing is said of it but how often. */
@@ -322,19 +344,13 @@ void window_packet(struct window *w, struct rec *rec, const struct window_hint *
         return;
     if (rec->outcome == OUT_UNSUPPORTED)
         tally_add(w, TALLY_LINK_UNSUPPORTED, rec->link, (struct bytes){0}, 1);
-    bool counted = false;
-    for (int side = 0; side < 2; side++) {
-        uint8_t kind = rec->client[side].kind;
-        if (hint->sides >> side & 1) {
-            count_client(w, rec, side, hint, vantage);
-        } else if (kind == CLIENT_HOST) {
-            count_unattributed(w, rec, kind);
-            host_seen(w, client_hash(w, &rec->client[side]));
-        }
-        counted = counted || kind != CLIENT_NONE;
-    }
-    if (!counted)
-        count_unattributed(w, rec, CLIENT_NONE);
+    if (hint->sides & 1u << SIDE_SRC)
+        count_client(w, rec, SIDE_SRC, hint, vantage);
+    if (hint->sides & 1u << SIDE_DST)
+        count_client(w, rec, SIDE_DST, hint, vantage);
+    if (hint->sides == 0 || rec->client[SIDE_SRC].kind == CLIENT_HOST
+        || rec->client[SIDE_DST].kind == CLIENT_HOST)
+        count_hidden(w, rec, hint->sides);
     if (rec->ip_proto != IP_UDP || (rec->flags & REC_HAS_PORTS) == 0
         || rec->outcome == OUT_FRAGMENT)
         return;
