@@ -170,9 +170,7 @@ static void see_request(struct ntp_pairs *p, const struct rec *rec, const struct
         pair->time_top[at] = (uint32_t)(rec->ts_ns >> TIME_BITS);
     pair->next = (at + 1) % REQUESTS;
     pair->answered &= ~bit;
-    pair->interleaved &= ~bit;
-    if (interleaved)
-        pair->interleaved |= bit;
+    pair->interleaved = (pair->interleaved & ~bit) | (interleaved ? bit : 0);
     m->is_request = true;
 }
 
