@@ -125,8 +125,8 @@ static inline void clear_rest(struct ntp_msg *m)
 }
 
 /* Once the 48 bytes are known to be there, no read can fail, and each field goes straight to its
- * place: a quarter of all packets may be NTP, and building a message to copy it took longer than all
- * the rest. */
+ * place: a quarter of all packets may be NTP, and building a message to copy it took longer than
+ * all the rest. */
 enum outcome ntp_decode(struct cur in, struct ntp_msg *out)
 {
     struct cur at = in, head;
@@ -148,12 +148,11 @@ enum outcome ntp_decode(struct cur in, struct ntp_msg *out)
     out->payload_len = payload_len;
     out->key_id = 0;
     clear_rest(out);
-    out->whole =
-        cur_u8(&head, &out->stratum) && cur_i8(&head, &out->poll_log2_s)
-        && cur_i8(&head, &out->precision_log2_s) && cur_u32(&head, &out->root_delay_s16)
-        && cur_u32(&head, &out->root_dispersion_s16) && cur_u32(&head, &out->refid)
-        && cur_u64(&head, &out->ref_ntp64) && cur_u64(&head, &out->org_ntp64)
-        && cur_u64(&head, &out->rec_ntp64) && cur_u64(&head, &out->xmt_ntp64);
+    out->whole = cur_u8(&head, &out->stratum) && cur_i8(&head, &out->poll_log2_s)
+                 && cur_i8(&head, &out->precision_log2_s) && cur_u32(&head, &out->root_delay_s16)
+                 && cur_u32(&head, &out->root_dispersion_s16) && cur_u32(&head, &out->refid)
+                 && cur_u64(&head, &out->ref_ntp64) && cur_u64(&head, &out->org_ntp64)
+                 && cur_u64(&head, &out->rec_ntp64) && cur_u64(&head, &out->xmt_ntp64);
     out->kod = is_kod(out);
     if (at.left > 0)
         trailer_decode(at, out);
