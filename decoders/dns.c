@@ -71,7 +71,7 @@ static CUR_INLINE bool walk_name(struct walk *w, struct cur *c, bool kept, struc
 
 /* Questions and records are filled in place, and fixed parts taken whole: stores that are soon read
  * again in another width took a third of the decoder's time. */
-static PART bool walk_questions(struct walk *w)
+static CUR_INLINE bool walk_questions(struct walk *w)
 {
     struct dns_msg *m = w->m;
     struct dns_question unkept, *next = m->questions;
@@ -80,7 +80,8 @@ static PART bool walk_questions(struct walk *w)
         struct dns_question *q = room > 0 ? next : &unkept;
         if (!walk_name(w, &at, room > 0, &q->name))
             return false;
-        if (!cur_take(&at, 4, &fixed) || !cur_u16(&fixed, &q->qtype) || !cur_u16(&fixed, &q->qclass))
+        if (!cur_take(&at, 4, &fixed) || !cur_u16(&fixed, &q->qtype)
+            || !cur_u16(&fixed, &q->qclass))
             return stop(m, &at);
         if (m->n_questions == 0)
             m->question_hash = w->names.hash;
@@ -221,7 +222,8 @@ static CUR_INLINE bool fill_head(struct dns_msg *m, struct cur head)
 static CUR_INLINE void make_tables(struct walk *w, struct msgs *out, uint32_t records)
 {
     struct dns_msg *m = w->m;
-    uint32_t questions = m->qdcount, answers = records < DNS_ANSWERS_MAX ? records : DNS_ANSWERS_MAX;
+    uint32_t questions = m->qdcount,
+             answers = records < DNS_ANSWERS_MAX ? records : DNS_ANSWERS_MAX;
     uint32_t more = 0;
     if (questions * QUESTION_MIN > w->at.left)
         questions = (uint32_t)(w->at.left / QUESTION_MIN);
@@ -243,8 +245,9 @@ static CUR_INLINE void make_tables(struct walk *w, struct msgs *out, uint32_t re
 static uint32_t arena_bytes(size_t left)
 {
     size_t more_max = UINT16_MAX * sizeof(uint16_t);
-    return DNS_QUESTIONS_MAX * sizeof(struct dns_question) + DNS_ANSWERS_MAX * sizeof(struct dns_answer)
-           + 3 * 16 + DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM + (uint32_t)(left < more_max ? left : more_max);
+    return DNS_QUESTIONS_MAX * sizeof(struct dns_question)
+           + DNS_ANSWERS_MAX * sizeof(struct dns_answer) + 3 * 16 + DNS_NAMES_TEXT_MAX
+           + DNS_NAME_ROOM + (uint32_t)(left < more_max ? left : more_max);
 }
 
 enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, enum proto service,

@@ -99,8 +99,8 @@ static void count_jump_back(struct dns_match *t, const struct rec *rec)
     t->turned_away += dropped_ns != 0 && rec->ts_ns < dropped_ns + PENDING_NS;
 }
 
-static void see_query(struct dns_match *t, const struct fifo_key *key, const struct rec *rec, bool asks,
-                      uint64_t question, struct dns_msg *m)
+static void see_query(struct dns_match *t, const struct fifo_key *key, const struct rec *rec,
+                      bool asks, uint64_t question, struct dns_msg *m)
 {
     struct query *younger = NULL;
     unsigned same = 0;
@@ -132,8 +132,8 @@ static void see_query(struct dns_match *t, const struct fifo_key *key, const str
     q->question = question;
 }
 
-static void see_response(struct dns_match *t, const struct fifo_key *key, const struct rec *rec, bool asks,
-                         uint64_t question, struct dns_msg *m)
+static void see_response(struct dns_match *t, const struct fifo_key *key, const struct rec *rec,
+                         bool asks, uint64_t question, struct dns_msg *m)
 {
     uint32_t number;
     for (struct fifo_entry *e = fifo_first(&t->fifo, *key, &number); e != NULL;

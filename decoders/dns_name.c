@@ -36,7 +36,8 @@ static size_t escape_label(uint8_t *to, const uint8_t *label, size_t n)
     return len;
 }
 
-/* 0xff for each byte that needs_escape. As signed numbers, one added, those above '~' are negative. */
+/* 0xff for each byte that needs_escape. As signed numbers, one added, those above '~' are negative.
+ */
 static inline dns_lanes odd_bytes(dns_lanes x)
 {
     return (dns_lanes)((dns_lanes_add(x, 1) < dns_lanes_of(' ' + 2)) | (x == dns_lanes_of('.'))
@@ -80,7 +81,8 @@ static inline size_t put_label(uint8_t *to, const uint8_t *label, size_t n)
         n_odd -= odd_bytes(x);
         memcpy(to + done, &x, sizeof x);
     }
-    return sum_of(n_odd) == done - n ? n : escape_label(to, label, n); /* odd: what fills the last */
+    return sum_of(n_odd) == done - n ? n
+                                     : escape_label(to, label, n); /* odd: what fills the last */
 }
 
 enum dns_name_result dns_name_skip(struct cur *c)
@@ -126,9 +128,9 @@ static enum dns_name_result bad_name(struct cur *c, size_t known)
 }
 
 /* A name without pointers, odd bytes and labels above 32 bytes, as nearly all are: first where its
- * labels end, then all its bytes, sixteen a step: half of all packets may carry names. Lengths up to
- * 32 are odd bytes: if there are no more than these, they are where the dots go. Returns the name's
- * bytes, or 0 where it is no such name: then nothing has changed. Needs DNS_NAME_ROOM. */
+ * labels end, then all its bytes, sixteen a step: half of all packets may carry names. Lengths up
+ * to 32 are odd bytes: if there are no more than these, they are where the dots go. Returns the
+ * name's bytes, or 0 where it is no such name: then nothing has changed. Needs DNS_NAME_ROOM. */
 static inline size_t read_plain(struct dns_names *n, struct cur at, struct bytes *name)
 {
     unsigned labels = 0;
@@ -166,7 +168,7 @@ static inline size_t read_plain(struct dns_names *n, struct cur at, struct bytes
 /* `at`, `floor` and the counts stay in registers: nothing here may take their address out of sight.
  */
 static __attribute__((noinline)) enum dns_name_result read_any(struct dns_names *n, struct cur *c,
-                                                              struct bytes *name)
+                                                               struct bytes *name)
 {
     size_t start = (size_t)(c->p - n->whole.p);
     struct cur at = *c, label;

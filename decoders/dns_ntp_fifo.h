@@ -17,7 +17,8 @@ struct fifo_key {
     uint32_t w[3]; /* w[0] chooses the bucket */
 };
 
-/* A packet's key, hashed once: when hints are given to the cache, for when the packet is decoded. */
+/* A packet's key, hashed once: when hints are given to the cache, for when the packet is decoded.
+ */
 struct fifo_ahead {
     struct fifo_key key;
     uint8_t proto; /* whose key: PROTO_DNS, PROTO_NTP, or PROTO_NONE */
@@ -69,9 +70,9 @@ static inline uint64_t fifo_fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64) ^ a ^ b;
 }
 
-/* The key of what `client` asks `server`, with 128 bits of whatever else tells exchanges apart: they
- * are mixed into hashes of the addresses, which nobody knows without the seed. Every packet needs
- * one: hashing a struct of it all as bytes took five times as long. */
+/* The key of what `client` asks `server`, with 128 bits of whatever else tells exchanges apart:
+ * they are mixed into hashes of the addresses, which nobody knows without the seed. Every packet
+ * needs one: hashing a struct of it all as bytes took five times as long. */
 static inline struct fifo_key fifo_key_of(const struct fifo *f, const struct addr *client,
                                           const struct addr *server, uint64_t a, uint64_t b)
 {

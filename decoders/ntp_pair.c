@@ -20,7 +20,7 @@ struct pair {
     uint8_t time_high[REQUESTS];
     uint8_t next : 2; /* where the next request goes */
     uint8_t last_known : 1, last_matched : 1;
-    uint8_t last_age_high : 2; /* the rest of last_age_low */
+    uint8_t last_age_high : 2;                           /* the rest of last_age_low */
     uint8_t answered : REQUESTS, interleaved : REQUESTS; /* by request */
     int8_t poll_log2_s, precision_log2_s;
     uint32_t root_delay_s16, root_dispersion_s16, refid;
@@ -74,7 +74,8 @@ static struct fifo_key make_key(const struct ntp_pairs *p, const struct rec *rec
 }
 
 /* By mode; mode 0: see below. */
-static const uint8_t directions[8] = {NEITHER, BOTH, REPLY, REQUEST, REPLY, NEITHER, NEITHER, NEITHER};
+static const uint8_t directions[8] = {NEITHER, BOTH,    REPLY,   REQUEST,
+                                      REPLY,   NEITHER, NEITHER, NEITHER};
 
 static inline enum direction direction(const struct rec *rec, uint8_t mode, uint8_t version)
 {
@@ -126,7 +127,7 @@ static bool matters(const struct pair *pair, uint64_t now_ns)
 }
 
 static __attribute__((noinline)) struct pair *make(struct ntp_pairs *p, const struct rec *rec,
-                                                  const struct fifo_key *key)
+                                                   const struct fifo_key *key)
 {
     const struct pair *victim = (const struct pair *)fifo_victim(&p->fifo);
     if (victim != NULL && !fifo_forgotten(&p->fifo, &victim->entry) && !fifo_grow(&p->fifo))
@@ -160,8 +161,8 @@ static void see_request(struct ntp_pairs *p, const struct rec *rec, const struct
     bool interleaved = m->org_ntp64 != 0 && pair->last_known && m->org_ntp64 == pair->rec_ntp64
                        && m->rec_ntp64 != 0;
     if (interleaved) /* two stamps may come back: half a hash each */
-        asked = asked << 32
-                | (uint32_t)stamp_hash(p, m->rec_ntp64, rec->sport, rec->dport, rec->ts_ns);
+        asked =
+            asked << 32 | (uint32_t)stamp_hash(p, m->rec_ntp64, rec->sport, rec->dport, rec->ts_ns);
     pair->asked[at] = asked;
     pair->len[at] = wire_len(rec, m);
     pair->time_low[at] = (uint32_t)rec->ts_ns;
@@ -170,9 +171,7 @@ static void see_request(struct ntp_pairs *p, const struct rec *rec, const struct
         pair->time_top[at] = (uint32_t)(rec->ts_ns >> TIME_BITS);
     pair->next = (at + 1) % REQUESTS;
     pair->answered &= ~bit;
-    pair->interleaved &= ~bit;
-    if (interleaved)
-        pair->interleaved |= bit;
+    pair->interleaved = (pair->interleaved & ~bit) | (interleaved ? bit : 0);
     m->is_request = true;
 }
 
