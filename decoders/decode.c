@@ -114,11 +114,9 @@ static void datagram(struct decode *d, struct rec *rec, uint8_t kind, struct msg
 
 /* What the look-ahead remembers of a packet. */
 struct ahead {
-    uint8_t kind; /* a row of datagrams[], TCP or OTHER */
-    union {
-        struct fifo_ahead exchange; /* of any datagram; DNS, NTP: whose */
-        struct tcp_id id;           /* TCP */
-    };
+    struct tcp_id id;           /* TCP; else its slot is 0 */
+    struct fifo_ahead exchange; /* of any datagram; DNS, NTP: whose */
+    uint8_t kind;               /* a row of datagrams[], TCP or OTHER */
 };
 
 static uint8_t kind_of(const struct rec *rec)
@@ -142,6 +140,7 @@ static void look_ahead(struct decode *d, struct rec recs[], unsigned n, struct a
         struct ahead *a = &ahead[i];
         rec->proto = PROTO_NONE;
         a->kind = kind_of(rec);
+        a->id.slot = 0;
         if (a->kind == TCP)
             tcp_table_id(&d->flows, rec, &a->id);
         else if (a->kind == NTP)
@@ -164,15 +163,17 @@ static void look_ahead(struct decode *d, struct rec recs[], unsigned n, struct a
 
 void decode_burst(struct decode *d, struct rec recs[], unsigned n, struct msgs *out)
 {
-    struct ahead ahead[BURST_MAX];
+    struct ahead ahead[BURST_MAX + AHEAD];
     assert(n <= BURST_MAX);
+    for (unsigned i = 0; i < AHEAD; i++)
+        ahead[n + i].id.slot = 0;
     d->n_made_up = 0;
     look_ahead(d, recs, n, ahead);
     for (unsigned i = 0; i < n; i++) {
         struct rec *rec = &recs[i];
         const struct ahead *a = &ahead[i];
-        if (i + AHEAD < n && ahead[i + AHEAD].kind == TCP && ahead[i + AHEAD].id.slot != 0)
-            tcp_prefetch(d, ahead[i + AHEAD].id.slot);
+        if (a[AHEAD].id.slot != 0)
+            tcp_prefetch(d, a[AHEAD].id.slot);
         if (a->kind == TCP) {
             tcp_packet(d, rec, &a->id, out);
         } else if (a->kind < TCP) {
@@ -225,6 +226,7 @@ bool decode_new(struct decode **out, const struct decode_limits *limits,
     }
     d->limits = *limits;
     d->http_hosts = http_hosts;
+    d->streams_hot = STREAMS_HOT;
     /* What is kept, and what sessions remember of their hellos. */
     uint64_t nodes =
         (uint64_t)limits->tcp_buffers * (limits->tcp_buffer_bytes / STREAM_NODE_BYTES + 1)

@@ -311,11 +311,15 @@ static inline bool is_next(const struct flow *f, const struct rec *rec, unsigned
 {
     enum { SPECIAL = TH_FIN | TH_SYN | TH_RST | TH_ACK };
     const unsigned wanted = flow_seen(dir), wrong = FLOW_FIN_0 | FLOW_FIN_1 | FLOW_CLOSED;
-    bool beyond = (int32_t)(rec->tcp_ack - f->high[!dir]) > 0 && f->flags & flow_seen(!dir);
-    return (rec->tcp_flags & SPECIAL) == TH_ACK && rec->tcp_seq == f->high[dir]
-           && (f->flags & (wanted | wrong)) == wanted && (f->gap_bytes[0] | f->gap_bytes[1]) == 0
-           && !beyond && rec->payload.left == rec->payload_wire_len
-           && (rec->ts_ns <= f->last_ts_ns || rec->ts_ns - f->last_ts_ns <= FLOW_IDLE_NS);
+    if (rec->tcp_seq != f->high[dir] || (rec->tcp_flags & SPECIAL) != TH_ACK)
+        return false;
+    if ((f->flags & (wanted | wrong)) != wanted || rec->payload.left != rec->payload_wire_len)
+        return false;
+    if ((int32_t)(rec->tcp_ack - f->high[!dir]) > 0 && f->flags & flow_seen(!dir))
+        return false;
+    if ((f->gap_bytes[0] | f->gap_bytes[1]) != 0)
+        return false;
+    return rec->ts_ns - f->last_ts_ns <= FLOW_IDLE_NS || rec->ts_ns < f->last_ts_ns;
 }
 
 /* What a packet of a connection in the table does. `next`: see is_next. */

@@ -2,21 +2,11 @@
 
 #include "core/arena.h"
 #include "core/hash.h"
-#include "decoders/dns_ntp_fifo.h"
 
 enum {
-    BUCKET_SLOTS = 7,
     PROBES_MAX = 16, /* buckets looked at before a place is refused */
     HAND_STEPS = 64, /* of the clock, a victim */
 };
-
-/* An index line. `past`: entries that would belong here or before but found it full. */
-struct tcp_bucket {
-    uint32_t tag[BUCKET_SLOTS];
-    uint32_t slot[BUCKET_SLOTS]; /* 0: free */
-    uint32_t past, pad;
-};
-static_assert(sizeof(struct tcp_bucket) == 64, "one cache line");
 
 static size_t buckets_bytes(const struct tcp_table *t)
 {
@@ -57,29 +47,6 @@ static struct tcp_bucket *home(const struct tcp_table *t, uint32_t hash)
 static struct tcp_bucket *next_bucket(const struct tcp_table *t, const struct tcp_bucket *b)
 {
     return &t->buckets[((uint32_t)(b - t->buckets) + 1) & t->mask];
-}
-
-void tcp_table_id(const struct tcp_table *t, const struct rec *rec, struct tcp_id *id)
-{
-    const uint64_t *secret = t->secret;
-    uint64_t s[2], d[2];
-    memcpy(s, rec->src.b, 16);
-    memcpy(d, rec->dst.b, 16);
-    bool first = s[1] != d[1] ? s[1] < d[1] : s[0] != d[0] ? s[0] < d[0] : rec->sport <= rec->dport;
-    uint64_t low = first ? s[1] : d[1], high = first ? d[1] : s[1];
-    uint64_t low_net = first ? s[0] : d[0], high_net = first ? d[0] : s[0];
-    uint64_t ports = first ? (uint64_t)rec->dport << 16 | rec->sport
-                           : (uint64_t)rec->sport << 16 | rec->dport;
-    uint64_t rest = (uint64_t)rec->origin << 32 | ports;
-    /* Every packet needs one: hashing a struct of it all as bytes took twice as long. */
-    uint64_t x = fifo_fold(low ^ secret[0], low_net ^ secret[1]);
-    uint64_t y = fifo_fold(high ^ secret[2], high_net ^ secret[3]);
-    uint64_t z = fifo_fold(rest ^ secret[4], rec->site ^ secret[5]);
-    id->hash = fifo_fold(x ^ z, y ^ secret[6]);
-    id->who = fifo_fold(x ^ secret[7], y ^ z) << 48 | rest;
-    id->slot = 0;
-    id->dir = !first;
-    __builtin_prefetch(home(t, (uint32_t)id->hash));
 }
 
 void tcp_table_peek(const struct tcp_table *t, struct tcp_id *id)

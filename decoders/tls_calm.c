@@ -5,8 +5,7 @@
 #include "decoders/tls_wire.h"
 
 enum {
-    STREAMS_HOT = 4096, /* open streams beyond which those at rest are looked for */
-    ROOM_STEPS = 4,     /* streams looked at for each that is opened */
+    ROOM_STEPS = 4, /* streams looked at for each that is opened */
 };
 
 /* What reports say and sessions share. Names and the offer follow. */
@@ -236,7 +235,7 @@ void tls_calm_wake(struct decode *d, uint32_t slot)
 /* Sessions that are decided first: the others will soon have to be woken. */
 void tls_calm_make_room(struct decode *d)
 {
-    if (d->n_streams < STREAMS_HOT)
+    if (d->n_streams < d->streams_hot)
         return;
     for (unsigned i = 0; i < ROOM_STEPS; i++) {
         d->hand = d->hand >= d->streams.top ? 1 : d->hand + 1;

@@ -395,5 +395,7 @@ int main(void)
         cmocka_unit_test(test_alone),        cmocka_unit_test(test_dns),
         cmocka_unit_test(test_http),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    int failed = cmocka_run_group_tests(tests, setup, NULL);
+    rig_calm = true;
+    return failed + cmocka_run_group_tests_name("calm", tests, setup, NULL);
 }

@@ -8,7 +8,8 @@
 
 #include <cmocka.h>
 
-#include "decoders/decode.h"
+#include "decoders/decode_state.h"
+#include "decoders/tls_calm.h"
 #include "tests/guard.h"
 
 #include <stdio.h>
@@ -387,6 +388,18 @@ static inline struct rec rig_rec(struct rig *r, int from, uint8_t flags, uint32_
     return rec;
 }
 
+/* Set: after each packet sessions at rest are made calm. What is stated may not depend on it. */
+static bool rig_calm;
+
+static inline void rig_calm_down(struct decode *d)
+{
+    for (uint32_t slot = 1; slot <= d->flows.top; slot++) {
+        struct flow *f = &d->flows.flows[slot];
+        if (f->flags & FLOW_USED && f->stream != 0 && (f->flags & FLOW_CALM) == 0)
+            tls_calm_down(d, f);
+    }
+}
+
 /* One packet, whose payload ends at an unmapped page. `wire_len` - `len` bytes of it were not
  * captured. */
 static inline enum outcome rig_packet(struct rig *r, int from, uint8_t flags, uint32_t seq,
@@ -400,6 +413,8 @@ static inline enum outcome rig_packet(struct rig *r, int from, uint8_t flags, ui
     r->ts_ns += 1000000;
     decode_burst(r->d, &rec, 1, r->out);
     msgs_flush(r->out);
+    if (rig_calm)
+        rig_calm_down(r->d);
     r->last_outcome = rec.outcome;
     r->last_proto = rec.proto;
     r->last_service = rec.service_port;

@@ -661,5 +661,7 @@ int main(void)
         cmocka_unit_test(test_slow),        cmocka_unit_test(test_limits),
         cmocka_unit_test(test_hostile),
     };
-    return cmocka_run_group_tests(tests, setup, NULL);
+    int failed = cmocka_run_group_tests(tests, setup, NULL);
+    rig_calm = true;
+    return failed + cmocka_run_group_tests_name("calm", tests, setup, NULL);
 }
