@@ -12,7 +12,7 @@ void arena_prefer_large(bool prefer)
     prefer_large = prefer;
 }
 
-void *arena_new(size_t bytes, struct err *e)
+void *arena_new(size_t bytes, enum arena_use use, struct err *e)
 {
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                    -1, 0);
@@ -21,7 +21,7 @@ void *arena_new(size_t bytes, struct err *e)
                 bytes, strerror(errno));
         return NULL;
     }
-    if (prefer_large && bytes >= LARGE_PAGE) /* a hint: nothing depends on it */
+    if (prefer_large && use == ARENA_HOT && bytes >= LARGE_PAGE) /* a hint: nothing depends on it */
         (void)!madvise(p, bytes, MADV_HUGEPAGE);
     return p;
 }

@@ -25,7 +25,7 @@ bool blobs_init(struct blobs *b, uint32_t max, uint64_t seed, struct err *e)
     while (n < max / 4)
         n *= 2;
     *b = (struct blobs){.mask = n - 1, .seed = seed};
-    b->buckets = arena_new(buckets_bytes(b), e);
+    b->buckets = arena_new(buckets_bytes(b), ARENA_COLD, e);
     bool ok = b->buckets != NULL;
     for (unsigned k = 0; k < BLOB_CLASSES && ok; k++)
         ok = stream_pool_init(&b->classes[k], BLOB_UNIT << k, (max >> k) + 1, e);

@@ -240,10 +240,10 @@ bool decode_new(struct decode **out, const struct decode_limits *limits,
               && dns_match_new(&d->dns, limits->dns_pending, limits->seed, e)
               && ntp_pairs_new(&d->ntp, limits->ntp_pending, limits->seed, e);
     if (ok) {
-        d->open = arena_new((size_t)limits->tcp_flows * sizeof *d->open, e);
+        d->open = arena_new((size_t)limits->tcp_flows * sizeof *d->open, ARENA_COLD, e);
         d->scratch = d->open == NULL
                          ? NULL
-                         : arena_new((size_t)limits->tcp_buffer_bytes + OFFER_BLOB_MAX, e);
+                         : arena_new((size_t)limits->tcp_buffer_bytes + OFFER_BLOB_MAX, ARENA_COLD, e);
         ok = d->scratch != NULL;
     }
     if (!ok) {

@@ -19,13 +19,13 @@ bool fifo_init(struct fifo *f, uint32_t max, size_t entry_size, uint64_t seed, s
     };
     for (uint64_t i = 0; i < FIFO_SECRETS; i++)
         f->secret[i] = hash_bytes(&i, sizeof i, seed);
-    f->entries = arena_new(limit * entry_size, e);
+    f->entries = arena_new(limit * entry_size, ARENA_HOT, e);
     if (f->entries == NULL)
         return false;
-    f->heads = arena_new(limit * FIFO_BUCKETS * sizeof *f->heads, e);
+    f->heads = arena_new(limit * FIFO_BUCKETS * sizeof *f->heads, ARENA_HOT, e);
     if (f->heads == NULL)
         goto fail;
-    f->origins = arena_new(ORIGINS * sizeof *f->origins, e);
+    f->origins = arena_new(ORIGINS * sizeof *f->origins, ARENA_COLD, e);
     if (f->origins == NULL)
         goto fail;
     return true;

@@ -5,7 +5,7 @@
 bool stream_pool_init(struct stream_pool *p, uint32_t size, uint32_t max, struct err *e)
 {
     *p = (struct stream_pool){.size = size, .max = max};
-    p->base = arena_new(((size_t)max + 1) * size, e);
+    p->base = arena_new(((size_t)max + 1) * size, ARENA_HOT, e);
     return p->base != NULL;
 }
 

@@ -21,8 +21,8 @@ bool tcp_table_init(struct tcp_table *t, uint32_t max, uint64_t seed, struct err
     *t = (struct tcp_table){.max = max, .mask = n - 1};
     for (uint64_t i = 0; i < sizeof t->secret / sizeof *t->secret; i++)
         t->secret[i] = hash_bytes(&i, sizeof i, seed);
-    t->flows = arena_new(((size_t)max + 1) * sizeof *t->flows, e);
-    t->buckets = t->flows == NULL ? NULL : arena_new(buckets_bytes(t), e);
+    t->flows = arena_new(((size_t)max + 1) * sizeof *t->flows, ARENA_HOT, e);
+    t->buckets = t->flows == NULL ? NULL : arena_new(buckets_bytes(t), ARENA_HOT, e);
     if (t->buckets == NULL) {
         tcp_table_end(t);
         return false;

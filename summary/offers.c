@@ -28,7 +28,7 @@ bool offers_new(struct offers **out, const struct config *config, struct err *e)
         return false;
     }
     if (!rowtab_new(&o->table, limit, sizeof(struct kept), offsetof(struct kept, id),
-                    sizeof(uint64_t), e)
+                    sizeof(uint64_t), ARENA_COLD, e)
         || !strings_new(&o->strings, (uint64_t)limit * OFFER_BYTES, e)) {
         offers_free(o);
         return false;

@@ -5,7 +5,7 @@
 bool pool_new(struct pool *p, uint32_t size, uint32_t limit, struct err *e)
 {
     *p = (struct pool){.size = size, .limit = limit};
-    p->p = arena_new((size_t)size * limit, e);
+    p->p = arena_new((size_t)size * limit, ARENA_COLD, e);
     return p->p != NULL;
 }
 

@@ -7,7 +7,7 @@
 enum { SLOTS_FIRST = 1024 };
 
 bool rowtab_new(struct rowtab *t, uint32_t limit, uint32_t row_size, uint32_t key_at,
-                uint32_t key_len, struct err *e)
+                uint32_t key_len, enum arena_use use, struct err *e)
 {
     assert(key_len % 4 == 0 && row_size % 8 == 0);
     uint32_t slots = SLOTS_FIRST;
@@ -19,10 +19,10 @@ bool rowtab_new(struct rowtab *t, uint32_t limit, uint32_t row_size, uint32_t ke
                          .limit = limit,
                          .mask = SLOTS_FIRST - 1,
                          .mask_max = slots - 1};
-    t->rows = arena_new((size_t)limit * row_size, e);
-    t->index = t->rows != NULL ? arena_new((size_t)slots * sizeof *t->index, e) : NULL;
-    t->tags = t->index != NULL ? arena_new((size_t)limit * sizeof *t->tags, e) : NULL;
-    t->heap = t->tags != NULL ? arena_new((size_t)limit * sizeof *t->heap, e) : NULL;
+    t->rows = arena_new((size_t)limit * row_size, use, e);
+    t->index = t->rows != NULL ? arena_new((size_t)slots * sizeof *t->index, use, e) : NULL;
+    t->tags = t->index != NULL ? arena_new((size_t)limit * sizeof *t->tags, ARENA_COLD, e) : NULL;
+    t->heap = t->tags != NULL ? arena_new((size_t)limit * sizeof *t->heap, ARENA_COLD, e) : NULL;
     if (t->heap == NULL) {
         rowtab_free(t);
         return false;

@@ -4,7 +4,7 @@
  * That hash is dear, and asked for when a row is made. Rows are found by a tag, 32 bits of any hash of the key that the table's
  * user likes: rowtab_mix of it, or where keys hold strings, the hash itself. */
 #pragma once
-#include "core/err.h"
+#include "core/arena.h"
 
 struct rowtab {
     uint8_t *rows;      /* n rows of row_size bytes; each begins with its uint64_t hash */
@@ -20,7 +20,7 @@ struct rowtab {
 /* Address space for `limit` rows; memory follows as they come. */
 
 MUST_CHECK bool rowtab_new(struct rowtab *t, uint32_t limit, uint32_t row_size, uint32_t key_at,
-                           uint32_t key_len, struct err *e);
+                           uint32_t key_len, enum arena_use use, struct err *e);
 void rowtab_free(struct rowtab *t);
 void rowtab_clear(struct rowtab *t);
 

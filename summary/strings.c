@@ -18,8 +18,8 @@ bool strings_new(struct strings *s, uint64_t bytes, struct err *e)
         slots *= 2;
     *s = (struct strings){.cap = (uint32_t)(bytes / 8), .mask = SLOTS_FIRST - 1,
                           .mask_max = (uint32_t)(slots - 1)};
-    s->bytes = arena_new((size_t)s->cap * 8 + 8, e);
-    s->index = s->bytes != NULL ? arena_new(slots * sizeof *s->index, e) : NULL;
+    s->bytes = arena_new((size_t)s->cap * 8 + 8, ARENA_COLD, e);
+    s->index = s->bytes != NULL ? arena_new(slots * sizeof *s->index, ARENA_COLD, e) : NULL;
     if (s->index == NULL) {
         strings_free(s);
         return false;

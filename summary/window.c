@@ -58,6 +58,10 @@ static void value_zero(const struct field *f, uint8_t *row)
         memcpy(row + f->at, &never32, sizeof never32);
 }
 
+enum {
+    HOT_KINDS = 1 << ROW_CLIENT | 1 << ROW_PEER | 1 << ROW_NTP | 1 << ROW_DNS | 1 << ROW_BINDING
+};
+
 static bool table_new(struct window *w, enum row_kind kind, struct err *e)
 {
     const struct row_type *type = &row_types[kind];
@@ -70,7 +74,8 @@ static bool table_new(struct window *w, enum row_kind kind, struct err *e)
     for (const struct field *f = type->values; f->type != F_END; f++)
         value_zero(f, w->zero[kind]);
     return rowtab_new(&w->tabs[kind], (uint32_t)row_limit(w->config, kind), type->size,
-                      type->key_at, type->key_len, e);
+                      type->key_at, type->key_len, HOT_KINDS >> kind & 1 ? ARENA_HOT : ARENA_COLD,
+                      e);
 }
 
 /* One at least: see link_of. */
@@ -93,7 +98,7 @@ bool window_new(struct window **out, const struct config *config, struct err *e)
     for (int kind = 0; ok && kind < ROW_KIND_N; kind++)
         ok = table_new(w, kind, e);
     if (ok)
-        ok = (w->links = arena_new(links_bytes(w), e)) != NULL;
+        ok = (w->links = arena_new(links_bytes(w), ARENA_HOT, e)) != NULL;
     ok = ok && strings_new(&w->strings, config->limits.string_bytes, e)
          && pool_new(&w->hists, sizeof(struct hist_block), block_limit(config, V_HIST), e)
          && pool_new(&w->small, (uint32_t)distinct_block_size(&distinct_small),

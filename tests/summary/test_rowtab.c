@@ -18,7 +18,7 @@ static struct rowtab table_of(uint32_t limit)
 {
     struct rowtab t;
     struct err e;
-    assert_true(rowtab_new(&t, limit, sizeof(struct item), offsetof(struct item, key), 8, &e));
+    assert_true(rowtab_new(&t, limit, sizeof(struct item), offsetof(struct item, key), 8, ARENA_COLD, &e));
     return t;
 }
 
@@ -229,7 +229,7 @@ static void refuses_too_much(void **state)
     (void)state;
     struct rowtab t;
     struct err e = {{0}};
-    assert_false(rowtab_new(&t, UINT32_MAX - 7, UINT32_C(1) << 31, 8, 8, &e));
+    assert_false(rowtab_new(&t, UINT32_MAX - 7, UINT32_C(1) << 31, 8, 8, ARENA_COLD, &e));
     assert_non_null(strstr(e.text, "lower the limits"));
 }
 
