@@ -16,20 +16,32 @@ enum {
 
 /* ---- writing */
 
-/* Where a field's name is split, so that writing need not look for it. */
+enum {
+    ROWJSON_NAME_MAX = 32,
+    ROWJSON_WHO_MAX = 80,
+    ROWJSON_SITE_MAX = 6 * ROWJSON_WHO_MAX + 2,
+    ROWJSON_CLIENT_MAX = ROWJSON_SITE_MAX + ROWJSON_WHO_MAX + 64,
+};
+
+/* A field's name as a member begins: `,"queries":`, in the group ("dns") it is in. */
 struct rowjson_name {
-    uint8_t len, group; /* of the whole name; of what stands before its dot */
+    char text[ROWJSON_NAME_MAX];
+    uint8_t len, group; /* 0: none; else which of its table */
 };
 
 struct rowjson_writer {
     struct window *w;      /* borrowed */
     struct text_sink *out; /* borrowed */
-    bool numbers;      /* distinct counts as numbers: the totals object, not the segment's row */
-    const char *group; /* the open object, or NULL */
-    uint8_t group_len;
-    struct client client; /* whose text stands in client_text: sorted rows repeat it */
+    bool numbers;       /* distinct counts as numbers: the totals object, not the segment's row */
+    enum row_kind kind; /* of the row being written */
+    uint8_t group;      /* whose object is open; 0: none */
+    /* Sorted rows repeat their site and client: the members as they were written last. */
+    uint64_t site;
+    unsigned site_len;
+    char site_text[ROWJSON_SITE_MAX];
+    struct client client;
     unsigned client_len;
-    char client_text[512];
+    char client_text[ROWJSON_CLIENT_MAX];
     struct rowjson_name names[ROW_KIND_N][ROWJSON_FIELDS_MAX]; /* keys, then values */
     struct rowjson_name totals[ROWJSON_FIELDS_MAX];
 };
@@ -46,7 +58,7 @@ void rowjson_other(struct rowjson_writer *r, enum row_kind kind, const void *row
 
 /* Members of the totals object, `"packets":{...},...`. With a budget of bytes they may need several
  * calls: the first writes all but the tallies that exceed it, later ones go on. Starts from a
- * zeroed cursor; returns whether more is to come. */
+ * zeroed cursor; returns whether more is to come. The text ends within an object. */
 struct rowjson_cursor {
     unsigned part;
     size_t next[TALLY_N]; /* tallies of each family written so far */
@@ -58,7 +70,6 @@ void rowjson_string(struct text_sink *out, const void *p, size_t len);
 
 /* Text of a site or client for people and rows: "home-7", "vlan:100", "id:8f00000000000001";
  * "mac:ac:ca:54:00:00:01". Returns its length; 0: none. */
-enum { ROWJSON_WHO_MAX = 80 };
 size_t rowjson_site(const struct window *w, uint64_t site, char text[static ROWJSON_WHO_MAX]);
 size_t rowjson_client(const struct client *c, char text[static ROWJSON_WHO_MAX]);
 
@@ -103,5 +114,5 @@ MUST_CHECK bool rowjson_read_totals(struct rowjson_reader *r, struct json_t *row
  * `base`; any other member is refused. */
 MUST_CHECK bool rowjson_read_sums(const struct field *fields, struct json_t *object, void *base,
                                   struct err *e);
-/* Writes them: members of an object, after a comma where one is due. */
+/* Writes them: members of an object that was begun, after a comma where one is due. */
 void rowjson_sums(struct rowjson_writer *r, const struct field *fields, const void *base);
