@@ -26,5 +26,12 @@ char *digits_large(char *p, uint64_t v)
 {
     if (v < E8)
         return four(digits_small(p, (uint32_t)v / E4), (uint32_t)v % E4);
-    return eight(digits_u64(p, v / E8), (uint32_t)(v % E8));
+    uint64_t high = v / E8;
+    if (high < E4)
+        p = digits_small(p, (uint32_t)high);
+    else if (high < E8)
+        p = four(digits_small(p, (uint32_t)high / E4), (uint32_t)high % E4);
+    else
+        p = eight(digits_small(p, (uint32_t)(high / E8)), (uint32_t)(high % E8));
+    return eight(p, (uint32_t)(v % E8));
 }

@@ -18,15 +18,36 @@ enum {
 
 enum {
     ROWJSON_NAME_MAX = 32,
+    ROWJSON_WORDS_MAX = 1024,
     ROWJSON_WHO_MAX = 80,
     ROWJSON_SITE_MAX = 6 * ROWJSON_WHO_MAX + 2,
     ROWJSON_CLIENT_MAX = ROWJSON_SITE_MAX + ROWJSON_WHO_MAX + 64,
 };
 
-/* A field's name as a member begins: `,"queries":`, in the group ("dns") it is in. */
-struct rowjson_name {
-    char text[ROWJSON_NAME_MAX];
-    uint8_t len, group; /* 0: none; else which of its table */
+/* A field as the writer needs it, so that nothing is looked up or measured for a row. */
+struct rowjson_field {
+    const struct field *field;
+    const struct rowjson_word *words; /* how its numbers are written: its names, else in decimal */
+    /* The number it is: (the aligned word of the row at `word` >> shift) & mask. What is no number has mask and number 0. */
+    uint64_t mask, absent; /* what the number is when there is nothing, or perhaps nothing, to tell */
+    uint16_t word, at;
+    uint8_t shift;
+    uint8_t type;  /* enum field_type */
+    uint8_t group; /* whose object it is in; 0: none */
+    uint8_t len;
+    char name[ROWJSON_NAME_MAX + 1]; /* as a member begins: `,"queries":` */
+};
+struct rowjson_word {
+    char text[15]; /* in quotes */
+    uint8_t len;
+};
+
+/* The fields of one object, keys and values. */
+struct rowjson_plan {
+    struct rowjson_field fields[ROWJSON_FIELDS_MAX];
+    unsigned n, n_keys;
+    unsigned head_len;
+    char head[ROWJSON_NAME_MAX]; /* of a row: `{"kind":"peer"` */
 };
 
 struct rowjson_writer {
@@ -42,16 +63,14 @@ struct rowjson_writer {
     struct client client;
     unsigned client_len;
     char client_text[ROWJSON_CLIENT_MAX];
-    struct rowjson_name names[ROW_KIND_N][ROWJSON_FIELDS_MAX]; /* keys, then values */
-    struct rowjson_name totals[ROWJSON_FIELDS_MAX];
+    struct rowjson_plan plans[ROW_KIND_N], totals;
+    unsigned n_words;
+    struct rowjson_word words[ROWJSON_WORDS_MAX];
 };
 
 void rowjson_writer_init(struct rowjson_writer *r, struct window *w, struct text_sink *out);
 
-/* The kind a row is written with: row_types[kind].name, but "host" for a host's ROW_CLIENT. */
-const char *rowjson_kind(enum row_kind kind, const void *row);
-
-/* One line, with its newline. */
+/* One line, with its newline. The kind is row_types[kind].name, but "host" for a host's ROW_CLIENT. */
 void rowjson_row(struct rowjson_writer *r, enum row_kind kind, const void *row);
 /* The same for what a full table turned away: `{"kind":"other","of":"peer",...}`, without keys. */
 void rowjson_other(struct rowjson_writer *r, enum row_kind kind, const void *row);

@@ -19,59 +19,44 @@ static inline bool all_zero(const uint8_t *p, size_t n)
     return any == 0;
 }
 
-static inline uint16_t u16_at(const uint8_t *p)
+static inline uint64_t count_at(const uint8_t *counts, unsigned i, size_t bytes)
 {
-    uint16_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
+    uint32_t v32;
+    uint64_t v64;
+    if (bytes == sizeof v32) {
+        memcpy(&v32, counts + i * bytes, sizeof v32);
+        return v32;
+    }
+    memcpy(&v64, counts + i * bytes, sizeof v64);
+    return v64;
 }
 
-static inline uint32_t u32_at(const uint8_t *p)
+static inline char *put_word(char *p, const struct rowjson_word *word)
 {
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
+    memcpy(p, word->text, sizeof word->text); /* all of it costs less than to look how much */
+    return p + word->len;
 }
 
-static inline uint64_t u64_at(const uint8_t *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static inline uint64_t count_at(const struct field *f, const uint8_t *at, unsigned i)
-{
-    return f->type == V_COUNTS32 ? u32_at(at + 4 * (size_t)i) : u64_at(at + 8 * (size_t)i);
-}
-
-/* The name of number `i`, as a string. */
-static inline char *put_name(char *p, const struct field *f, unsigned i)
-{
-    p = put_char(p, '"');
-    p = f->names != NULL ? put_text(p, f->names[i]) : digits_u64(p, i);
-    return put_char(p, '"');
-}
-
-static char *put_counts(char *p, const struct field *f, const uint8_t *at)
+static char *put_counts(char *p, const struct rowjson_field *f, const uint8_t *at, size_t bytes)
 {
     p = put_char(p, '{');
-    for (unsigned i = 0; i < f->n; i++) {
-        uint64_t count = count_at(f, at, i);
+    for (unsigned i = 0; i < f->field->n; i++) {
+        uint64_t count = count_at(at, i, bytes);
         if (count == 0)
             continue;
-        p = put_char(put_name(p, f, i), ':');
+        p = put_char(put_word(p, &f->words[i]), ':');
         p = put_char(put_number(p, count), ',');
     }
     return put_close(p, '}');
 }
 
-static char *put_bits(char *p, const struct field *f, uint32_t bits)
+static char *put_bits(char *p, const struct rowjson_field *f, uint64_t bits)
 {
     p = put_char(p, '[');
     for (; bits != 0; bits &= bits - 1) {
-        unsigned i = (unsigned)__builtin_ctz(bits);
-        p = put_char(f->names != NULL ? put_name(p, f, i) : digits_u64(p, i), ',');
+        unsigned i = (unsigned)__builtin_ctzll(bits);
+        p = f->field->names != NULL ? put_word(p, &f->words[i]) : digits_u64(p, i);
+        p = put_char(p, ',');
     }
     return put_close(p, ']');
 }
@@ -146,10 +131,11 @@ static char *put_registers(char *p, const uint8_t reg[], size_t n)
     return p;
 }
 
-static char *put_distinct(char *p, const struct distinct_block *b,
-                          const struct distinct_shape *shape, bool number)
+static char *put_distinct(struct rowjson_writer *r, char *p, const struct distinct *d,
+                          const struct distinct_shape *shape)
 {
-    if (number)
+    const struct distinct_block *b = window_distinct_block(r->w, d, shape);
+    if (r->numbers)
         return put_number(p, distinct_count(shape, b));
     p = put_number(put_text(p, "{\"count\":"), distinct_count(shape, b));
     if (b->n == UINT32_MAX) {
@@ -183,37 +169,23 @@ static char *put_mac(char *p, const uint8_t *at)
     return put_char(p + mac_text(at, p), '"');
 }
 
-static char *put_str(struct rowjson_writer *r, char *p, struct bytes s)
+static char *put_string(struct rowjson_writer *r, char *p, uint32_t id)
 {
+    struct bytes s = window_string(r->w, id);
     char *room = rowjson_more(r->out, p, ROWJSON_STRING_BYTES(s.len));
     return room != NULL ? rowjson_put_string(room, s.p, s.len) : p;
 }
 
 /* ---- fields */
 
-static inline bool absent(const struct window *w, const struct field *f, const uint8_t *at,
-                          const struct distinct_shape *shape)
+/* Is there nothing to tell of a field that is no number? */
+static bool absent(const struct window *w, const struct field *f, const uint8_t *at,
+                   const struct distinct_shape *shape)
 {
     const struct distinct_block *block;
     const struct set8 *set;
     const struct hist *hist;
     switch ((enum field_type)f->type) {
-    case V_SUM:
-    case V_MAX_NS:
-    case V_SLOTS:
-    case F_ID64:
-    case F_SITE:
-        return u64_at(at) == 0;
-    case V_SUM32:
-    case V_MAX32:
-    case V_BITS32:
-    case V_BLOB:
-    case F_STR:
-        return u32_at(at) == 0;
-    case V_MIN_NS:
-        return u64_at(at) == UINT64_MAX;
-    case V_MIN32:
-        return u32_at(at) == UINT32_MAX;
     case V_COUNTS32:
         return all_zero(at, 4 * (size_t)f->n);
     case V_COUNTS:
@@ -231,95 +203,212 @@ static inline bool absent(const struct window *w, const struct field *f, const u
         return all_zero(at, 16);
     case F_MAC:
         return all_zero(at, 6);
-    case F_HEX16:
-        return u16_at(at) == 0;
-    case F_FLAG:
-        return *at == 0;
-    default: /* F_ENUM, F_U8, F_U16, F_U32: 0 is written */
+    default:
         return false;
     }
 }
 
-static inline char *put_value(struct rowjson_writer *r, char *p, const struct field *f,
-                              const uint8_t *at, const struct distinct_shape *shape)
+/* The value of `f`: number `v`, or what lies at `at`. */
+static inline char *put_value(struct rowjson_writer *r, char *p, const struct rowjson_field *f,
+                              uint64_t v, const uint8_t *at, const struct distinct_shape *shape)
 {
     switch ((enum field_type)f->type) {
+    case F_U8:
+    case F_U16:
+    case F_U32:
+    case F_FLAG:
     case V_SUM:
+    case V_SUM32:
     case V_MIN_NS:
     case V_MAX_NS:
-        return put_number(p, u64_at(at));
-    case V_SUM32:
-    case V_MAX32:
     case V_MIN32:
-    case F_U32:
-        return digits_u64(p, u32_at(at));
-    case F_U16:
-        return digits_u64(p, u16_at(at));
-    case F_U8:
-    case F_FLAG:
-        return digits_u64(p, *at);
+    case V_MAX32:
+        return put_number(p, v);
+    case F_ENUM:
+        assert(v < f->field->n);
+        return put_word(p, &f->words[v]);
+    case F_HEX16:
+        return put_hex(p, "0x", v, 2);
+    case F_ID64:
+        return put_hex(p, "", v, 8);
+    case F_SITE:
+        return rowjson_put_site(r, p, v);
+    case F_STR:
+        return put_string(r, p, (uint32_t)v);
+    case F_CLIENT:
+        return rowjson_put_client(r, p, (const struct client *)(const void *)at);
+    case F_ADDR:
+        return put_addr(p, at);
+    case F_MAC:
+        return put_mac(p, at);
     case V_BITS32:
-        return put_bits(p, f, u32_at(at));
+        return put_bits(p, f, v);
     case V_COUNTS32:
+        return put_counts(p, f, at, 4);
     case V_COUNTS:
-        return put_counts(p, f, at);
+        return put_counts(p, f, at, 8);
     case V_HIST:
         return put_hist(r->w, p, (const struct hist *)(const void *)at);
     case V_SET8:
         return put_set8(p, (const struct set8 *)(const void *)at);
     case V_SLOTS:
-        return put_slots(r->w, p, u64_at(at));
+        return put_slots(r->w, p, v);
     case V_DISTINCT:
-        return put_distinct(
-            p, window_distinct_block(r->w, (const struct distinct *)(const void *)at, shape), shape,
-            r->numbers);
+        return put_distinct(r, p, (const struct distinct *)(const void *)at, shape);
     case V_BLOB:
-        return put_blob(r->w, p, u32_at(at));
-    case F_ENUM:
-        assert(*at < f->n);
-        return put_name(p, f, *at);
-    case F_ADDR:
-        return put_addr(p, at);
-    case F_MAC:
-        return put_mac(p, at);
-    case F_HEX16:
-        return put_hex(p, "0x", u16_at(at), 2);
-    case F_ID64:
-        return put_hex(p, "", u64_at(at), 8);
-    case F_STR:
-        return put_str(r, p, window_string(r->w, u32_at(at)));
-    case F_SITE:
-        return rowjson_put_site(r, p, u64_at(at));
-    default:
-        assert(!"a field with a value");
+        return put_blob(r->w, p, (uint32_t)v);
+    case V_TALLY:
+    case F_END:
+        break;
+    }
+    assert(!"a field with a value");
+    return p;
+}
+
+char *rowjson_put_group_end(struct rowjson_writer *r, char *p)
+{
+    if (r->group != 0)
+        p = put_char(p, '}');
+    r->group = 0;
+    return p;
+}
+
+static char *group_begin(struct rowjson_writer *r, char *p, const struct rowjson_field *f)
+{
+    p = rowjson_put_group_end(r, p);
+    if (f->group == 0)
         return p;
+    r->group = f->group;
+    p = put_text(p, p[-1] == '{' ? "\"" : ",\"");
+    p = put(p, f->field->name, (size_t)(strchr(f->field->name, '.') - f->field->name));
+    return put_text(p, "\":{");
+}
+
+static inline char *put_member(struct rowjson_writer *r, char *p, const struct rowjson_field *f)
+{
+    if (f->group != r->group)
+        p = group_begin(r, p, f);
+    unsigned first = p[-1] == '{'; /* of its object: without the comma */
+    memcpy(p, f->name + first, ROWJSON_NAME_MAX);
+    return p + f->len - first;
+}
+
+char *rowjson_put_member(struct rowjson_writer *r, char *p, const struct rowjson_field *field)
+{
+    return put_member(r, p, field);
+}
+
+char *rowjson_put_fields(struct rowjson_writer *r, char *p, const struct rowjson_field fields[],
+                         unsigned n, const uint8_t *base, const struct distinct_shape *shape)
+{
+    for (const struct rowjson_field *f = fields, *end = fields + n; f < end; f++) {
+        uint64_t v;
+        memcpy(&v, base + f->word, sizeof v);
+        v = v >> f->shift & f->mask;
+        if (v == f->absent && (f->mask != 0 || absent(r->w, f->field, base + f->at, shape)))
+            continue;
+        p = put_value(r, put_member(r, p, f), f, v, base + f->at, shape);
+    }
+    return p;
+}
+
+/* ---- getting ready */
+
+/* Bytes of the number that a field of this type is; 0: it is none. */
+static unsigned number_bytes(enum field_type type)
+{
+    switch (type) {
+    case F_U8:
+    case F_ENUM:
+    case F_FLAG:
+        return 1;
+    case F_U16:
+    case F_HEX16:
+        return 2;
+    case F_U32:
+    case F_STR:
+    case V_SUM32:
+    case V_MAX32:
+    case V_MIN32:
+    case V_BITS32:
+    case V_BLOB:
+        return 4;
+    case F_SITE:
+    case F_ID64:
+    case V_SUM:
+    case V_MIN_NS:
+    case V_MAX_NS:
+    case V_SLOTS:
+        return 8;
+    default:
+        return 0;
     }
 }
 
-char *rowjson_put_field(struct rowjson_writer *r, char *p, const struct field *f,
-                        const struct rowjson_name *name, const uint8_t *at,
-                        const struct distinct_shape *shape)
+static void field_number(struct rowjson_field *field, const struct field *f)
 {
-    if (absent(r->w, f, at, shape))
-        return p;
-    return put_value(r, rowjson_member(r, p, f, name), f, at, shape);
+    bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    bool zero_is_told = f->type == F_U8 || f->type == F_U16 || f->type == F_U32 || f->type == F_ENUM;
+    unsigned bytes = number_bytes(f->type), byte = f->at % 8;
+    assert(byte + bytes <= 8);
+    field->word = f->at - byte;
+    field->shift = (uint8_t)(8 * (little || bytes == 0 ? byte : 8 - bytes - byte));
+    field->mask = bytes > 0 ? UINT64_MAX >> (64 - 8 * bytes) : 0;
+    field->absent = f->type == V_MIN_NS || f->type == V_MIN32  ? field->mask
+                    : f->type == F_CLIENT || zero_is_told      ? UINT64_MAX /* never */
+                                                               : 0;
+}
+
+static void field_words(struct rowjson_writer *r, struct rowjson_field *field,
+                        const struct field *f)
+{
+    bool counts = f->type == V_COUNTS || f->type == V_COUNTS32;
+    field->words = r->words + r->n_words;
+    for (unsigned i = 0; i < f->n && (f->names != NULL || counts); i++) {
+        struct rowjson_word *word = &r->words[r->n_words++];
+        char text[ROWJSON_NAME_MAX], *end = put_char(text, '"');
+        assert(r->n_words <= ROWJSON_WORDS_MAX
+               && (f->names == NULL || strlen(f->names[i]) + 2 <= sizeof word->text));
+        end = f->names != NULL ? put_text(end, f->names[i]) : digits_u64(end, i);
+        end = put_char(end, '"');
+        word->len = (uint8_t)(end - text);
+        memcpy(word->text, text, word->len);
+    }
+}
+
+void rowjson_field_init(struct rowjson_writer *r, struct rowjson_field *field,
+                        const struct rowjson_field *before, const struct field *f)
+{
+    const char *dot = strchr(f->name, '.'), *member = dot != NULL ? dot + 1 : f->name;
+    size_t group = (size_t)(member - f->name), len = strlen(member) + strlen(",\"\":");
+    assert(len <= ROWJSON_NAME_MAX && group + 4 <= ROWJSON_NAME_MAX);
+    assert(dot == NULL || strchr(member, '.') == NULL); /* one level of nesting */
+    *field = (struct rowjson_field){
+        .field = f, .at = f->at, .type = f->type, .len = (uint8_t)len};
+    put_text(put_text(put_text(field->name, ",\""), member), "\":");
+    if (f->type == F_CLIENT) /* writes its own members */
+        field->len = 0;
+    if (group > 0) {
+        bool goes_on = before != NULL && strncmp(before->field->name, f->name, group) == 0;
+        uint8_t last = before != NULL ? before->group : 0;
+        field->group = goes_on ? last : (uint8_t)(last + 1);
+    }
+    field_number(field, f);
+    field_words(r, field, f);
 }
 
 size_t rowjson_field_bytes(const struct field *f)
 {
-    enum { NAMES = 2 * ROWJSON_NAME_MAX, NUMBER = DIGITS_U64_MAX + 4 }; /* with its marks */
-    size_t words = 0;
+    enum { NAMES = 3 * ROWJSON_NAME_MAX, NUMBER = DIGITS_U64_MAX + 4 }; /* with its marks */
     switch ((enum field_type)f->type) {
     case F_CLIENT:
-        return ROWJSON_CLIENT_MAX;
+        return NAMES + ROWJSON_CLIENT_MAX;
     case F_SITE:
         return NAMES + ROWJSON_SITE_MAX;
     case V_COUNTS32:
     case V_COUNTS:
     case V_BITS32:
-        for (unsigned i = 0; f->names != NULL && i < f->n; i++)
-            words += strlen(f->names[i]);
-        return NAMES + words + (size_t)f->n * 2 * NUMBER;
+        return NAMES + (size_t)f->n * (sizeof(struct rowjson_word) + NUMBER);
     case V_HIST:
         return NAMES + (2 * HIST_MAX + 1) * 2 * NUMBER;
     case V_SET8:

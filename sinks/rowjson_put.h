@@ -74,17 +74,22 @@ static inline char *put_hex(char *p, const char *before, uint64_t v, int bytes)
 #define ROWJSON_STRING_BYTES(len) (6 * (len) + 2)
 char *rowjson_put_string(char *p, const void *bytes, size_t len);
 
-/* A site, whose text is not empty. */
+/* What a field of the type F_SITE or F_CLIENT writes; a client up to three members, each with its comma. */
 char *rowjson_put_site(struct rowjson_writer *r, char *p, uint64_t site);
+char *rowjson_put_client(struct rowjson_writer *r, char *p, const struct client *c);
 
-/* Begins the member of `f`, opening and closing the object it is in. */
-char *rowjson_member(struct rowjson_writer *r, char *p, const struct field *f,
-                     const struct rowjson_name *name);
+/* ---- fields */
 
-/* Writes field `f`, which lies at `at`, as a member; nothing where it is absent. */
-char *rowjson_put_field(struct rowjson_writer *r, char *p, const struct field *f,
-                        const struct rowjson_name *name, const uint8_t *at,
-                        const struct distinct_shape *shape);
-
-/* The most that may write, but for strings. */
+/* Makes `field` ready; `before` is the one before it in the object, or NULL. */
+void rowjson_field_init(struct rowjson_writer *r, struct rowjson_field *field,
+                        const struct rowjson_field *before, const struct field *f);
+/* The most that rowjson_put_fields writes of it, but for strings. */
 size_t rowjson_field_bytes(const struct field *f);
+
+/* Writes those of the `n` fields of the row or struct at `base` that are not absent, as members of the object that ends at `p`. */
+char *rowjson_put_fields(struct rowjson_writer *r, char *p, const struct rowjson_field fields[],
+                         unsigned n, const uint8_t *base, const struct distinct_shape *shape);
+/* Begins the member of a field, opening and closing groups. */
+char *rowjson_put_member(struct rowjson_writer *r, char *p, const struct rowjson_field *field);
+/* Closes the group that is open. */
+char *rowjson_put_group_end(struct rowjson_writer *r, char *p);
