@@ -376,9 +376,10 @@ static void field_words(struct rowjson_writer *r, struct rowjson_field *field,
     }
 }
 
-void rowjson_field_init(struct rowjson_writer *r, struct rowjson_field *field,
-                        const struct rowjson_field *before, const struct field *f)
+void rowjson_field_init(struct rowjson_writer *r, struct rowjson_field fields[], unsigned n,
+                        const struct field *f)
 {
+    struct rowjson_field *field = &fields[n];
     const char *dot = strchr(f->name, '.'), *member = dot != NULL ? dot + 1 : f->name;
     size_t group = (size_t)(member - f->name), len = strlen(member) + strlen(",\"\":");
     assert(len <= ROWJSON_NAME_MAX && group + 4 <= ROWJSON_NAME_MAX);
@@ -389,9 +390,8 @@ void rowjson_field_init(struct rowjson_writer *r, struct rowjson_field *field,
     if (f->type == F_CLIENT) /* writes its own members */
         field->len = 0;
     if (group > 0) {
-        bool goes_on = before != NULL && strncmp(before->field->name, f->name, group) == 0;
-        uint8_t last = before != NULL ? before->group : 0;
-        field->group = goes_on ? last : (uint8_t)(last + 1);
+        bool goes_on = n > 0 && strncmp(fields[n - 1].field->name, f->name, group) == 0;
+        field->group = goes_on ? fields[n - 1].group : (uint8_t)(n + 1);
     }
     field_number(field, f);
     field_words(r, field, f);

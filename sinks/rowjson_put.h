@@ -80,9 +80,9 @@ char *rowjson_put_client(struct rowjson_writer *r, char *p, const struct client 
 
 /* ---- fields */
 
-/* Makes `field` ready; `before` is the one before it in the object, or NULL. */
-void rowjson_field_init(struct rowjson_writer *r, struct rowjson_field *field,
-                        const struct rowjson_field *before, const struct field *f);
+/* Makes fields[n] ready: it follows those before it in the object. */
+void rowjson_field_init(struct rowjson_writer *r, struct rowjson_field fields[], unsigned n,
+                        const struct field *f);
 /* The most that rowjson_put_fields writes of it, but for strings. */
 size_t rowjson_field_bytes(const struct field *f);
 

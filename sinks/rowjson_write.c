@@ -8,9 +8,8 @@ static void plan_add(struct rowjson_writer *r, struct rowjson_plan *plan,
                      const struct field *fields)
 {
     for (const struct field *f = fields; f->type != F_END; f++, plan->n++) {
-        struct rowjson_field *field = &plan->fields[plan->n];
         assert(plan->n < ROWJSON_FIELDS_MAX);
-        rowjson_field_init(r, field, plan->n > 0 ? field - 1 : NULL, f);
+        rowjson_field_init(r, plan->fields, plan->n, f);
     }
 }
 
