@@ -10,11 +10,10 @@
     tens "0.", tens "1.", tens "2.", tens "3.", tens "4.", tens "5.", tens "6.", tens "7.",        \
         tens "8.", tens "9."
 static const char octets[256][5] = {
-    TEN(""),   TEN("1"),  TEN("2"),  TEN("3"),  TEN("4"),  TEN("5"),  TEN("6"),
-    TEN("7"),  TEN("8"),  TEN("9"),  TEN("10"), TEN("11"), TEN("12"), TEN("13"),
-    TEN("14"), TEN("15"), TEN("16"), TEN("17"), TEN("18"), TEN("19"), TEN("20"),
-    TEN("21"), TEN("22"), TEN("23"), TEN("24"), "250.",    "251.",    "252.",
-    "253.",    "254.",    "255.",
+    TEN(""),   TEN("1"),  TEN("2"),  TEN("3"),  TEN("4"),  TEN("5"),  TEN("6"),  TEN("7"),
+    TEN("8"),  TEN("9"),  TEN("10"), TEN("11"), TEN("12"), TEN("13"), TEN("14"), TEN("15"),
+    TEN("16"), TEN("17"), TEN("18"), TEN("19"), TEN("20"), TEN("21"), TEN("22"), TEN("23"),
+    TEN("24"), "250.",    "251.",    "252.",    "253.",    "254.",    "255.",
 };
 
 /* Dotted quad with its NUL; returns the end. */
@@ -40,7 +39,8 @@ static char *hex_text(char *p, unsigned v)
     return p;
 }
 
-/* The longest run of two zero groups or more, of equals the first: its length, 0 if there is none. */
+/* The longest run of two zero groups or more, of equals the first: its length, 0 if there is none.
+ */
 static int longest_zeros(const unsigned group[8], int *at)
 {
     int most = 0, n = 0;

@@ -4,8 +4,8 @@
     high "0" high "1" high "2" high "3" high "4" high "5" high "6" high "7" high "8" high "9"
 #define SIXTEEN(high) TEN(high) high "a" high "b" high "c" high "d" high "e" high "f"
 
-const char digits_pairs[201] = TEN("0") TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6")
-    TEN("7") TEN("8") TEN("9");
+const char digits_pairs[201] =
+    TEN("0") TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6") TEN("7") TEN("8") TEN("9");
 const char digits_bytes[513] = SIXTEEN("0") SIXTEEN("1") SIXTEEN("2") SIXTEEN("3") SIXTEEN("4")
     SIXTEEN("5") SIXTEEN("6") SIXTEEN("7") SIXTEEN("8") SIXTEEN("9") SIXTEEN("a") SIXTEEN("b")
         SIXTEEN("c") SIXTEEN("d") SIXTEEN("e") SIXTEEN("f");

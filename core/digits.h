@@ -1,5 +1,5 @@
-/* Numbers as text, for what writes them by the million. Each function writes at `p` and returns the end of what it wrote: no NUL, and the room
- * is the caller's. */
+/* Numbers as text, for what writes them by the million. Each function writes at `p` and returns the
+ * end of what it wrote: no NUL, and the room is the caller's. */
 #pragma once
 #include "core/cur.h"
 

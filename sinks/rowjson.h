@@ -28,8 +28,10 @@ enum {
 struct rowjson_field {
     const struct field *field;
     const struct rowjson_word *words; /* how its numbers are written: its names, else in decimal */
-    /* The number it is: (the aligned word of the row at `word` >> shift) & mask. What is no number has mask and number 0. */
-    uint64_t mask, absent; /* what the number is when there is nothing, or perhaps nothing, to tell */
+    /* The number it is: (the aligned word of the row at `word` >> shift) & mask. What is no number
+     * has mask and number 0. */
+    uint64_t mask,
+        absent; /* what the number is when there is nothing, or perhaps nothing, to tell */
     uint16_t word, at;
     uint8_t shift;
     uint8_t type;  /* enum field_type */
@@ -70,7 +72,8 @@ struct rowjson_writer {
 
 void rowjson_writer_init(struct rowjson_writer *r, struct window *w, struct text_sink *out);
 
-/* One line, with its newline. The kind is row_types[kind].name, but "host" for a host's ROW_CLIENT. */
+/* One line, with its newline. The kind is row_types[kind].name, but "host" for a host's ROW_CLIENT.
+ */
 void rowjson_row(struct rowjson_writer *r, enum row_kind kind, const void *row);
 /* The same for what a full table turned away: `{"kind":"other","of":"peer",...}`, without keys. */
 void rowjson_other(struct rowjson_writer *r, enum row_kind kind, const void *row);

@@ -348,15 +348,16 @@ static unsigned number_bytes(enum field_type type)
 static void field_number(struct rowjson_field *field, const struct field *f)
 {
     bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
-    bool zero_is_told = f->type == F_U8 || f->type == F_U16 || f->type == F_U32 || f->type == F_ENUM;
+    bool zero_is_told =
+        f->type == F_U8 || f->type == F_U16 || f->type == F_U32 || f->type == F_ENUM;
     unsigned bytes = number_bytes(f->type), byte = f->at % 8;
     assert(byte + bytes <= 8);
     field->word = f->at - byte;
     field->shift = (uint8_t)(8 * (little || bytes == 0 ? byte : 8 - bytes - byte));
     field->mask = bytes > 0 ? UINT64_MAX >> (64 - 8 * bytes) : 0;
-    field->absent = f->type == V_MIN_NS || f->type == V_MIN32  ? field->mask
-                    : f->type == F_CLIENT || zero_is_told      ? UINT64_MAX /* never */
-                                                               : 0;
+    field->absent = f->type == V_MIN_NS || f->type == V_MIN32 ? field->mask
+                    : f->type == F_CLIENT || zero_is_told     ? UINT64_MAX /* never */
+                                                              : 0;
 }
 
 static void field_words(struct rowjson_writer *r, struct rowjson_field *field,
@@ -384,8 +385,7 @@ void rowjson_field_init(struct rowjson_writer *r, struct rowjson_field fields[],
     size_t group = (size_t)(member - f->name), len = strlen(member) + strlen(",\"\":");
     assert(len <= ROWJSON_NAME_MAX && group + 4 <= ROWJSON_NAME_MAX);
     assert(dot == NULL || strchr(member, '.') == NULL); /* one level of nesting */
-    *field = (struct rowjson_field){
-        .field = f, .at = f->at, .type = f->type, .len = (uint8_t)len};
+    *field = (struct rowjson_field){.field = f, .at = f->at, .type = f->type, .len = (uint8_t)len};
     put_text(put_text(put_text(field->name, ",\""), member), "\":");
     if (f->type == F_CLIENT) /* writes its own members */
         field->len = 0;

@@ -1,7 +1,8 @@
 /* Writing of rows, for rowjson_*.c only.
  *
- * Rows are written by the million, so what writes a part of one writes at `p`, without looking, and returns the end: rowjson_begin makes room for
- * all that a row can hold, ROWJSON_ROOM, but for its strings, which make room of their own (rowjson_more). */
+ * Rows are written by the million, so what writes a part of one writes at `p`, without looking, and
+ * returns the end: rowjson_begin makes room for all that a row can hold, ROWJSON_ROOM, but for its
+ * strings, which make room of their own (rowjson_more). */
 #pragma once
 #include "core/digits.h"
 #include "sinks/rowjson.h"
@@ -24,7 +25,8 @@ static inline void rowjson_end(struct text_sink *t, const char *p)
     t->len = (size_t)(p - t->p);
 }
 
-/* Room for `n` bytes besides that of the row: returns `p`, moved with the text; NULL where memory is out. The row is lost then, `p` stays good. */
+/* Room for `n` bytes besides that of the row: returns `p`, moved with the text; NULL where memory
+ * is out. The row is lost then, `p` stays good. */
 static inline char *rowjson_more(struct text_sink *t, char *p, size_t n)
 {
     if (t->cap - (size_t)(p - t->p) > n + ROWJSON_ROOM)
@@ -51,7 +53,8 @@ static inline char *put_char(char *p, char c)
     return p + 1;
 }
 
-/* The elements of a list or object, of which there is one at least, each end in a comma: the last makes place for the bracket. */
+/* The elements of a list or object, of which there is one at least, each end in a comma: the last
+ * makes place for the bracket. */
 static inline char *put_close(char *p, char bracket)
 {
     p[-1] = bracket;
@@ -74,7 +77,8 @@ static inline char *put_hex(char *p, const char *before, uint64_t v, int bytes)
 #define ROWJSON_STRING_BYTES(len) (6 * (len) + 2)
 char *rowjson_put_string(char *p, const void *bytes, size_t len);
 
-/* What a field of the type F_SITE or F_CLIENT writes; a client up to three members, each with its comma. */
+/* What a field of the type F_SITE or F_CLIENT writes; a client up to three members, each with its
+ * comma. */
 char *rowjson_put_site(struct rowjson_writer *r, char *p, uint64_t site);
 char *rowjson_put_client(struct rowjson_writer *r, char *p, const struct client *c);
 
@@ -86,7 +90,8 @@ void rowjson_field_init(struct rowjson_writer *r, struct rowjson_field fields[],
 /* The most that rowjson_put_fields writes of it, but for strings. */
 size_t rowjson_field_bytes(const struct field *f);
 
-/* Writes those of the `n` fields of the row or struct at `base` that are not absent, as members of the object that ends at `p`. */
+/* Writes those of the `n` fields of the row or struct at `base` that are not absent, as members of
+ * the object that ends at `p`. */
 char *rowjson_put_fields(struct rowjson_writer *r, char *p, const struct rowjson_field fields[],
                          unsigned n, const uint8_t *base, const struct distinct_shape *shape);
 /* Begins the member of a field, opening and closing groups. */

@@ -1,6 +1,7 @@
 #include "sinks/rowjson_put.h"
 
-/* Is there a byte among these eight that cannot stand for itself: below 0x20, above 0x7e, a quote or a backslash? Never wrongly no. */
+/* Is there a byte among these eight that cannot stand for itself: below 0x20, above 0x7e, a quote
+ * or a backslash? Never wrongly no. */
 static inline bool any_escape(uint64_t v)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -87,8 +88,8 @@ size_t rowjson_client(const struct client *c, char text[static ROWJSON_WHO_MAX])
     case BY_GRE:
         return prefixed(text, "gre", be32(c->id));
     case BY_FILE:
-        *digits_hex(put_text(text, "file:"), (uint64_t)be32(c->id) << 32 | be32(c->id + 4), 8)
-            = '\0';
+        *digits_hex(put_text(text, "file:"), (uint64_t)be32(c->id) << 32 | be32(c->id + 4), 8) =
+            '\0';
         return 5 + 16;
     case BY_NONE:
     case BY_N:

@@ -1,7 +1,9 @@
-/* Rows in canonical order: keys as row_types[] lists them, numbers ascending, addresses and strings by bytes.
+/* Rows in canonical order: keys as row_types[] lists them, numbers ascending, addresses and strings
+ * by bytes.
  *
- * A key is a sequence of 64-bit words whose order as numbers is the key's own. Rows are sorted by one word at a time, from the first on: what is
- * the same in all rows costs a look at each, and only rows that tie meet again at the next word. */
+ * A key is a sequence of 64-bit words whose order as numbers is the key's own. Rows are sorted by
+ * one word at a time, from the first on: what is the same in all rows costs a look at each, and
+ * only rows that tie meet again at the next word. */
 #include "summary/tables.h"
 
 #include <assert.h>
@@ -9,7 +11,8 @@
 
 /* ---- a key as words */
 
-/* How a word is read: as a number of the machine, as eight bytes, as six, or as a part of a string. */
+/* How a word is read: as a number of the machine, as eight bytes, as six, or as a part of a string.
+ */
 enum word { WORD_U8, WORD_U16, WORD_U32, WORD_U64, WORD_BYTES, WORD_MAC, WORD_STRING };
 
 /* One step of all keys: a word each, but for a string, which takes as many as it is long. */
@@ -61,7 +64,8 @@ static uint64_t big_endian(const uint8_t *p)
     return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(v) : v;
 }
 
-/* Seven bytes, then how many of them are the string's, or that more follow: so "a" comes before "a\0". */
+/* Seven bytes, then how many of them are the string's, or that more follow: so "a" comes before
+ * "a\0". */
 enum { STRING_STEP = 7, STRING_GOES_ON = STRING_STEP + 1 };
 
 static uint64_t string_word(const struct window *w, uint32_t id, uint32_t n)
@@ -169,11 +173,13 @@ static inline uint32_t digit_of(uint64_t word, unsigned shift, uint32_t digits)
     return (uint32_t)(word >> shift) & (digits - 1); /* a power of two */
 }
 
-/* Sorts [from, to) by word, in place: by the highest bits in which the words differ, then each part again. */
+/* Sorts [from, to) by word, in place: by the highest bits in which the words differ, then each part
+ * again. */
 enum { FEW = 16, DIGITS_MAX = 256 };
 static void radix_sort(struct ordering *o, uint32_t from, uint32_t to)
 {
-    uint32_t next[DIGITS_MAX], end[DIGITS_MAX]; /* where the next row of a digit goes; where they end */
+    uint32_t next[DIGITS_MAX],
+        end[DIGITS_MAX]; /* where the next row of a digit goes; where they end */
     uint64_t differ = 0;
     if (to - from <= FEW) {
         insertion_sort(o, from, to);
@@ -218,7 +224,8 @@ static void step_next(const struct step **s, uint32_t *n, uint64_t word)
     *s += !more;
 }
 
-/* Sorts the rows [from, to), whose keys are the same before word `n` of step `s`. Recursion is as deep as keys have words. */
+/* Sorts the rows [from, to), whose keys are the same before word `n` of step `s`. Recursion is as
+ * deep as keys have words. */
 static void order(struct ordering *o, uint32_t from, uint32_t to, const struct step *s, uint32_t n)
 {
     while (!s->last && words_fill(o, from, to, *s, n) == 0)
@@ -246,7 +253,8 @@ static bool same_names(const struct row_binding *a, const struct row_binding *b)
            && a->key.client.site == b->key.client.site && addr_equal(&a->key.addr, &b->key.addr);
 }
 
-/* Of the names of one address, in [from, to) of the sorted rows, those with a larger hash join the `other` row and count no more. */
+/* Of the names of one address, in [from, to) of the sorted rows, those with a larger hash join the
+ * `other` row and count no more. */
 static void names_cut_one(struct window *w, size_t from, size_t to)
 {
     uint64_t least[BINDING_NAMES];
@@ -289,7 +297,8 @@ static size_t names_cut(struct window *w, size_t n)
     return kept;
 }
 
-/* Words, then row numbers: 12 bytes a row. The pointers that the caller gets take the place of the words. */
+/* Words, then row numbers: 12 bytes a row. The pointers that the caller gets take the place of the
+ * words. */
 static bool room_for(struct window *w, size_t n)
 {
     if (n <= w->sorted_cap)
