@@ -150,7 +150,7 @@ static struct tallies tallies_of(void *const rows[], size_t n, unsigned family)
         from++;
     for (to = from; to < n && ((const struct row_tally *)rows[to])->key.family == family;)
         to++;
-    return (struct tallies){rows + from, to - from};
+    return (struct tallies){to > from ? rows + from : NULL, to - from};
 }
 
 /* Tallies from the cursor `*next` on, up to `end` bytes of output. */

@@ -316,8 +316,8 @@ void *const *window_rows(struct window *w, enum row_kind kind, size_t *n)
     static_assert(sizeof(void *) <= sizeof(uint64_t), "a pointer takes the place of a word");
     struct rowtab *t = &w->tabs[kind];
     *n = 0;
-    if (!room_for(w, t->n))
-        return NULL;
+    if (t->n == 0 || !room_for(w, t->n))
+        return w->sorted;
     struct ordering o = {.w = w, .tab = t, .words = (uint64_t *)w->sorted};
     o.rows = (uint32_t *)(o.words + w->sorted_cap);
     for (uint32_t i = 0; i < t->n; i++)
