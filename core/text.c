@@ -1,5 +1,7 @@
 #include "core/text.h"
 
+#include "core/digits.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,13 +69,8 @@ void text_printf(struct text_sink *t, const char *fmt, ...)
 
 void text_u64(struct text_sink *t, uint64_t v)
 {
-    char digits[20];
-    int i = sizeof digits;
-    do {
-        digits[--i] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v > 0);
-    text_put(t, digits + i, sizeof digits - (size_t)i);
+    char digits[DIGITS_U64_MAX];
+    text_put(t, digits, (size_t)(digits_u64(digits, v) - digits));
 }
 
 void text_i64(struct text_sink *t, int64_t v)

@@ -16,37 +16,71 @@ enum {
 
 /* ---- writing */
 
-/* Where a field's name is split, so that writing need not look for it. */
-struct rowjson_name {
-    uint8_t len, group; /* of the whole name; of what stands before its dot */
+enum {
+    ROWJSON_NAME_MAX = 32,
+    ROWJSON_WORDS_MAX = 1024,
+    ROWJSON_WHO_MAX = 80,
+    ROWJSON_SITE_MAX = 6 * ROWJSON_WHO_MAX + 2,
+    ROWJSON_CLIENT_MAX = ROWJSON_SITE_MAX + ROWJSON_WHO_MAX + 64,
+};
+
+/* A field as the writer needs it, so that nothing is looked up or measured for a row. */
+struct rowjson_field {
+    const struct field *field;
+    const struct rowjson_word *words; /* how its numbers are written: its names, else in decimal */
+    /* The number it is: (the aligned word of the row at `word` >> shift) & mask. What is no number
+     * has mask and number 0. */
+    uint64_t mask,
+        absent; /* what the number is when there is nothing, or perhaps nothing, to tell */
+    uint16_t word, at;
+    uint8_t shift;
+    uint8_t type;  /* enum field_type */
+    uint8_t group; /* whose object it is in; 0: none */
+    uint8_t len;
+    char name[ROWJSON_NAME_MAX + 1]; /* as a member begins: `,"queries":` */
+};
+struct rowjson_word {
+    char text[15]; /* in quotes */
+    uint8_t len;
+};
+
+/* The fields of one object, keys and values. */
+struct rowjson_plan {
+    struct rowjson_field fields[ROWJSON_FIELDS_MAX];
+    unsigned n, n_keys;
+    unsigned head_len;
+    char head[ROWJSON_NAME_MAX]; /* of a row: `{"kind":"peer"` */
 };
 
 struct rowjson_writer {
     struct window *w;      /* borrowed */
     struct text_sink *out; /* borrowed */
-    bool numbers;      /* distinct counts as numbers: the totals object, not the segment's row */
-    const char *group; /* the open object, or NULL */
-    uint8_t group_len;
-    struct client client; /* whose text stands in client_text: sorted rows repeat it */
+    bool numbers;       /* distinct counts as numbers: the totals object, not the segment's row */
+    enum row_kind kind; /* of the row being written */
+    uint8_t group;      /* whose object is open; 0: none */
+    /* Sorted rows repeat their site and client: the members as they were written last. */
+    uint64_t site;
+    unsigned site_len;
+    char site_text[ROWJSON_SITE_MAX];
+    struct client client;
     unsigned client_len;
-    char client_text[512];
-    struct rowjson_name names[ROW_KIND_N][ROWJSON_FIELDS_MAX]; /* keys, then values */
-    struct rowjson_name totals[ROWJSON_FIELDS_MAX];
+    char client_text[ROWJSON_CLIENT_MAX];
+    struct rowjson_plan plans[ROW_KIND_N], totals;
+    unsigned n_words;
+    struct rowjson_word words[ROWJSON_WORDS_MAX];
 };
 
 void rowjson_writer_init(struct rowjson_writer *r, struct window *w, struct text_sink *out);
 
-/* The kind a row is written with: row_types[kind].name, but "host" for a host's ROW_CLIENT. */
-const char *rowjson_kind(enum row_kind kind, const void *row);
-
-/* One line, with its newline. */
+/* One line, with its newline. The kind is row_types[kind].name, but "host" for a host's ROW_CLIENT.
+ */
 void rowjson_row(struct rowjson_writer *r, enum row_kind kind, const void *row);
 /* The same for what a full table turned away: `{"kind":"other","of":"peer",...}`, without keys. */
 void rowjson_other(struct rowjson_writer *r, enum row_kind kind, const void *row);
 
 /* Members of the totals object, `"packets":{...},...`. With a budget of bytes they may need several
  * calls: the first writes all but the tallies that exceed it, later ones go on. Starts from a
- * zeroed cursor; returns whether more is to come. */
+ * zeroed cursor; returns whether more is to come. The text ends within an object. */
 struct rowjson_cursor {
     unsigned part;
     size_t next[TALLY_N]; /* tallies of each family written so far */
@@ -58,7 +92,6 @@ void rowjson_string(struct text_sink *out, const void *p, size_t len);
 
 /* Text of a site or client for people and rows: "home-7", "vlan:100", "id:8f00000000000001";
  * "mac:ac:ca:54:00:00:01". Returns its length; 0: none. */
-enum { ROWJSON_WHO_MAX = 80 };
 size_t rowjson_site(const struct window *w, uint64_t site, char text[static ROWJSON_WHO_MAX]);
 size_t rowjson_client(const struct client *c, char text[static ROWJSON_WHO_MAX]);
 
@@ -103,5 +136,5 @@ MUST_CHECK bool rowjson_read_totals(struct rowjson_reader *r, struct json_t *row
  * `base`; any other member is refused. */
 MUST_CHECK bool rowjson_read_sums(const struct field *fields, struct json_t *object, void *base,
                                   struct err *e);
-/* Writes them: members of an object, after a comma where one is due. */
+/* Writes them: members of an object that was begun, after a comma where one is due. */
 void rowjson_sums(struct rowjson_writer *r, const struct field *fields, const void *base);

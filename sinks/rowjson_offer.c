@@ -1,5 +1,6 @@
 #include "sinks/rowjson_offer.h"
 
+#include "sinks/rowjson_put.h"
 #include "sinks/rowjson_value.h"
 
 /* A list of struct offer. Elements of `bytes` bytes are written in decimal (digits 0) or as "0x"
@@ -56,34 +57,32 @@ static unsigned list_n(const struct offer *o, const struct list *l)
     return n;
 }
 
-void rowjson_offer(struct text_sink *out, const struct offer *o)
+char *rowjson_offer(char *p, const struct offer *o)
 {
-    text_printf(out, "{\"legacy_version\":\"0x%04x\"", o->legacy_version);
-    for (unsigned l = 0; l < LISTS; l++) {
-        unsigned count = list_n(o, &lists[l]);
-        if (count == 0)
-            continue;
-        text_printf(out, ",\"%s\":[", lists[l].name);
-        for (unsigned i = 0; i < count; i++) {
-            text_puts(out, i > 0 ? "," : "");
-            if (lists[l].digits == 0)
-                text_u64(out, element(o, &lists[l], i));
-            else
-                text_printf(out, "\"0x%0*x\"", (int)lists[l].digits, element(o, &lists[l], i));
-        }
-        text_puts(out, "]");
-    }
     const uint8_t *name;
     uint8_t len;
-    for (size_t at = 0; at < o->alpn_len;) {
-        text_puts(out, at == 0 ? ",\"alpn\":[" : ",");
-        if (offer_alpn_next(o, &at, &name, &len))
-            rowjson_string(out, name, len);
+    p = put_hex(put_text(p, "{\"legacy_version\":"), "0x", o->legacy_version, 2);
+    for (const struct list *l = lists; l < lists + LISTS; l++) {
+        unsigned n = list_n(o, l);
+        if (n == 0)
+            continue;
+        p = put_text(put_text(put_text(p, ",\""), l->name), "\":[");
+        for (unsigned i = 0; i < n; i++) {
+            uint32_t v = element(o, l, i);
+            p = l->digits == 0 ? digits_u64(p, v) : put_hex(p, "0x", v, (int)l->digits / 2);
+            p = put_char(p, ',');
+        }
+        p = put_close(p, ']');
     }
-    text_puts(out, o->alpn_len > 0 ? "]" : "");
-    text_puts(out, o->flags & OFFER_SSLV2_FORMAT ? ",\"sslv2_format\":1" : "");
-    text_puts(out, o->flags & OFFER_CUT ? ",\"cut\":1" : "");
-    text_puts(out, "}");
+    if (o->alpn_len > 0) {
+        p = put_text(p, ",\"alpn\":[");
+        for (size_t at = 0; offer_alpn_next(o, &at, &name, &len);)
+            p = put_char(rowjson_put_string(p, name, len), ',');
+        p = put_close(p, ']');
+    }
+    p = put_text(p, o->flags & OFFER_SSLV2_FORMAT ? ",\"sslv2_format\":1" : "");
+    p = put_text(p, o->flags & OFFER_CUT ? ",\"cut\":1" : "");
+    return put_char(p, '}');
 }
 
 static bool code(const json_t *v, unsigned bytes, unsigned digits, uint32_t *out, struct err *e)

@@ -6,8 +6,8 @@
 
 #include "sinks/rowjson_value.h"
 
-/* Writes the object. */
-void rowjson_offer(struct text_sink *out, const struct offer *o);
+/* Writes the object at `p`, in at most ROWJSON_OFFER_MAX bytes; returns its end. */
+char *rowjson_offer(char *p, const struct offer *o);
 
 /* Reads it into a blob of the window; *id is 0 where the window has no room. */
 MUST_CHECK bool rowjson_offer_read(struct window *w, const json_t *v, uint32_t *id, struct err *e);

@@ -1,123 +1,100 @@
-/* Writing of rows, for rowjson_*.c only: text, members, values. */
+/* Writing of rows, for rowjson_*.c only.
+ *
+ * Rows are written by the million, so what writes a part of one writes at `p`, without looking, and
+ * returns the end: rowjson_begin makes room for all that a row can hold, ROWJSON_ROOM, but for its
+ * strings, which make room of their own (rowjson_more). */
 #pragma once
+#include "core/digits.h"
 #include "sinks/rowjson.h"
 
-static const char hex_digits[] = "0123456789abcdef";
+enum {
+    ROWJSON_ROOM = 64 << 10,
+    ROWJSON_DISTINCT_MAX = 20 << 10, /* of the large shape */
+    ROWJSON_OFFER_MAX = 12 << 10,
+};
 
-/* ---- Text. Rows are written by the million: these check for room and copy, no more. */
-
-static inline bool room(struct text_sink *t, size_t n)
+/* Where to write; NULL where memory is out, which `t` remembers. */
+static inline char *rowjson_begin(struct text_sink *t)
 {
-    if (t->cap - t->len <= n)
-        text_reserve(t, n);
-    return !t->failed;
+    text_reserve(t, ROWJSON_ROOM);
+    return t->failed ? NULL : t->p + t->len;
 }
 
-static inline void put(struct text_sink *t, const void *p, size_t n)
+static inline void rowjson_end(struct text_sink *t, const char *p)
 {
-    if (!room(t, n))
-        return;
-    memcpy(t->p + t->len, p, n);
-    t->len += n;
+    t->len = (size_t)(p - t->p);
 }
 
-static inline void put1(struct text_sink *t, char c)
+/* Room for `n` bytes besides that of the row: returns `p`, moved with the text; NULL where memory
+ * is out. The row is lost then, `p` stays good. */
+static inline char *rowjson_more(struct text_sink *t, char *p, size_t n)
 {
-    put(t, &c, 1);
+    if (t->cap - (size_t)(p - t->p) > n + ROWJSON_ROOM)
+        return p;
+    rowjson_end(t, p);
+    text_reserve(t, n + ROWJSON_ROOM);
+    return t->failed ? NULL : t->p + t->len;
 }
 
-static inline void puts_(struct text_sink *t, const char *s)
+static inline char *put(char *p, const void *bytes, size_t n)
 {
-    put(t, s, strlen(s));
+    memcpy(p, bytes, n);
+    return p + n;
 }
 
-/* Two digits a step: times have 19, and a row has three of them. */
-static inline void put_u64(struct text_sink *t, uint64_t v)
+static inline char *put_text(char *p, const char *s)
 {
-    static const char pairs[] =
-        "00010203040506070809101112131415161718192021222324252627282930313233"
-        "34353637383940414243444546474849505152535455565758596061626364656667"
-        "6869707172737475767778798081828384858687888990919293949596979899";
-    if (!room(t, 20))
-        return;
-    char digits[20], *p = digits + sizeof digits;
-    while (v >= 100) {
-        p -= 2;
-        memcpy(p, pairs + 2 * (v % 100), 2);
-        v /= 100;
-    }
-    if (v >= 10) {
-        p -= 2;
-        memcpy(p, pairs + 2 * v, 2);
-    } else {
-        *--p = (char)('0' + v);
-    }
-    size_t n = (size_t)(digits + sizeof digits - p);
-    memcpy(t->p + t->len, p, n);
-    t->len += n;
+    return put(p, s, strlen(s));
+}
+
+static inline char *put_char(char *p, char c)
+{
+    *p = c;
+    return p + 1;
+}
+
+/* The elements of a list or object, of which there is one at least, each end in a comma: the last
+ * makes place for the bracket. */
+static inline char *put_close(char *p, char bracket)
+{
+    p[-1] = bracket;
+    return p;
 }
 
 /* A JSON integer: readers have 63 bits. */
-static inline void put_number(struct text_sink *t, uint64_t v)
+static inline char *put_number(char *p, uint64_t v)
 {
-    put_u64(t, v <= INT64_MAX ? v : INT64_MAX);
+    return digits_u64(p, v <= INT64_MAX ? v : INT64_MAX);
 }
 
-static inline size_t hex_text(char *to, uint64_t v, int digits)
+/* `bytes` bytes in hex, behind "0x" or such a word, as a string. */
+static inline char *put_hex(char *p, const char *before, uint64_t v, int bytes)
 {
-    for (int i = 0; i < digits; i++)
-        to[i] = hex_digits[v >> (4 * (digits - 1 - i)) & 15];
-    return (size_t)digits;
+    return put_char(digits_hex(put_text(put_char(p, '"'), before), v, bytes), '"');
 }
 
-static inline void put_hex(struct text_sink *t, uint64_t v, int digits)
-{
-    if (room(t, 16))
-        t->len += hex_text(t->p + t->len, v, digits);
-}
+/* A JSON string (see rowjson.h) in at most ROWJSON_STRING_BYTES(len) bytes. */
+#define ROWJSON_STRING_BYTES(len) (6 * (len) + 2)
+char *rowjson_put_string(char *p, const void *bytes, size_t len);
 
-/* A comma, but for the first of an object or array. */
-static inline void comma(struct text_sink *t)
-{
-    char last = t->len > 0 ? t->p[t->len - 1] : '{';
-    if (last != '{' && last != '[')
-        put1(t, ',');
-}
+/* What a field of the type F_SITE or F_CLIENT writes; a client up to three members, each with its
+ * comma. */
+char *rowjson_put_site(struct rowjson_writer *r, char *p, uint64_t site);
+char *rowjson_put_client(struct rowjson_writer *r, char *p, const struct client *c);
 
-static inline bool all_zero(const uint8_t *p, size_t n)
-{
-    uint8_t any = 0;
-    for (size_t i = 0; i < n; i++)
-        any |= p[i];
-    return any == 0;
-}
+/* ---- fields */
 
-/* A number of 1, 2, 4 or 8 bytes. */
-static inline uint64_t number_at(const void *p, size_t bytes)
-{
-    uint8_t v8;
-    uint16_t v16;
-    uint32_t v32;
-    uint64_t v64;
-    switch (bytes) {
-    case 1:
-        memcpy(&v8, p, 1);
-        return v8;
-    case 2:
-        memcpy(&v16, p, 2);
-        return v16;
-    case 4:
-        memcpy(&v32, p, 4);
-        return v32;
-    default:
-        memcpy(&v64, p, 8);
-        return v64;
-    }
-}
+/* Makes fields[n] ready: it follows those before it in the object. */
+void rowjson_field_init(struct rowjson_writer *r, struct rowjson_field fields[], unsigned n,
+                        const struct field *f);
+/* The most that rowjson_put_fields writes of it, but for strings. */
+size_t rowjson_field_bytes(const struct field *f);
 
-/* Begins the member of `f`, opening and closing the object it is in. */
-void rowjson_member(struct rowjson_writer *r, const struct field *f, struct rowjson_name n);
-
-/* Writes value field `f`, which lies at `at`; nothing where it is absent. */
-void rowjson_put_value(struct rowjson_writer *r, const struct field *f, struct rowjson_name name,
-                       const uint8_t *at, const struct distinct_shape *shape);
+/* Writes those of the `n` fields of the row or struct at `base` that are not absent, as members of
+ * the object that ends at `p`. */
+char *rowjson_put_fields(struct rowjson_writer *r, char *p, const struct rowjson_field fields[],
+                         unsigned n, const uint8_t *base, const struct distinct_shape *shape);
+/* Begins the member of a field, opening and closing groups. */
+char *rowjson_put_member(struct rowjson_writer *r, char *p, const struct rowjson_field *field);
+/* Closes the group that is open. */
+char *rowjson_put_group_end(struct rowjson_writer *r, char *p);

@@ -1,28 +1,44 @@
 #include "sinks/rowjson_put.h"
 
-#include <stdio.h>
-
-void rowjson_string(struct text_sink *t, const void *p, size_t len)
+/* Is there a byte among these eight that cannot stand for itself: below 0x20, above 0x7e, a quote
+ * or a backslash? Never wrongly no. */
+static inline bool any_escape(uint64_t v)
 {
-    const uint8_t *b = p;
-    put1(t, '"');
-    for (size_t i = 0; i < len;) {
-        size_t run = i;
-        while (run < len && b[run] >= 0x20 && b[run] < 0x7f && b[run] != '"' && b[run] != '\\')
-            run++;
-        put(t, b + i, run - i);
-        if (run == len)
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t quote = (v ^ ones * '"') - ones, backslash = (v ^ ones * '\\') - ones;
+    return ((v | (v + ones) | (v - ones * 0x20) | quote | backslash) & ones * 0x80) != 0;
+}
+
+static char *put_byte(char *p, uint8_t b)
+{
+    if (b >= 0x20 && b < 0x7f && b != '"' && b != '\\')
+        return put_char(p, (char)b);
+    if (b == '"' || b == '\\')
+        return put_char(put_char(p, '\\'), (char)b);
+    return b == 0 ? put_text(p, "\\u0100") : digits_byte(put_text(p, "\\u00"), b);
+}
+
+char *rowjson_put_string(char *p, const void *bytes, size_t len)
+{
+    const uint8_t *b = bytes;
+    size_t i = 0;
+    p = put_char(p, '"');
+    for (uint64_t v; i + sizeof v <= len; i += sizeof v) { /* names are long and plain */
+        memcpy(&v, b + i, sizeof v);
+        if (any_escape(v))
             break;
-        char escape[6] = {'\\', 'u', '0', '0', hex_digits[b[run] >> 4], hex_digits[b[run] & 15]};
-        if (b[run] == '"' || b[run] == '\\')
-            put(t, (char[]){'\\', (char)b[run]}, 2);
-        else if (b[run] == 0)
-            put(t, "\\u0100", 6);
-        else
-            put(t, escape, sizeof escape);
-        i = run + 1;
+        p = put(p, &v, sizeof v);
     }
-    put1(t, '"');
+    for (; i < len; i++)
+        p = put_byte(p, b[i]);
+    return put_char(p, '"');
+}
+
+void rowjson_string(struct text_sink *t, const void *bytes, size_t len)
+{
+    text_reserve(t, ROWJSON_STRING_BYTES(len));
+    if (!t->failed)
+        rowjson_end(t, rowjson_put_string(t->p + t->len, bytes, len));
 }
 
 static uint32_t be32(const uint8_t *p)
@@ -32,7 +48,9 @@ static uint32_t be32(const uint8_t *p)
 
 static size_t prefixed(char *text, const char *prefix, uint64_t v)
 {
-    return (size_t)snprintf(text, ROWJSON_WHO_MAX, "%s:%llu", prefix, (unsigned long long)v);
+    char *end = digits_u64(put_char(put_text(text, prefix), ':'), v);
+    *end = '\0';
+    return (size_t)(end - text);
 }
 
 size_t rowjson_site(const struct window *w, uint64_t site, char text[static ROWJSON_WHO_MAX])
@@ -47,16 +65,14 @@ size_t rowjson_site(const struct window *w, uint64_t site, char text[static ROWJ
         return prefixed(text, kinds[kind], (uint32_t)site);
     const char *name = window_site(w, site);
     if (name != NULL && strchr(name, ':') == NULL && strlen(name) < ROWJSON_WHO_MAX)
-        return (size_t)snprintf(text, ROWJSON_WHO_MAX, "%s", name);
-    memcpy(text, "id:", 3);
-    text[3 + hex_text(text + 3, site, 16)] = '\0';
+        return strlen(strcpy(text, name));
+    *digits_hex(put_text(text, "id:"), site, 8) = '\0';
     return 3 + 16;
 }
 
 size_t rowjson_client(const struct client *c, char text[static ROWJSON_WHO_MAX])
 {
     struct addr a;
-    size_t n = 0;
     switch ((enum client_by)c->by) {
     case BY_MAC:
         memcpy(text, "mac:", 4);
@@ -72,13 +88,13 @@ size_t rowjson_client(const struct client *c, char text[static ROWJSON_WHO_MAX])
     case BY_GRE:
         return prefixed(text, "gre", be32(c->id));
     case BY_FILE:
-        memcpy(text, "file:", 5);
-        n = 5 + hex_text(text + 5, (uint64_t)be32(c->id) << 32 | be32(c->id + 4), 16);
-        break;
+        *digits_hex(put_text(text, "file:"), (uint64_t)be32(c->id) << 32 | be32(c->id + 4), 8) =
+            '\0';
+        return 5 + 16;
     case BY_NONE:
     case BY_N:
         break;
     }
-    text[n] = '\0';
-    return n;
+    text[0] = '\0';
+    return 0;
 }

@@ -2,312 +2,211 @@
 
 #include <assert.h>
 
-static struct rowjson_name name_of(const char *text)
+/* ---- getting ready */
+
+static void plan_add(struct rowjson_writer *r, struct rowjson_plan *plan,
+                     const struct field *fields)
 {
-    const char *dot = strchr(text, '.');
-    assert(dot == NULL || strchr(dot + 1, '.') == NULL); /* one level of nesting */
-    return (struct rowjson_name){.len = (uint8_t)strlen(text),
-                                 .group = dot != NULL ? (uint8_t)(dot - text) : 0};
+    for (const struct field *f = fields; f->type != F_END; f++, plan->n++) {
+        assert(plan->n < ROWJSON_FIELDS_MAX);
+        rowjson_field_init(r, plan->fields, plan->n, f);
+    }
+}
+
+/* Its longest row fits into the room that rows have. */
+static bool plan_fits(const struct rowjson_plan *plan)
+{
+    size_t bytes = 2 * ROWJSON_NAME_MAX; /* kind, end */
+    for (unsigned i = 0; i < plan->n; i++)
+        bytes += rowjson_field_bytes(plan->fields[i].field);
+    return bytes <= ROWJSON_ROOM;
 }
 
 void rowjson_writer_init(struct rowjson_writer *r, struct window *w, struct text_sink *out)
 {
+    static const char begin[] = "{\"kind\":\"";
     *r = (struct rowjson_writer){.w = w, .out = out};
     for (int kind = 0; kind < ROW_KIND_N; kind++) {
-        unsigned n = 0;
-        const struct field *lists[] = {row_types[kind].keys, row_types[kind].values};
-        for (int l = 0; l < 2; l++)
-            for (const struct field *f = lists[l]; f->type != F_END; f++, n++) {
-                assert(n < ROWJSON_FIELDS_MAX);
-                r->names[kind][n] = name_of(f->name);
-            }
+        struct rowjson_plan *plan = &r->plans[kind];
+        plan_add(r, plan, row_types[kind].keys);
+        plan->n_keys = plan->n;
+        plan_add(r, plan, row_types[kind].values);
+        plan->head_len = (unsigned)(strlen(begin) + strlen(row_types[kind].name) + 1);
+        assert(plan_fits(plan) && plan->head_len <= sizeof plan->head);
+        put_char(put_text(put_text(plan->head, begin), row_types[kind].name), '"');
     }
-    unsigned n = 0;
-    for (const struct field *f = totals_fields; f->type != F_END; f++, n++) {
-        assert(n < ROWJSON_FIELDS_MAX);
-        r->totals[n] = name_of(f->name);
-    }
+    plan_add(r, &r->totals, totals_fields);
+    assert(plan_fits(&r->totals));
+    assert(distinct_large.exact_max * 19u <= ROWJSON_DISTINCT_MAX
+           && 1 << distinct_large.p <= ROWJSON_DISTINCT_MAX);
 }
 
-static void close_group(struct rowjson_writer *r)
-{
-    if (r->group != NULL)
-        put1(r->out, '}');
-    r->group = NULL;
-    r->group_len = 0;
-}
+/* ---- who */
 
-void rowjson_member(struct rowjson_writer *r, const struct field *f, struct rowjson_name n)
+char *rowjson_put_site(struct rowjson_writer *r, char *p, uint64_t site)
 {
-    if (n.group != r->group_len || (n.group > 0 && memcmp(r->group, f->name, n.group) != 0)) {
-        close_group(r);
-        if (n.group > 0) {
-            comma(r->out);
-            put1(r->out, '"');
-            put(r->out, f->name, n.group);
-            put(r->out, "\":{", 3);
-            r->group = f->name;
-            r->group_len = n.group;
-        }
+    if (site != r->site) {
+        char text[ROWJSON_WHO_MAX];
+        size_t len = rowjson_site(r->w, site, text);
+        r->site = site;
+        r->site_len = (unsigned)(rowjson_put_string(r->site_text, text, len) - r->site_text);
     }
-    unsigned from = n.group > 0 ? n.group + 1u : 0;
-    comma(r->out);
-    put1(r->out, '"');
-    put(r->out, f->name + from, n.len - from);
-    put(r->out, "\":", 2);
+    return put(p, r->site_text, r->site_len);
 }
 
-/* ---- keys */
-
-static void put_member_text(struct text_sink *t, const char *name, const char *text, size_t len)
+/* Rows of clients tell in their kind what the client is. */
+char *rowjson_put_client(struct rowjson_writer *r, char *p, const struct client *c)
 {
-    comma(t);
-    put1(t, '"');
-    puts_(t, name);
-    put(t, "\":", 2);
-    rowjson_string(t, text, len);
-}
-
-static void put_client(struct rowjson_writer *r, enum row_kind kind, const struct client *c)
-{
-    struct text_sink *t = r->out;
-    if (r->client_len > 0 && kind != ROW_CLIENT && memcmp(&r->client, c, sizeof *c) == 0) {
-        comma(t);
-        put(t, r->client_text, r->client_len);
-        return;
-    }
-    size_t start = t->len;
-    char text[ROWJSON_WHO_MAX];
-    size_t len = rowjson_site(r->w, c->site, text);
+    char text[ROWJSON_WHO_MAX], *start = p;
+    bool untold = r->kind != ROW_CLIENT;
+    if (untold && r->client_len > 0 && memcmp(&r->client, c, sizeof *c) == 0)
+        return put(p, r->client_text, r->client_len);
+    if (c->site != 0)
+        p = rowjson_put_site(r, put_text(p, ",\"site\":"), c->site);
+    if (untold && c->kind == CLIENT_GATEWAY)
+        p = put_text(p, ",\"client_kind\":\"gateway\"");
+    else if (untold && c->kind == CLIENT_HOST)
+        p = put_text(p, ",\"client_kind\":\"host\"");
+    size_t len = rowjson_client(c, text);
     if (len > 0)
-        put_member_text(t, "site", text, len);
-    if (kind != ROW_CLIENT && c->kind == CLIENT_GATEWAY)
-        put_member_text(t, "client_kind", "gateway", 7);
-    else if (kind != ROW_CLIENT && c->kind == CLIENT_HOST)
-        put_member_text(t, "client_kind", "host", 4);
-    len = rowjson_client(c, text);
-    if (len > 0)
-        put_member_text(t, "client", text, len);
-    if (t->failed || kind == ROW_CLIENT || t->len == start)
-        return;
-    start += t->p[start] == ',';
-    if (t->len - start > sizeof r->client_text)
-        return;
-    r->client = *c;
-    r->client_len = (unsigned)(t->len - start);
-    memcpy(r->client_text, t->p + start, r->client_len);
-}
-
-static void put_key(struct rowjson_writer *r, enum row_kind kind, const struct field *f,
-                    struct rowjson_name name, const uint8_t *at)
-{
-    struct text_sink *t = r->out;
-    char text[ROWJSON_WHO_MAX];
-    struct bytes s;
-    uint64_t v;
-    switch ((enum field_type)f->type) {
-    case F_CLIENT: {
-        struct client c;
-        memcpy(&c, at, sizeof c);
-        put_client(r, kind, &c);
-        return;
+        p = put_char(put(put_text(p, ",\"client\":\""), text, len), '"');
+    assert(p - start <= ROWJSON_CLIENT_MAX);
+    if (untold) {
+        r->client = *c;
+        r->client_len = (unsigned)(p - start);
+        memcpy(r->client_text, start, r->client_len);
     }
-    case F_SITE:
-        if (rowjson_site(r->w, number_at(at, 8), text) > 0) {
-            rowjson_member(r, f, name);
-            rowjson_string(t, text, strlen(text));
-        }
-        return;
-    case F_ADDR:
-        if (!all_zero(at, 16)) {
-            struct addr a;
-            memcpy(a.b, at, 16);
-            rowjson_member(r, f, name);
-            put1(t, '"');
-            put(t, text, addr_text(&a, text));
-            put1(t, '"');
-        }
-        return;
-    case F_MAC:
-        if (!all_zero(at, 6)) {
-            rowjson_member(r, f, name);
-            put1(t, '"');
-            put(t, text, mac_text(at, text));
-            put1(t, '"');
-        }
-        return;
-    case F_U8:
-    case F_U16:
-    case F_U32:
-        rowjson_member(r, f, name);
-        put_u64(t, number_at(at, f->type == F_U8 ? 1 : f->type == F_U16 ? 2 : 4));
-        return;
-    case F_HEX16:
-        v = number_at(at, 2);
-        if (v != 0) {
-            rowjson_member(r, f, name);
-            put(t, "\"0x", 3);
-            put_hex(t, v, 4);
-            put1(t, '"');
-        }
-        return;
-    case F_ID64:
-        v = number_at(at, 8);
-        if (v != 0) {
-            rowjson_member(r, f, name);
-            put1(t, '"');
-            put_hex(t, v, 16);
-            put1(t, '"');
-        }
-        return;
-    case F_ENUM:
-        assert(*at < f->n);
-        rowjson_member(r, f, name);
-        put1(t, '"');
-        puts_(t, f->names[*at]);
-        put1(t, '"');
-        return;
-    case F_STR:
-        s = window_string(r->w, (uint32_t)number_at(at, 4));
-        if (s.len > 0) {
-            rowjson_member(r, f, name);
-            rowjson_string(t, s.p, s.len);
-        }
-        return;
-    case F_FLAG:
-        if (*at != 0) {
-            rowjson_member(r, f, name);
-            put1(t, '1');
-        }
-        return;
-    default:
-        assert(!"a key field");
-    }
+    return p;
 }
 
 /* ---- rows */
 
-const char *rowjson_kind(enum row_kind kind, const void *row)
+static char *put_rest(struct rowjson_writer *r, char *p, enum row_kind kind, unsigned from,
+                      const void *row)
 {
-    if (kind != ROW_CLIENT)
-        return row_types[kind].name;
-    const struct row_client *c = row;
-    return c->key.client.kind == CLIENT_HOST ? "host" : "gateway";
-}
-
-static void put_values(struct rowjson_writer *r, enum row_kind kind, const void *row, bool other)
-{
-    const struct row_type *type = &row_types[kind];
-    const struct rowjson_name *name = r->names[kind];
-    for (const struct field *f = type->keys; f->type != F_END; f++)
-        name++;
-    for (const struct field *f = type->values; f->type != F_END; f++, name++)
-        if (!other || f->type != V_BLOB) /* blobs do not add up */
-            rowjson_put_value(r, f, *name, (const uint8_t *)row + f->at, &distinct_small);
-    close_group(r);
-    put(r->out, "}\n", 2);
+    const struct rowjson_plan *plan = &r->plans[kind];
+    r->kind = kind;
+    p = rowjson_put_fields(r, p, plan->fields + from, plan->n - from, row, &distinct_small);
+    return put_text(rowjson_put_group_end(r, p), "}\n");
 }
 
 void rowjson_row(struct rowjson_writer *r, enum row_kind kind, const void *row)
 {
-    put(r->out, "{\"kind\":\"", 9);
-    puts_(r->out, rowjson_kind(kind, row));
-    put1(r->out, '"');
-    const struct rowjson_name *name = r->names[kind];
-    for (const struct field *f = row_types[kind].keys; f->type != F_END; f++, name++)
-        put_key(r, kind, f, *name, (const uint8_t *)row + f->at);
-    close_group(r);
-    put_values(r, kind, row, false);
+    const struct rowjson_plan *plan = &r->plans[kind];
+    char *p = rowjson_begin(r->out);
+    if (p == NULL)
+        return;
+    const struct row_client *client = row;
+    if (kind == ROW_CLIENT && client->key.client.kind == CLIENT_HOST)
+        p = put_text(p, "{\"kind\":\"host\"");
+    else
+        p = (char *)memcpy(p, plan->head, sizeof plan->head) + plan->head_len;
+    rowjson_end(r->out, put_rest(r, p, kind, 0, row));
 }
 
 void rowjson_other(struct rowjson_writer *r, enum row_kind kind, const void *row)
 {
-    put(r->out, "{\"kind\":\"other\",\"of\":\"", 22);
-    puts_(r->out, row_types[kind].name);
-    put1(r->out, '"');
-    put_values(r, kind, row, true);
+    char *p = rowjson_begin(r->out);
+    if (p == NULL)
+        return;
+    p = put_text(put_text(p, "{\"kind\":\"other\",\"of\":\""), row_types[kind].name);
+    p = put_char(p, '"');
+    rowjson_end(r->out, put_rest(r, p, kind, r->plans[kind].n_keys, row));
 }
 
 /* ---- totals */
 
-static void put_tally_key(struct rowjson_writer *r, const struct row_tally *row)
+static char *put_tally_key(struct rowjson_writer *r, char *p, const struct row_tally *row)
 {
-    struct text_sink *t = r->out;
     uint32_t code = row->key.code;
     struct bytes name;
     switch ((enum tally)row->key.family) {
     case TALLY_TLS_SNI:
         name = window_string(r->w, row->key.name);
-        rowjson_string(t, name.p, name.len);
-        return;
+        return rowjson_put_string(p, name.p, name.len);
     case TALLY_TLS_CLIENT_VERSION:
     case TALLY_TLS_SERVER_VERSION:
     case TALLY_TLS_CIPHER:
     case TALLY_SSLV2_VERSION:
-        put(t, "\"0x", 3);
-        put_hex(t, code, 4);
-        break;
+        return put_hex(p, "0x", code, 2);
     case TALLY_TLS_ALERT:
-        put1(t, '"');
-        put_u64(t, code >> 8);
-        put1(t, ':');
-        put_u64(t, code & 255);
-        break;
+        p = digits_u64(put_char(p, '"'), code >> 8);
+        p = digits_u64(put_char(p, ':'), code & 255);
+        return put_char(p, '"');
     default:
-        put1(t, '"');
-        put_u64(t, code);
+        return put_char(digits_u64(put_char(p, '"'), code), '"');
     }
-    put1(t, '"');
 }
 
-/* Tallies of family `f->n` from the cursor on, up to `end` bytes of output; returns whether some
- * are left. */
-static bool put_tallies(struct rowjson_writer *r, const struct field *f, struct rowjson_name name,
-                        void *const rows[], size_t n, size_t *next, size_t end)
+/* Where the tallies of a family are among all. */
+struct tallies {
+    void *const *rows;
+    size_t n;
+};
+static struct tallies tallies_of(void *const rows[], size_t n, unsigned family)
 {
     size_t from = 0, to;
-    while (from < n && ((const struct row_tally *)rows[from])->key.family != f->n)
+    while (from < n && ((const struct row_tally *)rows[from])->key.family != family)
         from++;
-    for (to = from; to < n && ((const struct row_tally *)rows[to])->key.family == f->n;)
+    for (to = from; to < n && ((const struct row_tally *)rows[to])->key.family == family;)
         to++;
-    if (*next >= to - from || r->out->len >= end)
-        return *next < to - from;
-    rowjson_member(r, f, name);
-    put1(r->out, '{');
-    for (; *next < to - from && r->out->len < end; ++*next) {
-        const struct row_tally *row = rows[from + *next];
-        comma(r->out);
-        put_tally_key(r, row);
-        put1(r->out, ':');
-        put_number(r->out, row->count);
+    return (struct tallies){to > from ? rows + from : NULL, to - from};
+}
+
+/* Tallies from the cursor `*next` on, up to `end` bytes of output. */
+static char *put_tallies(struct rowjson_writer *r, char *p, const struct rowjson_field *f,
+                         struct tallies t, size_t *next, size_t end)
+{
+    if (*next >= t.n || (size_t)(p - r->out->p) >= end)
+        return p;
+    p = put_char(rowjson_put_member(r, p, f), '{');
+    for (; *next < t.n && (size_t)(p - r->out->p) < end; ++*next) {
+        const struct row_tally *row = t.rows[*next];
+        size_t name_len = window_string(r->w, row->key.name).len;
+        char *room = rowjson_more(r->out, p, ROWJSON_STRING_BYTES(name_len) + 64);
+        if (room == NULL)
+            break;
+        p = put_char(put_tally_key(r, room, row), ':');
+        p = put_char(put_number(p, row->count), ',');
     }
-    put1(r->out, '}');
-    return *next < to - from;
+    return put_close(p, '}');
 }
 
 bool rowjson_totals(struct rowjson_writer *r, struct rowjson_cursor *c, size_t budget)
 {
-    const struct totals *totals = window_totals(r->w);
-    const struct rowjson_name *name = r->totals;
+    const uint8_t *totals = (const uint8_t *)window_totals(r->w);
     size_t end = budget < SIZE_MAX - r->out->len ? r->out->len + budget : SIZE_MAX, n;
-    void *const *tallies = window_rows(r->w, ROW_TALLY, &n);
+    void *const *rows = window_rows(r->w, ROW_TALLY, &n);
     bool more = false;
-    for (const struct field *f = totals_fields; f->type != F_END; f++, name++) {
-        if (f->type == V_TALLY) {
-            assert(f->n < TALLY_N);
-            more |= put_tallies(r, f, *name, tallies, n, &c->next[f->n], end);
+    assert(r->out->len > 0 || r->out->failed);
+    char *p = rowjson_begin(r->out);
+    if (p == NULL)
+        return false;
+    for (const struct rowjson_field *f = r->totals.fields; f < r->totals.fields + r->totals.n; f++)
+        if (f->field->type == V_TALLY) {
+            unsigned family = f->field->n;
+            assert(family < TALLY_N);
+            struct tallies t = tallies_of(rows, n, family);
+            p = put_tallies(r, p, f, t, &c->next[family], end);
+            more |= c->next[family] < t.n;
         } else if (c->part == 0) {
-            rowjson_put_value(r, f, *name, (const uint8_t *)totals + f->at, &distinct_large);
+            p = rowjson_put_fields(r, p, f, 1, totals, &distinct_large);
         }
-    }
-    close_group(r);
+    rowjson_end(r->out, rowjson_put_group_end(r, p));
     c->part++;
     return more && !r->out->failed;
 }
 
 void rowjson_sums(struct rowjson_writer *r, const struct field *fields, const void *base)
 {
-    for (const struct field *f = fields; f->type != F_END; f++)
-        rowjson_put_value(r, f, name_of(f->name), (const uint8_t *)base + f->at, &distinct_large);
-    close_group(r);
+    struct rowjson_plan plan = {0};
+    unsigned n_words = r->n_words;
+    plan_add(r, &plan, fields);
+    assert(plan_fits(&plan) && (r->out->len > 0 || r->out->failed));
+    char *p = rowjson_begin(r->out);
+    if (p != NULL) {
+        p = rowjson_put_fields(r, p, plan.fields, plan.n, base, &distinct_large);
+        rowjson_end(r->out, rowjson_put_group_end(r, p));
+    }
+    r->n_words = n_words;
 }

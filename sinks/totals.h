@@ -14,8 +14,8 @@ struct totals_extra {
     const void *who_ctx;
 };
 
-/* Writes `"packets":{...},"ip":{...},...` (members without the outer braces; a comma first where
- * `out` does not end in a brace) of `w`. */
+/* Writes `"packets":{...},"ip":{...},...` (members without the outer braces) of `w`. `out` ends within the
+ * object: a comma is written first where it does not end in its brace. */
 void totals_members(struct window *w, struct text_sink *out);
 
 /* The whole contract object "tellscope.totals.v1", one line. */

@@ -1,5 +1,6 @@
 #include "core/addr.h"
 
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,6 +63,31 @@ static void every_v4_byte(void **state)
         assert_string_equal(text, want);
         assert_true(addr_is_v4(&a));
     }
+}
+
+/* As inet_ntop writes it, wherever zeros stand. */
+static void every_v6_shape(void **state)
+{
+    (void)state;
+    static const uint16_t groups[4] = {0, 1, 0x20, 0xabcd};
+    uint64_t seed = 1;
+    for (unsigned zeros = 0; zeros < 256; zeros++)
+        for (unsigned turn = 0; turn < 16; turn++) {
+            char want[ADDR_TEXT_MAX], text[ADDR_TEXT_MAX];
+            uint8_t b[16] = {0};
+            for (unsigned i = 0; i < 8; i++) {
+                seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407;
+                unsigned v = turn < 4 ? groups[turn] : (unsigned)(seed >> 48) >> turn % 4 * 4;
+                b[2 * i] = (uint8_t)(zeros >> i & 1 ? 0 : v >> 8);
+                b[2 * i + 1] = (uint8_t)(zeros >> i & 1 ? 0 : v);
+            }
+            struct addr a = addr_v6(b);
+            if (addr_is_v4(&a))
+                continue;
+            assert_non_null(inet_ntop(AF_INET6, b, want, sizeof want));
+            assert_int_equal(addr_text(&a, text), strlen(want));
+            assert_string_equal(text, want);
+        }
 }
 
 static void kinds(void **state)
@@ -191,7 +217,8 @@ static void networks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(text_both_ways), cmocka_unit_test(every_v4_byte), cmocka_unit_test(kinds),
+        cmocka_unit_test(text_both_ways), cmocka_unit_test(every_v4_byte),
+        cmocka_unit_test(every_v6_shape), cmocka_unit_test(kinds),
         cmocka_unit_test(macs),           cmocka_unit_test(networks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

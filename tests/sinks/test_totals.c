@@ -42,10 +42,34 @@ static void test_empty(void **state)
     assert_string_equal(
         out.p, "{\"schema\":\"tellscope.totals.v1\",\"gateways\":0,\"hosts\":0,\"captures\":[]}\n");
     out.len = 0;
+    text_puts(&out, "{");
     totals_members(w, &out);
-    assert_string_equal(out.p, "");
+    assert_string_equal(out.p, "{");
     table_summary(w, NULL, &out);
     assert_non_null(strstr(out.p, "0 accounted for"));
+    text_free(&out);
+    window_free(w);
+}
+
+/* A group opens its own object, whichever of those between are absent. */
+static void test_groups(void **state)
+{
+    (void)state;
+    struct window *w = make_window();
+    struct totals *t = window_totals(w);
+    struct text_sink out = {0};
+    text_puts(&out, "{");
+    t->packets.read = 10;
+    t->ledger.lost_packets = 6;
+    tally(w, TALLY_LINK_UNSUPPORTED, 284, "", 8);
+    totals_members(w, &out);
+    assert_string_equal(out.p, "{\"packets\":{\"read\":10},"
+                               "\"ledger\":{\"lost_packets\":6,\"link_unsupported\":{\"284\":8}}");
+    t->ledger.lost_packets = 0;
+    out.len = 1;
+    totals_members(w, &out);
+    assert_string_equal(
+        out.p, "{\"packets\":{\"read\":10},\"ledger\":{\"link_unsupported\":{\"284\":8}}");
     text_free(&out);
     window_free(w);
 }
@@ -203,7 +227,7 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_empty), cmocka_unit_test(test_groups),
         cmocka_unit_test(test_contract),
         cmocka_unit_test(test_any_window),
         cmocka_unit_test(test_table),
