@@ -81,17 +81,17 @@ static char *put_hist(const struct window *w, char *p, const struct hist *h)
     return p[-1] == ',' ? put_close(p, '}') : put_char(p, '}');
 }
 
-static char *put_set8(char *p, const struct set8 *s)
+static char *put_set8(char *p, struct set8_view s)
 {
     p = put_text(p, "{\"values\":[");
-    for (int i = 0; i < s->n; i++) {
-        p = put_hex(put_char(p, '['), "", s->value[i], 4);
-        p = digits_u64(put_char(p, ','), s->count[i]);
+    for (uint32_t i = 0; i < s.n; i++) {
+        p = put_hex(put_char(p, '['), "", s.value[i], 4);
+        p = digits_u64(put_char(p, ','), s.count[i]);
         p = put_text(p, "],");
     }
-    p = s->n > 0 ? put_close(p, ']') : put_char(p, ']');
-    if (s->other > 0)
-        p = digits_u64(put_text(p, ",\"other\":"), s->other);
+    p = s.n > 0 ? put_close(p, ']') : put_char(p, ']');
+    if (s.other > 0)
+        p = digits_u64(put_text(p, ",\"other\":"), s.other);
     return put_char(p, '}');
 }
 
@@ -250,7 +250,7 @@ static inline char *put_value(struct rowjson_writer *r, char *p, const struct ro
     case V_HIST:
         return put_hist(r->w, p, (const struct hist *)(const void *)at);
     case V_SET8:
-        return put_set8(p, (const struct set8 *)(const void *)at);
+        return put_set8(p, window_set8(r->w, (const struct set8 *)(const void *)at));
     case V_SLOTS:
         return put_slots(r->w, p, v);
     case V_DISTINCT:

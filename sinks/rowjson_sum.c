@@ -52,10 +52,11 @@ static bool bits(const struct field *f, const json_t *v, uint8_t *at, struct err
     return true;
 }
 
-static bool set8(const json_t *v, struct set8 *s, struct err *e)
+static bool set8(struct window *w, const json_t *v, struct set8 *s, struct err *e)
 {
     const json_t *values = json_object_get(v, "values"), *other = json_object_get(v, "other");
     size_t n = json_array_size(values);
+    uint32_t seen[SET8_MAX];
     uint64_t number;
     if (!json_is_array(values) || n > SET8_MAX || json_object_size(v) != 1u + (other != NULL))
         return value_wrong(e, "no object of up to 8 values and the count of others");
@@ -64,15 +65,14 @@ static bool set8(const json_t *v, struct set8 *s, struct err *e)
         const char *text = json_string_value(json_array_get(pair, 0));
         if (json_array_size(pair) != 2 || text == NULL || !value_hex(text, 8, &number))
             return value_wrong(e, "no pair of 8 hex digits and a count");
-        s->value[i] = (uint32_t)number;
+        seen[i] = (uint32_t)number;
         for (size_t k = 0; k < i; k++)
-            if (s->value[k] == s->value[i])
+            if (seen[k] == seen[i])
                 return value_wrong(e, "a value twice");
         if (!value_number(json_array_get(pair, 1), UINT32_MAX, &number, e))
             return false;
-        s->count[i] = (uint32_t)number;
+        window_set8_add(w, s, seen[i], (uint32_t)number);
     }
-    s->n = (uint8_t)n;
     number = 0;
     if (other != NULL && !value_number(other, UINT32_MAX, &number, e))
         return false;
@@ -105,7 +105,7 @@ bool value_sum(struct window *w, const struct field *f, const json_t *v, uint8_t
     case V_COUNTS:
         return counts(f, v, at, e);
     case V_SET8:
-        return set8(v, (struct set8 *)(void *)at, e);
+        return set8(w, v, (struct set8 *)(void *)at, e);
     case V_BLOB:
         if (!rowjson_offer_read(w, v, &id, e))
             return false;

@@ -232,15 +232,16 @@ static uint64_t ntp_weight(const void *row)
     return (uint64_t)n->requests + n->replies + n->malformed + n->not_ntp;
 }
 
-static void cell_refids(struct grid *g, const struct row_ntp *n)
+static void cell_refids(struct grid *g, const struct window *w, const struct row_ntp *n)
 {
-    if (n->refids.n == 0) {
+    struct set8_view refids = window_set8(w, &n->refids);
+    if (refids.n == 0) {
         grid_cell(g, "-");
         return;
     }
-    uint32_t v = n->refids.value[0];
+    uint32_t v = refids.value[0];
     uint8_t b[4] = {(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v};
-    unsigned more = n->refids.n - 1u + (n->refids.other > 0);
+    unsigned more = refids.n - 1u + (refids.other > 0);
     char rest[16] = "", text[64];
     if (more > 0)
         snprintf(rest, sizeof rest, " +%u", more);
@@ -285,7 +286,7 @@ static void print_ntp(struct window *w, struct text_sink *out)
         cell_u64(&g, n->replies);
         cell_percent(&g, n->pairs, n->requests);
         cell_strata(&g, n->strata);
-        cell_refids(&g, n);
+        cell_refids(&g, w, n);
         grid_cell(&g, "%s", table_quantile(w, &n->offset, 500, text));
         grid_cell(&g, "%s", table_quantile(w, &n->delay, 500, text));
         cell_u64(&g, (uint64_t)n->malformed + n->not_ntp + n->unmatched + n->longer);

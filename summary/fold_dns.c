@@ -95,7 +95,7 @@ static void bind_answers(struct window *w, const struct msg *m, const struct mes
             b = binding_row(w, tag, &key, &bound);
         binding_count(b, m->ts_ns, d->matched);
         b->ttl_max_s = a->ttl_s > b->ttl_max_s ? a->ttl_s : b->ttl_max_s;
-        set8_add(&b->clients, client, 1);
+        window_set8_add(w, &b->clients, client, 1);
         b->resolvers |= resolver;
     }
 }

@@ -41,7 +41,7 @@ static void count_rare(struct row_ntp *r, const struct ntp_msg *n)
     r->ext_unknown_bytes += n->ext_unknown_bytes;
 }
 
-static void count_message(struct row_ntp *r, const struct ntp_msg *n)
+static void count_message(struct window *w, struct row_ntp *r, const struct ntp_msg *n)
 {
     count32(&r->requests, n->is_request);
     count32(&r->replies, n->is_reply);
@@ -63,7 +63,7 @@ static void count_message(struct row_ntp *r, const struct ntp_msg *n)
     if (n->kod)
         count32(&r->kiss[kiss_of(n->refid)], 1);
     else
-        set8_add(&r->refids, n->refid, 1);
+        window_set8_add(w, &r->refids, n->refid, 1);
 }
 
 static void count_exchange(struct window *w, struct row_ntp *r, const struct ntp_msg *n)
@@ -115,7 +115,7 @@ void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *
             continue;
         struct row_ntp *r = ntp_row(w, m, side, client_side, hint->row[side]);
         if (message)
-            count_message(r, n);
+            count_message(w, r, n);
         if (exchange)
             count_exchange(w, r, n);
     }

@@ -10,29 +10,71 @@ static uint32_t set8_hash(uint32_t value)
     return value ^ value >> 16;
 }
 
-void set8_add(struct set8 *s, uint32_t value, uint32_t count)
+struct set8_view window_set8(const struct window *w, const struct set8 *s)
 {
-    int i = 0;
+    const struct set8_block *b = s->block != 0 ? pool_at(&w->sets, s->block) : NULL;
+    return b != NULL ? (struct set8_view){b->value, b->count, s->n, s->other}
+                     : (struct set8_view){s->value, s->count, s->n, s->other};
+}
+
+/* Inline values move to a block of their own. */
+static struct set8_block *set8_spread(struct window *w, struct set8 *s)
+{
+    uint32_t block = pool_take(&w->sets);
+    if (block == 0) {
+        w->totals.ledger.blocks_turned_away++;
+        return NULL;
+    }
+    struct set8_block *b = pool_at(&w->sets, block);
+    memcpy(b->value, s->value, sizeof s->value);
+    memcpy(b->count, s->count, sizeof s->count);
+    s->block = block;
+    return b;
+}
+
+void window_set8_add(struct window *w, struct set8 *s, uint32_t value, uint32_t count)
+{
+    struct set8_block *b = s->block != 0 ? pool_at(&w->sets, s->block) : NULL;
+    uint32_t *values = b != NULL ? b->value : s->value, *counts = b != NULL ? b->count : s->count;
+    uint32_t i = 0;
     for (; i < s->n; i++)
-        if (s->value[i] == value) {
-            s->count[i] = add32(s->count[i], count);
+        if (values[i] == value) {
+            counts[i] = add32(counts[i], count);
             return;
         }
     uint32_t hash = set8_hash(value);
-    if (i == SET8_MAX && set8_hash(s->value[i - 1]) < hash) {
+    if (i == SET8_MAX && set8_hash(values[i - 1]) < hash) {
         s->other = add32(s->other, count);
         return;
     }
-    while (i > 0 && set8_hash(s->value[i - 1]) > hash)
+    if (b == NULL && s->n == SET8_INLINE) {
+        b = set8_spread(w, s);
+        if (b == NULL) {
+            s->other = add32(s->other, count);
+            return;
+        }
+        values = b->value;
+        counts = b->count;
+    }
+    while (i > 0 && set8_hash(values[i - 1]) > hash)
         i--;
     if (s->n == SET8_MAX)
-        s->other = add32(s->other, s->count[SET8_MAX - 1]);
+        s->other = add32(s->other, counts[SET8_MAX - 1]);
     else
         s->n++;
-    memmove(s->value + i + 1, s->value + i, (size_t)(s->n - 1 - i) * sizeof *s->value);
-    memmove(s->count + i + 1, s->count + i, (size_t)(s->n - 1 - i) * sizeof *s->count);
-    s->value[i] = value;
-    s->count[i] = count;
+    memmove(values + i + 1, values + i, (s->n - 1 - i) * sizeof *values);
+    memmove(counts + i + 1, counts + i, (s->n - 1 - i) * sizeof *counts);
+    values[i] = value;
+    counts[i] = count;
+}
+
+static void set8_merge(struct window *wi, struct set8 *into, const struct window *wf,
+                       const struct set8 *from)
+{
+    struct set8_view v = window_set8(wf, from);
+    for (uint32_t i = 0; i < v.n; i++)
+        window_set8_add(wi, into, v.value[i], v.count[i]);
+    into->other = add32(into->other, v.other);
 }
 
 static void hist_merge(struct window *wi, struct hist *into, const struct window *wf,
@@ -120,11 +162,7 @@ static void field_add(struct window *wi, const struct field *f, void *into, cons
         hist_merge(wi, into, wf, from);
         break;
     case V_SET8:
-        for (int i = 0; i < ((const struct set8 *)from)->n; i++)
-            set8_add(into, ((const struct set8 *)from)->value[i],
-                     ((const struct set8 *)from)->count[i]);
-        ((struct set8 *)into)->other
-            = add32(((struct set8 *)into)->other, ((const struct set8 *)from)->other);
+        set8_merge(wi, into, wf, from);
         break;
     case V_SLOTS:
         *i64 |= slots_move(wi, wf, *f64);

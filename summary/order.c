@@ -273,6 +273,7 @@ static void names_cut_one(struct window *w, size_t from, size_t to)
         if (b->row.hash <= least[n - 1])
             continue;
         window_row_add(w, ROW_BINDING, window_other_make(w, ROW_BINDING), w, b);
+        row_blocks_give(w, ROW_BINDING, b);
         size_t values = offsetof(struct row_binding, key) + sizeof b->key;
         memcpy((uint8_t *)b + values, w->zero[ROW_BINDING] + values, sizeof *b - values);
         w->sorted[i] = NULL;

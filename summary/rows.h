@@ -91,13 +91,17 @@ struct hist_block {
 int hist_bucket(int64_t ns);
 uint64_t hist_low_us(int bucket); /* for bucket > 0 */
 
-/* At most 8 values exactly, those with the smallest hash; the rest is summed. */
-enum { SET8_MAX = 8 };
+/* At most 8 values exactly, those with the smallest hash; the rest is summed. Up to 2 values lie inline, more in a block of the window. */
+enum { SET8_MAX = 8, SET8_INLINE = 2 };
 struct set8 {
-    uint8_t n;
-    uint32_t value[SET8_MAX]; /* sorted by set8_hash(value), then value */
-    uint32_t count[SET8_MAX];
-    uint32_t other;           /* counts of the values turned away */
+    uint32_t block;              /* 0: inline; else 1 + index of a struct set8_block */
+    uint32_t n;
+    uint32_t value[SET8_INLINE]; /* sorted by set8_hash(value), then value */
+    uint32_t count[SET8_INLINE];
+    uint32_t other;              /* counts of the values turned away */
+};
+struct set8_block {
+    uint32_t value[SET8_MAX], count[SET8_MAX];
 };
 
 /* Distinct 64-bit hashes: exact while few, then HyperLogLog (block of 2^p registers). Kept in the window. */
@@ -181,7 +185,7 @@ static_assert(sizeof(struct row_peer) == 128, "two cache lines");
 enum role { ROLE_CLIENT, ROLE_SERVER }; /* what our device was in the exchange */
 enum { KISS_RATE, KISS_DENY, KISS_RSTR, KISS_OTHER, KISS_N };
 
-/* What every message adds to comes first: five cache lines, of which most messages touch four. */
+/* What every message adds to comes first. */
 struct row_ntp {
     struct row row;
     struct {
@@ -201,7 +205,6 @@ struct row_ntp {
     uint32_t ext_packets, nts_packets, mac_packets;
     uint64_t ext_bytes, ext_unknown_bytes;
 };
-static_assert(sizeof(struct row_ntp) == 320, "five cache lines");
 
 /* Query types with a counter of their own a pair; the totals count every type. */
 enum { DNS_TYPE_SLOTS = 17 };

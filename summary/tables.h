@@ -31,7 +31,7 @@ struct window {
     uint8_t *other[ROW_KIND_N]; /* what a full table turned away, summed */
     bool has_other[ROW_KIND_N];
     struct strings strings;
-    struct pool hists, small, large;
+    struct pool hists, sets, small, large;
     struct totals totals;
     uint32_t tally_near[2][256]; /* where the rows of small codes of the first two families are */
     uint64_t seen_hosts[SEEN_HOSTS]; /* hashes lately added to totals.hosts: spares the sketch */
@@ -89,8 +89,8 @@ static inline struct peer_link *link_of(const struct window *w, const struct rec
 void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,
                uint64_t count);
 
-/* Adds `value` to a set8. */
-void set8_add(struct set8 *s, uint32_t value, uint32_t count);
+/* Gives back the blocks of a row that is gone or emptied. */
+void row_blocks_give(struct window *w, enum row_kind kind, const void *row);
 
 /* May this side's rows say who it is? Of devices that are no gateway only counters are kept, unless the scope says all. */
 static inline bool side_visible(const struct window *w, const struct rec *rec, int side)

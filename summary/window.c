@@ -100,6 +100,7 @@ bool window_new(struct window **out, const struct config *config, struct err *e)
         ok = (w->links = arena_new(links_bytes(w), ARENA_HOT, e)) != NULL;
     ok = ok && strings_new(&w->strings, config->limits.string_bytes, e)
          && pool_new(&w->hists, sizeof(struct hist_block), block_limit(config, V_HIST), e)
+         && pool_new(&w->sets, sizeof(struct set8_block), block_limit(config, V_SET8), e)
          && pool_new(&w->small, (uint32_t)distinct_block_size(&distinct_small),
                      block_limit(config, V_DISTINCT), e)
          && pool_new(&w->large, (uint32_t)distinct_block_size(&distinct_large), LARGE_BLOCKS, e);
@@ -123,6 +124,7 @@ void window_free(struct window *w)
     }
     strings_free(&w->strings);
     pool_free(&w->hists);
+    pool_free(&w->sets);
     pool_free(&w->small);
     pool_free(&w->large);
     free(w->sites);
@@ -139,6 +141,7 @@ void window_reset(struct window *w, uint64_t start_s, uint64_t length_s)
     }
     strings_clear(&w->strings);
     pool_clear(&w->hists);
+    pool_clear(&w->sets);
     pool_clear(&w->small);
     pool_clear(&w->large);
     w->totals = (struct totals){0};
@@ -276,14 +279,29 @@ bool row_refused(const struct window *w, enum row_kind kind, const void *key, ui
 
 /* ---- rows */
 
-static void blocks_give(struct window *w, enum row_kind kind, const uint8_t *row)
+static struct pool *block_pool(struct window *w, const struct field *f)
+{
+    switch (f->type) {
+    case V_HIST:
+        return &w->hists;
+    case V_SET8:
+        return &w->sets;
+    case V_DISTINCT:
+        return &w->small;
+    default:
+        return NULL;
+    }
+}
+
+void row_blocks_give(struct window *w, enum row_kind kind, const void *row)
 {
     for (const struct field *f = row_types[kind].values; f->type != F_END; f++) {
+        struct pool *pool = block_pool(w, f);
         uint32_t block;
-        if (f->type != V_HIST && f->type != V_DISTINCT)
+        if (pool == NULL)
             continue;
-        memcpy(&block, row + f->at, sizeof block); /* first member of both */
-        pool_give(f->type == V_HIST ? &w->hists : &w->small, block);
+        memcpy(&block, (const uint8_t *)row + f->at, sizeof block); /* first member of all three */
+        pool_give(pool, block);
     }
 }
 
@@ -296,7 +314,7 @@ static void row_leaves(void *ctx, void *row)
 {
     struct leaving *l = ctx;
     window_row_add(l->w, l->kind, window_other_make(l->w, l->kind), l->w, row);
-    blocks_give(l->w, l->kind, row);
+    row_blocks_give(l->w, l->kind, row);
 }
 
 static void *row_make(struct window *w, enum row_kind kind, uint32_t tag, uint64_t hash,

@@ -89,6 +89,13 @@ const struct distinct_block *window_distinct_block(const struct window *w, const
 /* The same, made if need be; NULL where the limit is reached (counted). */
 struct distinct_block *window_distinct_make(struct window *w, struct distinct *d, const struct distinct_shape *s);
 void window_hist_add(struct window *w, struct hist *h, int bucket, uint32_t count);
+/* The values of a set8, wherever they lie: `n` of them, and what was turned away. */
+struct set8_view {
+    const uint32_t *value, *count;
+    uint32_t n, other;
+};
+void window_set8_add(struct window *w, struct set8 *s, uint32_t value, uint32_t count);
+struct set8_view window_set8(const struct window *w, const struct set8 *s);
 /* Count of `bucket`. */
 uint32_t window_hist_count(const struct window *w, const struct hist *h, int bucket);
 /* Which shape a V_DISTINCT field of a row has: small in rows, large in totals. */

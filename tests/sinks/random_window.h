@@ -141,25 +141,8 @@ static inline uint32_t random_offer(struct window *w, uint64_t *state, uint64_t 
     return window_intern(w, blob, (uint32_t)n);
 }
 
-/* One more value, merged in as the summary does it, so that the set is as the summary keeps it. */
-static inline void random_set8(struct window *w, uint64_t *state, enum row_kind kind,
-                               const struct field *f, uint8_t *at)
-{
-    static uint64_t blank[128];
-    memset(blank, 0, sizeof blank);
-    for (const struct field *g = row_types[kind].values; g->type != F_END; g++)
-        if (g->type == V_MIN_NS || g->type == V_MIN32)
-            memset((uint8_t *)blank + g->at, 0xff, g->type == V_MIN_NS ? 8 : 4);
-    struct set8 *one = (struct set8 *)(void *)((uint8_t *)blank + f->at);
-    *one = (struct set8){.n = 1,
-                         .value = {(uint32_t)random_u64(state)},
-                         .count = {(uint32_t)(random_u64(state) % 100 + 1)}};
-    window_row_add(w, kind, at - f->at, w, blank);
-}
-
-static inline void random_value(struct window *w, uint64_t *state, enum row_kind kind,
-                                const struct field *f, uint8_t *at,
-                                const struct distinct_shape *shape)
+static inline void random_value(struct window *w, uint64_t *state, const struct field *f,
+                                uint8_t *at, const struct distinct_shape *shape)
 {
     bool sum = f->type == V_SUM || f->type == V_COUNTS;
     uint64_t n =
@@ -197,7 +180,8 @@ static inline void random_value(struct window *w, uint64_t *state, enum row_kind
         break;
     case V_SET8:
         for (uint64_t i = random_u64(state) % 12; i > 0; i--)
-            random_set8(w, state, kind, f, at);
+            window_set8_add(w, (struct set8 *)(void *)at, (uint32_t)random_u64(state),
+                            (uint32_t)(random_u64(state) % 100 + 1));
         break;
     case V_SLOTS:
         n = random_u64(state) & random_u64(state);
@@ -238,7 +222,7 @@ static inline void random_rows(struct window *w, uint64_t *state, enum row_kind 
         if (into == window_other(w, kind))
             continue;
         for (const struct field *f = type->values; f->type != F_END; f++)
-            random_value(w, state, kind, f, into + f->at, &distinct_small);
+            random_value(w, state, f, into + f->at, &distinct_small);
         if (kind == ROW_HELLO)
             ((struct row_hello *)(void *)into)->offer = offer;
         if (kind == ROW_TALLY)
@@ -255,7 +239,7 @@ static inline void random_window(struct window *w, uint64_t seed, unsigned n)
         random_rows(w, &state, (enum row_kind)kind, (unsigned)(random_u64(&state) % (n + 1)));
     struct totals *t = window_totals(w);
     for (const struct field *f = totals_fields; f->type != F_END; f++)
-        random_value(w, &state, ROW_KIND_N, f, (uint8_t *)t + f->at, &distinct_large);
+        random_value(w, &state, f, (uint8_t *)t + f->at, &distinct_large);
     memset(&t->packets.outcome, 0, sizeof t->packets.outcome);
     t->packets.outcome[OUT_OK] = t->packets.read;
 }

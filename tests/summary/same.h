@@ -28,11 +28,12 @@ static inline bool same_distinct(const struct window *wa, const void *a, const s
     return x->n == y->n && memcmp(x->hash, y->hash, size) == 0;
 }
 
-static inline bool same_set8(const struct set8 *a, const struct set8 *b)
+static inline bool same_set8(const struct window *wa, const struct set8 *a, const struct window *wb,
+                             const struct set8 *b)
 {
-    return a->n == b->n && a->other == b->other
-           && memcmp(a->value, b->value, a->n * sizeof *a->value) == 0
-           && memcmp(a->count, b->count, a->n * sizeof *a->count) == 0;
+    struct set8_view x = window_set8(wa, a), y = window_set8(wb, b);
+    return x.n == y.n && x.other == y.other && memcmp(x.value, y.value, x.n * sizeof *x.value) == 0
+           && memcmp(x.count, y.count, x.n * sizeof *x.count) == 0;
 }
 
 static inline bool same_hist(const struct window *wa, const void *a, const struct window *wb,
@@ -87,7 +88,7 @@ static inline bool same_field(const struct field *f, const struct window *wa, co
     case V_HIST:
         return same_hist(wa, a, wb, b);
     case V_SET8:
-        return same_set8((const struct set8 *)a, (const struct set8 *)b);
+        return same_set8(wa, (const struct set8 *)a, wb, (const struct set8 *)b);
     case V_DISTINCT:
         return same_distinct(wa, a, wb, b, shape);
     case V_TALLY:

@@ -10,6 +10,30 @@
 #include "same.h"
 #include "summary/tables.h"
 
+static struct window *w;
+static struct config c;
+
+static int setup(void **state)
+{
+    struct err e;
+    (void)state;
+    c = config_default();
+    c.limits.ntp = 40;
+    return window_new(&w, &c, &e) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    window_free(w);
+    return 0;
+}
+
+static void row_free(const struct set8 *s)
+{
+    pool_give(&w->sets, s->block);
+}
+
 /* Which comes first, as the set itself has it: its hash is its own affair. */
 static int by_hash(const void *a, const void *b)
 {
@@ -17,10 +41,12 @@ static int by_hash(const void *a, const void *b)
     struct set8 s = {0}, t = {0};
     if (x == y)
         return 0;
-    set8_add(&s, x, 1), set8_add(&s, y, 1);
-    set8_add(&t, y, 1), set8_add(&t, x, 1);
-    assert_true(same_set8(&s, &t));
-    return s.value[0] == x ? -1 : 1;
+    window_set8_add(w, &s, x, 1), window_set8_add(w, &s, y, 1);
+    window_set8_add(w, &t, y, 1), window_set8_add(w, &t, x, 1);
+    assert_true(same_set8(w, &s, w, &t));
+    bool first = s.value[0] == x;
+    row_free(&s), row_free(&t);
+    return first ? -1 : 1;
 }
 
 /* Up to 40 values in random order against a plain array. */
@@ -37,7 +63,7 @@ static void smallest_hashes_stay(void **state)
         qsort(values, n, sizeof *values, by_hash);
         for (int i = 0; i < 200; i++) {
             uint32_t k = random_below(&r, n), count = 1 + random_below(&r, 5);
-            set8_add(&s, values[k], count);
+            window_set8_add(w, &s, values[k], count);
             counts[k] += count;
         }
         uint32_t seen = 0;
@@ -45,8 +71,8 @@ static void smallest_hashes_stay(void **state)
             if (counts[i] == 0)
                 continue;
             if (seen < SET8_MAX) {
-                assert_int_equal(s.value[seen], values[i]);
-                assert_int_equal(s.count[seen], counts[i]);
+                assert_int_equal(window_set8(w, &s).value[seen], values[i]);
+                assert_int_equal(window_set8(w, &s).count[seen], counts[i]);
                 seen++;
             } else {
                 other += counts[i];
@@ -54,6 +80,7 @@ static void smallest_hashes_stay(void **state)
         }
         assert_int_equal(s.n, seen);
         assert_int_equal(s.other, other);
+        row_free(&s);
     }
 }
 
@@ -61,12 +88,12 @@ static void counts_stick(void **state)
 {
     (void)state;
     struct set8 s = {0};
-    set8_add(&s, 0, UINT32_MAX - 1);
-    set8_add(&s, 0, 5);
+    window_set8_add(w, &s, 0, UINT32_MAX - 1);
+    window_set8_add(w, &s, 0, 5);
     assert_int_equal(s.n, 1);
     assert_int_equal(s.count[0], UINT32_MAX);
     for (uint32_t v = 1; v < 20; v++)
-        set8_add(&s, v, UINT32_MAX - 1);
+        window_set8_add(w, &s, v, UINT32_MAX - 1);
     assert_int_equal(s.n, SET8_MAX);
     assert_int_equal(s.other, UINT32_MAX);
 }
@@ -75,12 +102,7 @@ static void counts_stick(void **state)
 static void merge_is_exact(void **state)
 {
     (void)state;
-    struct config c = config_default();
-    struct window *w;
-    struct err e;
     struct random r = {12};
-    c.limits.ntp = 4;
-    assert_true(window_new(&w, &c, &e));
     static struct row_ntp zero, part[3], whole, left, right, tail;
     for (int round = 0; round < 200; round++) {
         for (int i = 0; i < 3; i++)
@@ -88,8 +110,8 @@ static void merge_is_exact(void **state)
         whole = left = right = tail = zero;
         for (int i = 0; i < 60; i++) {
             uint32_t v = random_below(&r, 3 + (uint32_t)round % 30), n = random_below(&r, 9);
-            set8_add(&part[random_below(&r, 3)].refids, v, n);
-            set8_add(&whole.refids, v, n);
+            window_set8_add(w, &part[random_below(&r, 3)].refids, v, n);
+            window_set8_add(w, &whole.refids, v, n);
         }
         for (int i = 0; i < 3; i++)
             window_row_add(w, ROW_NTP, &left, w, &part[i]);
@@ -97,10 +119,12 @@ static void merge_is_exact(void **state)
         window_row_add(w, ROW_NTP, &tail, w, &part[1]);
         window_row_add(w, ROW_NTP, &right, w, &tail);
         window_row_add(w, ROW_NTP, &right, w, &part[0]);
-        assert_true(same_set8(&whole.refids, &left.refids));
-        assert_true(same_set8(&whole.refids, &right.refids));
+        assert_true(same_set8(w, &whole.refids, w, &left.refids));
+        assert_true(same_set8(w, &whole.refids, w, &right.refids));
+        for (int i = 0; i < 3; i++)
+            row_free(&part[i].refids);
+        row_free(&whole.refids), row_free(&left.refids), row_free(&right.refids), row_free(&tail.refids);
     }
-    window_free(w);
 }
 
 int main(void)
@@ -110,5 +134,5 @@ int main(void)
         cmocka_unit_test(counts_stick),
         cmocka_unit_test(merge_is_exact),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }
