@@ -11,7 +11,8 @@ struct blob {
     uint16_t len;
     uint8_t bytes[];
 };
-static_assert(offsetof(struct blob, bytes) == (BLOB_UNIT << (BLOB_CLASSES - 1)) - BLOB_MAX, "no gap");
+static_assert(offsetof(struct blob, bytes) == (BLOB_UNIT << (BLOB_CLASSES - 1)) - BLOB_MAX,
+              "no gap");
 
 static size_t buckets_bytes(const struct blobs *b)
 {

@@ -241,9 +241,9 @@ bool decode_new(struct decode **out, const struct decode_limits *limits,
               && ntp_pairs_new(&d->ntp, limits->ntp_pending, limits->seed, e);
     if (ok) {
         d->open = arena_new((size_t)limits->tcp_flows * sizeof *d->open, ARENA_COLD, e);
-        d->scratch = d->open == NULL
-                         ? NULL
-                         : arena_new((size_t)limits->tcp_buffer_bytes + OFFER_BLOB_MAX, ARENA_COLD, e);
+        d->scratch = d->open == NULL ? NULL
+                                     : arena_new((size_t)limits->tcp_buffer_bytes + OFFER_BLOB_MAX,
+                                                 ARENA_COLD, e);
         ok = d->scratch != NULL;
     }
     if (!ok) {

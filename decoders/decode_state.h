@@ -30,11 +30,11 @@ struct decode {
     uint32_t streams_hot;    /* number of streams from which on those at rest are made calm */
     uint32_t hand;           /* see tls_calm_make_room */
     uint64_t window_ns;      /* start of the window that tls_calm_packet met last */
-    uint32_t holders; /* connections that hold nodes */
+    uint32_t holders;        /* connections that hold nodes */
     struct dns_match *dns;
     struct ntp_pairs *ntp;
     const struct fifo_ahead *ahead; /* of the datagram being decoded */
-    uint8_t *scratch;         /* limits.tcp_buffer_bytes: a kept message in one piece */
+    uint8_t *scratch;               /* limits.tcp_buffer_bytes: a kept message in one piece */
     struct decode_open *open; /* limits.tcp_flows: for sorting at the end of a capture context */
     unsigned n_made_up;
     struct rec made_up[MADE_UP_MAX];

@@ -91,9 +91,9 @@ struct stream {
     uint32_t pad;
     struct stream_half half[2];
     struct tls_session tls;
-    uint64_t first_ord;      /* the packet with which it began */
-    uint64_t site;           /* and what this said of */
-    struct addr addr[2];     /* the sender in direction 0, 1 */
+    uint64_t first_ord;  /* the packet with which it began */
+    uint64_t site;       /* and what this said of */
+    struct addr addr[2]; /* the sender in direction 0, 1 */
     struct client client[2];
 };
 
@@ -120,8 +120,9 @@ static inline uint8_t stream_sender(const struct stream_at *at, unsigned dir)
 /* Remembers the worse of two outcomes: malformed, table full, truncated, ok. */
 void stream_outcome(struct stream_at *at, enum outcome o);
 
-/* An element of the pool of streams, zeroed, for the flow in `slot`, which is told of it. NULL: none
- * is left. Afterwards pointers to other streams still hold, but these may have been given back. */
+/* An element of the pool of streams, zeroed, for the flow in `slot`, which is told of it. NULL:
+ * none is left. Afterwards pointers to other streams still hold, but these may have been given
+ * back. */
 struct stream *stream_take(struct decode *d, uint32_t slot);
 /* Takes element `i` back, which holds no nodes. */
 void stream_give(struct decode *d, uint32_t i);

@@ -130,8 +130,8 @@ static void note_beginning(struct flow *f, const struct rec *rec, unsigned dir)
     bool syn = (rec->tcp_flags & (TH_SYN | TH_RST)) == TH_SYN;
     if (syn && (f->flags & FLOW_SYN) == 0) {
         unsigned client = rec->tcp_flags & TH_ACK ? !dir : dir;
-        f->flags = (uint16_t)((f->flags & ~FLOW_CLIENT_1) | FLOW_SYN
-                              | (client == 1 ? FLOW_CLIENT_1 : 0));
+        f->flags =
+            (uint16_t)((f->flags & ~FLOW_CLIENT_1) | FLOW_SYN | (client == 1 ? FLOW_CLIENT_1 : 0));
         f->isn = rec->tcp_flags & TH_ACK ? rec->tcp_ack - 1 : rec->tcp_seq;
     }
 }

@@ -143,8 +143,8 @@ uint32_t tcp_table_add(struct tcp_table *t, const struct tcp_id *id)
     else
         t->top++;
     t->n++;
-    *f = (struct flow){
-        .who = id->who, .hash = (uint32_t)id->hash, .flags = flow_flags_new(id->who)};
+    *f =
+        (struct flow){.who = id->who, .hash = (uint32_t)id->hash, .flags = flow_flags_new(id->who)};
     return slot;
 }
 

@@ -20,7 +20,8 @@ enum tcp_header_flags { TH_FIN = 1, TH_SYN = 2, TH_RST = 4, TH_ACK = 16 };
 enum {
     FLOW_JUMP_MAX = 1 << 30, /* bytes: a leap beyond this is another connection, or nonsense */
 };
-#define FLOW_IDLE_NS (UINT64_C(3600) * 1000 * 1000 * 1000) /* after this it is another connection */
+#define FLOW_IDLE_NS (UINT64_C(3600) * 1000 * 1000 * 1000) /* after this it is another connection  \
+                                                            */
 
 enum flow_flags {
     FLOW_SYN = 1,      /* its beginning was seen: isn is the client's */
@@ -39,9 +40,9 @@ enum flow_flags {
 };
 
 struct flow {
-    uint64_t last_ts_ns; /* latest of its packets */
-    uint64_t who;        /* ports of the senders in direction 0, 1, origin, 16 bits of the hash */
-    uint32_t hash;       /* its first bits; those in the middle stand in the index */
+    uint64_t last_ts_ns;   /* latest of its packets */
+    uint64_t who;          /* ports of the senders in direction 0, 1, origin, 16 bits of the hash */
+    uint32_t hash;         /* its first bits; those in the middle stand in the index */
     uint32_t isn;          /* of the client, with FLOW_SYN */
     uint32_t high[2];      /* sequence number after the last byte seen */
     uint32_t gap_bytes[2]; /* bytes below high[] not seen, not known yet to be lost */
@@ -131,8 +132,8 @@ static inline void tcp_table_id(const struct tcp_table *t, const struct rec *rec
     bool first = s[1] != d[1] ? s[1] < d[1] : s[0] != d[0] ? s[0] < d[0] : rec->sport <= rec->dport;
     uint64_t low = first ? s[1] : d[1], high = first ? d[1] : s[1];
     uint64_t low_net = first ? s[0] : d[0], high_net = first ? d[0] : s[0];
-    uint64_t ports = first ? (uint64_t)rec->dport << 16 | rec->sport
-                           : (uint64_t)rec->sport << 16 | rec->dport;
+    uint64_t ports =
+        first ? (uint64_t)rec->dport << 16 | rec->sport : (uint64_t)rec->sport << 16 | rec->dport;
     uint64_t rest = (uint64_t)rec->origin << 32 | ports;
     uint64_t x = fifo_fold(low ^ secret[0], low_net ^ secret[1]);
     uint64_t y = fifo_fold(high ^ secret[2], high_net ^ secret[3]);
@@ -167,8 +168,8 @@ static inline uint32_t tcp_table_find(const struct tcp_table *t, const struct tc
  * calls tcp_table_drop. */
 uint32_t tcp_table_victim(struct tcp_table *t);
 
-/* A slot for a connection that is not in the table; zeroed but for what tells it. 0 where the index has
- * no place for it (a crafted pile-up). */
+/* A slot for a connection that is not in the table; zeroed but for what tells it. 0 where the index
+ * has no place for it (a crafted pile-up). */
 MUST_CHECK uint32_t tcp_table_add(struct tcp_table *t, const struct tcp_id *id);
 /* Empties the slot that tcp_table_victim gave. */
 void tcp_table_drop(struct tcp_table *t, uint32_t slot);

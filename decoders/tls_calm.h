@@ -10,7 +10,8 @@
 
 /* tls_calm.half[].bits: as stream_half.flags, and */
 enum {
-    CALM_LOST = 16, /* mode is AT_LOST, not AT_HEAD; in place of H_LIST, which matters in messages */
+    CALM_LOST =
+        16, /* mode is AT_LOST, not AT_HEAD; in place of H_LIST, which matters in messages */
     CALM_SYNCED = 64,
     CALM_KNOWN = 128,
 };
@@ -26,7 +27,8 @@ struct tls_calm {
         uint8_t type, bits;
     } half[2];
 };
-static_assert(sizeof(struct tls_calm) == 48, "128 bytes a connection, with its entry and its index");
+static_assert(sizeof(struct tls_calm) == 48,
+              "128 bytes a connection, with its entry and its index");
 
 /* Could the session of `f`, which has the stream `s`, be made calm? */
 MUST_CHECK bool tls_calm_at_rest(const struct flow *f, const struct stream *s);

@@ -71,8 +71,9 @@ enum list { LIST_VERSIONS, LIST_GROUPS, LIST_SIGNATURES, LIST_POINTS, LIST_ALPN,
 struct draft {
     struct cur extensions; /* all of them */
     struct cur list[LISTS];
-    uint16_t n_lists[LISTS]; /* extensions that hold one; where it is repeated, list[] is the last */
-    uint16_t n_types; /* in low and high, and what came twice */
+    uint16_t
+        n_lists[LISTS]; /* extensions that hold one; where it is repeated, list[] is the last */
+    uint16_t n_types;   /* in low and high, and what came twice */
     uint16_t n_high;
     bool cut;
     uint64_t low; /* types below 64, as a set: nearly all */
@@ -125,8 +126,8 @@ static bool client_extension(uint16_t type, struct cur body, struct tls_client_h
 static void add_type(struct draft *d, uint16_t type)
 {
     const uint64_t one = 1, comes_and_goes = one << EXT_SERVER_NAME | one << EXT_PADDING
-                                             | one << EXT_SESSION_TICKET
-                                             | one << EXT_PRE_SHARED_KEY | one << EXT_COOKIE;
+                                             | one << EXT_SESSION_TICKET | one << EXT_PRE_SHARED_KEY
+                                             | one << EXT_COOKIE;
     if (type < 64 ? comes_and_goes >> type & 1 : tls_is_grease(type))
         return;
     if (d->n_types == OFFER_EXTENSIONS_MAX) {

@@ -2,8 +2,8 @@
 #pragma once
 #include "decoders/tls_calm.h"
 
-/* May the connection be FLOW_QUICK: will protected records in order change nothing but counters, and
- * where the stream is? */
+/* May the connection be FLOW_QUICK: will protected records in order change nothing but counters,
+ * and where the stream is? */
 MUST_CHECK bool tls_quick_may(const struct flow *f, const struct stream *s);
 
 /* Takes the next packet of a FLOW_QUICK connection, nothing missing and nothing twice, if it brings
