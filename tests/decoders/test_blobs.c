@@ -27,7 +27,8 @@ static void test_owners(void **state)
     assert_int_equal(blobs_take(&b, "one", 3), one);
     assert_int_not_equal(blobs_take(&b, "on", 2), one);
     blobs_give(&b, one);
-    check(&b, one, "one", 3); /* it has an owner yet */
+    assert_int_not_equal(blobs_take(&b, "four", 4), one); /* it has an owner yet */
+    check(&b, one, "one", 3);
     blobs_give(&b, one);
     check(&b, two, "two", 3);
     assert_int_equal(blobs_take(&b, "three", 5), one); /* its place is free */
