@@ -4,13 +4,20 @@
 #include "core/hash.h"
 
 enum {
+    BUCKETS_FIRST = 1024,
     PROBES_MAX = 16, /* buckets looked at before a place is refused */
     HAND_STEPS = 64, /* of the clock, a victim */
 };
 
+/* Every size that the index may have has its own place: it grows without room for a copy. */
 static size_t buckets_bytes(const struct tcp_table *t)
 {
-    return ((size_t)t->mask + 1) * sizeof *t->buckets;
+    return 2 * ((size_t)t->mask_max + 1) * sizeof *t->buckets;
+}
+
+static struct tcp_bucket *buckets_of(const struct tcp_table *t, uint32_t mask)
+{
+    return t->all_buckets + mask; /* 4 + 8 + ... before it, rounded up */
 }
 
 bool tcp_table_init(struct tcp_table *t, uint32_t max, uint64_t seed, struct err *e)
@@ -18,24 +25,26 @@ bool tcp_table_init(struct tcp_table *t, uint32_t max, uint64_t seed, struct err
     uint32_t n = 4;
     while (n < max / 4) /* seven places for four connections at most */
         n *= 2;
-    *t = (struct tcp_table){.max = max, .mask = n - 1};
+    *t = (struct tcp_table){.max = max, .mask_max = n - 1};
+    t->mask = t->mask_max < BUCKETS_FIRST - 1 ? t->mask_max : BUCKETS_FIRST - 1;
     for (uint64_t i = 0; i < sizeof t->secret / sizeof *t->secret; i++)
         t->secret[i] = hash_bytes(&i, sizeof i, seed);
     t->flows = arena_new(((size_t)max + 1) * sizeof *t->flows, ARENA_HOT, e);
-    t->buckets = t->flows == NULL ? NULL : arena_new(buckets_bytes(t), ARENA_HOT, e);
-    if (t->buckets == NULL) {
+    t->all_buckets = t->flows == NULL ? NULL : arena_new(buckets_bytes(t), ARENA_HOT, e);
+    if (t->all_buckets == NULL) {
         tcp_table_end(t);
         return false;
     }
+    t->buckets = buckets_of(t, t->mask);
     return true;
 }
 
 void tcp_table_end(struct tcp_table *t)
 {
     arena_free(t->flows, ((size_t)t->max + 1) * sizeof *t->flows);
-    arena_free(t->buckets, buckets_bytes(t));
+    arena_free(t->all_buckets, buckets_bytes(t));
     t->flows = NULL;
-    t->buckets = NULL;
+    t->buckets = t->all_buckets = NULL;
 }
 
 /* The bucket by the first 32 bits of the hash. */
@@ -93,6 +102,39 @@ static bool index_add(struct tcp_table *t, uint64_t hash, uint32_t slot)
     return false;
 }
 
+/* Twice as many buckets, so that a quiet network's index stays in the cache. Touches every connection: amortised, a few steps for
+ * each that was added. Where one finds no place (a crafted pile-up) all stays as it is, for good. */
+static void index_grow(struct tcp_table *t)
+{
+    struct tcp_bucket *old = t->buckets;
+    uint32_t n = t->mask + 1;
+    t->mask = 2 * n - 1;
+    t->buckets = buckets_of(t, t->mask);
+    memset(t->buckets, 0, 2 * (size_t)n * sizeof *t->buckets);
+    for (uint32_t b = 0; b < n; b++)
+        for (int i = 0; i < BUCKET_SLOTS; i++) {
+            uint32_t slot = old[b].slot[i];
+            if (slot == 0
+                || index_add(t, (uint64_t)old[b].tag[i] << 32 | t->flows[slot].hash, slot))
+                continue;
+            t->mask = n - 1;
+            t->buckets = old;
+            t->stuck = true;
+            return;
+        }
+}
+
+/* Of an empty table. */
+static void index_shrink(struct tcp_table *t)
+{
+    if (t->mask < BUCKETS_FIRST)
+        return;
+    t->mask = BUCKETS_FIRST - 1;
+    t->buckets = buckets_of(t, t->mask);
+    t->stuck = false;
+    memset(t->buckets, 0, BUCKETS_FIRST * sizeof *t->buckets);
+}
+
 static void index_drop(struct tcp_table *t, uint32_t hash, uint32_t slot)
 {
     struct tcp_bucket *b = home(t, hash);
@@ -135,6 +177,8 @@ uint32_t tcp_table_add(struct tcp_table *t, const struct tcp_id *id)
 {
     assert(t->n < t->max);
     uint32_t slot = t->free_head != 0 ? t->free_head : t->top + 1;
+    if (t->n > 4 * t->mask && t->mask < t->mask_max && !t->stuck)
+        index_grow(t);
     if (!index_add(t, id->hash, slot))
         return 0;
     struct flow *f = &t->flows[slot];
@@ -186,8 +230,10 @@ void tcp_table_forget(struct tcp_table *t, uint16_t origin)
     for (uint32_t slot = 1; slot <= t->top; slot++)
         if (t->flows[slot].flags & FLOW_USED && flow_origin(&t->flows[slot]) == origin)
             drop(t, slot);
-    if (t->n == 0) /* start over, so that the next context is as compact as the first */
+    if (t->n == 0) { /* start over, so that the next context is as compact as the first */
         t->top = t->free_head = t->hand = 0;
+        index_shrink(t);
+    }
 }
 
 void tcp_table_closed(struct tcp_table *t, uint32_t slot)

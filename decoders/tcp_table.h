@@ -102,8 +102,10 @@ static_assert(sizeof(struct tcp_bucket) == 64, "one cache line");
 
 struct tcp_table {
     struct flow *flows; /* [1..max] */
-    struct tcp_bucket *buckets;
-    uint32_t max, mask; /* flows; buckets - 1 */
+    struct tcp_bucket *buckets, *all_buckets;
+    uint32_t max;            /* flows */
+    uint32_t mask, mask_max; /* buckets now, and at most, - 1 */
+    bool stuck;              /* the index can grow no more */
     uint32_t top, n;    /* highest slot ever used; slots in use */
     uint32_t hand;      /* of the clock */
     uint32_t closed_head, closed_tail;
