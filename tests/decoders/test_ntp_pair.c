@@ -256,6 +256,24 @@ static void extremes_do_not_overflow(void **state)
     }
 }
 
+/* Of a request's time the low bits are kept: a reply as many later as they can tell apart is not in
+ * time, however well it fits. */
+static void times_that_agree_in_their_low_bits(void **state)
+{
+    (void)state;
+    struct rec q = {.ts_ns = T0, .sport = 5000, .dport = 123};
+    struct rec r = {.ts_ns = T0 + (UINT64_C(1) << 40) + S, .sport = 123, .dport = 5000};
+    struct ntp_msg mq = {.mode = 3, .version = 4, .whole = true, .xmt_ntp64 = 5};
+    struct ntp_msg late = {.mode = 4, .version = 4, .whole = true, .org_ntp64 = 5};
+    struct ntp_msg in_time = late;
+    ntp_pairs_see(pairs, &q, NULL, &mq);
+    ntp_pairs_see(pairs, &r, NULL, &late);
+    assert_true(late.is_reply && !late.matched);
+    r.ts_ns = T0 + S;
+    ntp_pairs_see(pairs, &r, NULL, &in_time);
+    assert_true(in_time.matched && in_time.request_ts_ns == T0);
+}
+
 static void free_fields(void **state)
 {
     (void)state;
@@ -351,6 +369,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(interleaved_mode, fresh, over),
         cmocka_unit_test_setup_teardown(offset_and_delay, fresh, over),
         cmocka_unit_test_setup_teardown(extremes_do_not_overflow, fresh, over),
+        cmocka_unit_test_setup_teardown(times_that_agree_in_their_low_bits, fresh, over),
         cmocka_unit_test_setup_teardown(free_fields, fresh, over),
         cmocka_unit_test_setup_teardown(a_kiss_code_matches_without_times, fresh, over),
         cmocka_unit_test_setup_teardown(an_ended_capture_is_forgotten, fresh, over),
