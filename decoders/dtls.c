@@ -316,34 +316,40 @@ static bool unified_record(struct stream_at *at, struct cur *in)
     return true;
 }
 
-/* Of a known session: all records of a datagram. */
+/* RFC 9146: a protected record of DTLS 1.2 with a connection id, taken to last to the end likewise.
+ */
+static bool is_cid_record(const struct cur *in)
+{
+    return in->left >= 3 && in->p[0] == TYPE_CID && in->p[1] == DTLS_1_2 >> 8
+           && in->p[2] == (DTLS_1_2 & 0xff);
+}
+
+/* Of a known session: the record at the front of `in`, which is moved behind it. */
+static enum outcome next_record(struct stream_at *at, struct cur *in)
+{
+    struct record r;
+    if (in->left > 0 && is_unified(in))
+        return unified_record(at, in) ? OUT_OK : cur_why(in);
+    if (is_cid_record(in)) {
+        protected_record(at, DTLS_1_2);
+        *in = cur_of(in->p, 0, 0);
+        return OUT_OK;
+    }
+    if (!record_read(in, &r))
+        return cur_why(in);
+    if (r.version != DTLS_1_0 && r.version != DTLS_1_2)
+        return OUT_MALFORMED;
+    record(at, &r);
+    return OUT_OK;
+}
+
 static void records(struct stream_at *at, struct cur in)
 {
     struct tls_session *s = &at->stream->tls;
-    struct record r;
     while (in.left > 0 || in.snapped) {
-        bool read;
-        if (in.left > 0 && is_unified(&in)) {
-            read = unified_record(at, &in);
-        } else {
-            read = record_read(&in, &r);
-            if (!read && in.left > 0 && in.p[0] == TYPE_CID) {
-                protected_record(at, DTLS_1_2);
-                s->records += s->records < UINT8_MAX;
-                return;
-            }
-            if (read && r.type == TYPE_CID) {
-                protected_record(at, r.version);
-                s->records += s->records < UINT8_MAX;
-                return;
-            }
-            if (read && (r.version != DTLS_1_0 && r.version != DTLS_1_2))
-                read = false;
-            if (read)
-                record(at, &r);
-        }
-        if (!read) {
-            stream_outcome(at, cur_why(&in));
+        enum outcome o = next_record(at, &in);
+        if (o != OUT_OK) {
+            stream_outcome(at, o);
             return;
         }
         s->records += s->records < UINT8_MAX;
