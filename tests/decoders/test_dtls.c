@@ -220,6 +220,7 @@ static void test_13(void **state)
     put_unified(2, 80);
     send_it(&r, SERVER, &b);
     assert_null(strstr(r.session, "established"));
+    put_unified(1, 60); /* early data that was on its way */
     put_unified(2, 19); /* an alert */
     assert_int_equal(send_it(&r, CLIENT, &b), OUT_OK);
     assert_null(strstr(r.session, "established"));
@@ -304,8 +305,11 @@ static void test_again(void **state)
     client_hello(&r, &usual, 200, 16);
     client_hello(&r, &usual, 200, 16);
     assert_int_equal(r.n_client_hellos, 4);
-    r.ts_ns += UINT64_C(3601) * 1000000000; /* silent for an hour */
-    client_hello(&r, &usual, 0, 0);
+    r.ts_ns += UINT64_C(3601) * 1000000000; /* silent for an hour: the same bytes count again */
+    hello_body(&body, &usual, false, 0);
+    body.b[5] ^= 1;
+    put_message(&b, V10, 1, 0, &body);
+    send_it(&r, CLIENT, &b);
     assert_int_equal(r.n_client_hellos, 5);
     rig_end(&r);
     assert_int_equal(r.n_decided, 3);
