@@ -271,7 +271,11 @@ static void test_windows(void **state)
     limits.window_ns = 1000000000;
     rig_new(&r, &limits, NULL);
     handshake(&r, V12, 0xc030);
+    put_dtls(&b, DATA, V12, 1, usual_text, 40);
+    send_it(&r, CLIENT, &b);
+    uint64_t before = r.bytes[0];
     decode_sweep(r.d, r.ts_ns + 2000000000, r.out);
+    assert_int_equal(r.bytes[0], before + 42 + 53);
     r.ts_ns += 2000000000;
     put_dtls(&b, DATA, V12, 1, usual_text, 40);
     send_it(&r, CLIENT, &b);
