@@ -22,10 +22,11 @@ struct decode_stats {
     uint64_t flows;               /* TCP connections opened in the table */
     uint64_t flows_turned_away;   /* live ones pushed out by the limit */
     uint64_t dtls_flows_turned_away; /* likewise of DTLS */
-    uint64_t buffers_turned_away; /* streams, and DTLS hellos in fragments, that could not be put together for want of buffers */
+    uint64_t buffers_turned_away; /* streams, and DTLS hellos in fragments, that could not be put
+                                     together for want of buffers */
     uint64_t bytes_turned_away;   /* bytes not kept because a buffer was full */
-    uint64_t overlap_conflicts; /* segments and DTLS hellos that say something else than the first copy of the same
-                                   bytes */
+    uint64_t overlap_conflicts; /* segments and DTLS hellos that say something else than the first
+                                   copy of the same bytes */
     uint64_t holes;             /* gaps in a stream skipped over */
     uint64_t dns_pending_turned_away, ntp_pending_turned_away;
 };
