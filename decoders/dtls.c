@@ -397,7 +397,7 @@ enum outcome dtls_datagram(struct decode *d, struct rec *rec, struct msgs *out)
     if (unified && d->dtls.flows.n == 0)
         return OUT_NOT_MINE;
     struct stream_at at;
-    struct tcp_id id;
+    struct tcp_id id = {.slot = 0};
     tcp_table_id(&d->dtls.flows, rec, &id);
     if (dtls_flow_find(d, rec, &id, out, &at)) {
         if (unified ? !expects_unified(&at)
