@@ -104,7 +104,10 @@ enum tls_outcome {
     TLS_OUTCOME_N
 };
 
+enum tls_carrier { TLS_OVER_TCP, TLS_OVER_QUIC, TLS_OVER_DTLS, TLS_CARRIER_N };
+
 struct tls_hello_msg {
+    uint8_t carrier;         /* enum tls_carrier */
     uint16_t legacy_version;
     uint16_t max_version;    /* client: highest non-GREASE of supported_versions, else legacy; server: negotiated */
     uint16_t cipher;         /* server */
@@ -141,6 +144,7 @@ struct tls_session_msg {
     bool handshake_seen;     /* a ClientHello or ServerHello was seen */
     bool final;              /* the flow ended */
     uint8_t outcome;         /* enum tls_outcome */
+    uint8_t carrier;         /* enum tls_carrier */
     bool resumed;            /* abbreviated handshake seen (TLS <= 1.2), or PSK selected (1.3) */
     bool client_seen, server_seen; /* hellos seen */
     uint16_t version;        /* negotiated; 0 unknown */

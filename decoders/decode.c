@@ -4,6 +4,7 @@
 #include "core/pkt.h"
 #include "decoders/decode_state.h"
 #include "decoders/dns.h"
+#include "decoders/dtls.h"
 #include "decoders/ntp.h"
 #include "decoders/tcp.h"
 #include "decoders/tls_calm.h"
@@ -68,15 +69,37 @@ static enum outcome dns_elsewhere(struct decode *d, struct rec *rec, struct msgs
     return dns_message(d, rec, out);
 }
 
+static enum outcome dtls_anywhere(struct decode *d, struct rec *rec, struct msgs *out)
+{
+    return dtls_maybe(rec) ? dtls_datagram(d, rec, out) : OUT_NOT_MINE;
+}
+
+/* What is told by its content, in the order tried. */
+static const struct datagram_decoder by_content[] = {
+    {"dtls", PROTO_DTLS, 0, dtls_anywhere},
+    {"dns elsewhere", PROTO_DNS, 0, dns_elsewhere},
+};
+
+static enum outcome elsewhere(struct decode *d, struct rec *rec, struct msgs *out)
+{
+    for (unsigned i = 0; i < sizeof by_content / sizeof *by_content; i++) {
+        rec->proto = (uint8_t)by_content[i].proto;
+        enum outcome o = by_content[i].decode(d, rec, out);
+        if (o != OUT_NOT_MINE)
+            return o;
+    }
+    return OUT_NOT_MINE;
+}
+
 /* Every datagram decoder: of two known ports the lower row names the service. To add one: its line
- * here, and its port in kind_of_port. */
+ * here, and its port in kind_of_port; or its line in by_content. */
 enum { DNS, NTP, MDNS, LLMNR, ELSEWHERE, TCP, OTHER };
 static const struct datagram_decoder datagrams[] = {
     [DNS] = {"dns", PROTO_DNS, 53, dns_datagram},
     [NTP] = {"ntp", PROTO_NTP, 123, ntp_datagram},
     [MDNS] = {"mdns", PROTO_MDNS, 5353, mdns_datagram},
     [LLMNR] = {"llmnr", PROTO_LLMNR, 5355, llmnr_datagram},
-    [ELSEWHERE] = {"dns elsewhere", PROTO_DNS, 0, dns_elsewhere},
+    [ELSEWHERE] = {"elsewhere", PROTO_NONE, 0, elsewhere},
 };
 
 static uint8_t kind_of_port(uint16_t port)
@@ -195,6 +218,7 @@ void decode_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
     msgs_flush(out); /* messages may borrow the made-up records of the last burst */
     d->n_made_up = 0;
     tcp_origin_end(d, origin, out);
+    dtls_origin_end(d, origin, out);
     dns_match_origin_end(d->dns, origin);
     ntp_pairs_origin_end(d->ntp, origin);
 }
@@ -204,6 +228,7 @@ void decode_sweep(struct decode *d, uint64_t before_ns, struct msgs *out)
     msgs_flush(out); /* messages may borrow the made-up records of the last burst */
     d->n_made_up = 0;
     tcp_sweep(d, before_ns, out);
+    dtls_sweep(d, before_ns, out);
 }
 
 const struct decode_stats *decode_stats(const struct decode *d)
@@ -230,13 +255,14 @@ bool decode_new(struct decode **out, const struct decode_limits *limits,
     /* What is kept, and what sessions remember of their hellos. */
     uint64_t nodes =
         (uint64_t)limits->tcp_buffers * (limits->tcp_buffer_bytes / STREAM_NODE_BYTES + 1)
-        + 2 * (uint64_t)limits->tcp_flows;
+        + 2 * ((uint64_t)limits->tcp_flows + limits->dtls_flows);
     uint32_t n_nodes = nodes < UINT32_MAX / 2 ? (uint32_t)nodes : UINT32_MAX / 2;
     bool ok = tcp_table_init(&d->flows, limits->tcp_flows, limits->seed, e)
               && stream_pool_init(&d->streams, sizeof(struct stream), limits->tcp_flows, e)
               && stream_pool_init(&d->nodes, sizeof(struct stream_node), n_nodes, e)
               && stream_pool_init(&d->calm, sizeof(struct tls_calm), limits->tcp_flows, e)
               && blobs_init(&d->blobs, 2 * limits->tcp_flows, limits->seed, e)
+              && dtls_table_init(&d->dtls, limits->dtls_flows, limits->dtls_hellos, limits->seed, e)
               && dns_match_new(&d->dns, limits->dns_pending, limits->seed, e)
               && ntp_pairs_new(&d->ntp, limits->ntp_pending, limits->seed, e);
     if (ok) {
@@ -264,6 +290,7 @@ void decode_free(struct decode *d)
     dns_match_free(d->dns);
     blobs_end(&d->blobs);
     stream_pool_end(&d->calm);
+    dtls_table_end(&d->dtls);
     stream_pool_end(&d->nodes);
     stream_pool_end(&d->streams);
     tcp_table_end(&d->flows);

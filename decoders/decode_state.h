@@ -2,6 +2,7 @@
 #pragma once
 #include "decoders/blobs.h"
 #include "decoders/dns_match.h"
+#include "decoders/dtls_flow.h"
 #include "decoders/ntp_pair.h"
 #include "decoders/stream.h"
 #include "decoders/tls_hello.h"
@@ -30,6 +31,7 @@ struct decode {
     uint32_t streams_hot;    /* number of streams from which on those at rest are made calm */
     uint32_t hand;           /* see tls_calm_make_room */
     uint64_t window_ns;      /* start of the window that tls_calm_packet met last */
+    struct dtls_table dtls;
     uint32_t holders;        /* connections that hold nodes */
     struct dns_match *dns;
     struct ntp_pairs *ntp;

@@ -106,6 +106,7 @@ struct stream_at {
     const struct rec *rec; /* the packet, or one made up */
     struct msgs *out;
     uint8_t rec_dir;      /* direction of rec */
+    uint8_t carrier;      /* enum tls_carrier */
     bool taken;           /* bytes of the packet were kept for later */
     bool done;            /* tls_session_packet has counted it */
     enum outcome outcome; /* worst so far */

@@ -14,6 +14,8 @@ enum {
     EXT_KEY_SHARE = 51,
     EXT_ECH = 0xfe0d, /* RFC 9849 */
 
+    TLS_MAJOR = 3,
+    DTLS_MAJOR = 0xfe,
     RANDOM_LEN = 32,
     SSLV2_CLIENT_HELLO = 1,
     SSLV2_SERVER_HELLO = 4,
@@ -296,10 +298,11 @@ static void seal(struct tls_client_hello *h, struct draft *d, struct cur ciphers
     struct writer w = {.to = put_u16(h->blob, h->legacy_version), .cut = d->cut};
     put_list(&w, d, LIST_VERSIONS);
     /* The highest of them. Drafts of TLS 1.3 (0x7fNN) rank as the number they are, above final
-     * versions. */
-    h->max_version = w.n > 0 ? 0 : h->legacy_version;
+     * versions. Numbers of DTLS count down. */
+    uint16_t flip = h->legacy_version >> 8 == DTLS_MAJOR ? 0xff : 0;
+    h->max_version = w.n > 0 ? flip : h->legacy_version;
     for (const uint8_t *p = w.to - 2 * w.n; p < w.to; p += 2)
-        if ((p[0] << 8 | p[1]) > h->max_version)
+        if (((p[0] << 8 | p[1]) ^ flip) > (h->max_version ^ flip))
             h->max_version = (uint16_t)(p[0] << 8 | p[1]);
     uint8_t *head = w.to;
     w.to += 2;
@@ -328,16 +331,17 @@ static void clear(struct tls_client_hello *h)
     h->id = 0;
 }
 
-enum outcome tls_client_hello_decode(struct cur in, struct tls_client_hello *out, bool *usable)
+static enum outcome client_hello(struct cur in, uint8_t major, struct tls_client_hello *out,
+                                 bool *usable)
 {
     struct draft d;
-    struct cur session_id, ciphers, compressions;
+    struct cur session_id, cookie, ciphers, compressions;
     uint16_t version;
     *usable = false;
     if (!cur_u16(&in, &version) || !cur_skip(&in, RANDOM_LEN) || !cur_block8(&in, &session_id)
-        || !cur_block16(&in, &ciphers))
+        || (major == DTLS_MAJOR && !cur_block8(&in, &cookie)) || !cur_block16(&in, &ciphers))
         return cur_why(&in);
-    if (version >> 8 != 3 || session_id.left > 32)
+    if (version >> 8 != major || session_id.left > 32)
         return OUT_MALFORMED;
     *usable = true;
     clear(out);
@@ -353,6 +357,16 @@ enum outcome tls_client_hello_decode(struct cur in, struct tls_client_hello *out
     }
     seal(out, &d, ciphers, compressions);
     return result;
+}
+
+enum outcome tls_client_hello_decode(struct cur in, struct tls_client_hello *out, bool *usable)
+{
+    return client_hello(in, TLS_MAJOR, out, usable);
+}
+
+enum outcome dtls_client_hello_decode(struct cur in, struct tls_client_hello *out, bool *usable)
+{
+    return client_hello(in, DTLS_MAJOR, out, usable);
 }
 
 static bool server_extension(uint16_t type, struct cur body, struct tls_server_hello *h)
@@ -374,7 +388,8 @@ static bool server_extension(uint16_t type, struct cur body, struct tls_server_h
     }
 }
 
-enum outcome tls_server_hello_decode(struct cur in, struct tls_server_hello *out, bool *usable)
+static enum outcome server_hello(struct cur in, uint8_t major, struct tls_server_hello *out,
+                                 bool *usable)
 {
     struct tls_server_hello h = {0};
     struct cur random, session_id, all, body;
@@ -384,9 +399,10 @@ enum outcome tls_server_hello_decode(struct cur in, struct tls_server_hello *out
         return cur_why(&in);
     /* Drafts of TLS 1.3 up to 21 gave their own version here and had no session id and no
      * compression. */
-    bool early_draft = h.legacy_version == TLS_1_3
-                       || (h.legacy_version >> 8 == 0x7f && (h.legacy_version & 0xff) < 22);
-    if (h.legacy_version >> 8 != 3 && !early_draft)
+    bool early_draft = major == TLS_MAJOR
+                       && (h.legacy_version == TLS_1_3
+                           || (h.legacy_version >> 8 == 0x7f && (h.legacy_version & 0xff) < 22));
+    if (h.legacy_version >> 8 != major && !early_draft)
         return OUT_MALFORMED;
     if (!early_draft && !cur_block8(&in, &session_id))
         return cur_why(&in);
@@ -412,6 +428,16 @@ enum outcome tls_server_hello_decode(struct cur in, struct tls_server_hello *out
     }
     *out = h;
     return result;
+}
+
+enum outcome tls_server_hello_decode(struct cur in, struct tls_server_hello *out, bool *usable)
+{
+    return server_hello(in, TLS_MAJOR, out, usable);
+}
+
+enum outcome dtls_server_hello_decode(struct cur in, struct tls_server_hello *out, bool *usable)
+{
+    return server_hello(in, DTLS_MAJOR, out, usable);
 }
 
 /* Reads the 2-byte record header, and gives the record. OUT_TRUNCATED leaves the captured part. */

@@ -12,7 +12,10 @@ enum {
     TLS_SSLV3 = 0x0300,
     TLS_1_0 = 0x0301,
     TLS_1_2 = 0x0303,
-    TLS_1_3 = 0x0304
+    TLS_1_3 = 0x0304,
+    DTLS_1_0 = 0xfeff, /* RFC 4347: the ones' complement of the version it is like */
+    DTLS_1_2 = 0xfefd,
+    DTLS_1_3 = 0xfefc
 };
 
 struct tls_client_hello {
@@ -45,6 +48,11 @@ enum outcome tls_client_hello_decode(struct cur in, struct tls_client_hello *out
 /* Decodes the body of a ServerHello or HelloRetryRequest. Likewise; usable up to the compression
  * method. */
 enum outcome tls_server_hello_decode(struct cur in, struct tls_server_hello *out, bool *usable);
+
+/* The same of DTLS (RFC 6347 4.2.1, RFC 9147 5.3 and 5.4): versions are those of DTLS, and a
+ * ClientHello has a cookie, which is passed over. */
+enum outcome dtls_client_hello_decode(struct cur in, struct tls_client_hello *out, bool *usable);
+enum outcome dtls_server_hello_decode(struct cur in, struct tls_server_hello *out, bool *usable);
 
 /* A hello of SSLv2 format, from its 2-byte record header on, strict because it is all there is to
  * tell it from other bytes: the top bit set, type 1, a known version, cipher kinds a positive

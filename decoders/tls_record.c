@@ -11,13 +11,14 @@ enum {
 
 /* ---- hellos */
 
-static void client_hello_push(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,
+void tls_record_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,
                               uint32_t raw_len, uint64_t ts_ns)
 {
     struct msg *m = msgs_push(at->out, MSG_TLS_CLIENT_HELLO, at->rec, stream_sender(at, dir),
                               h->sni.len + h->alpn.len + h->blob_len);
     m->ts_ns = ts_ns;
     m->hello = (struct tls_hello_msg){
+        .carrier = at->carrier,
         .legacy_version = h->legacy_version,
         .max_version = h->max_version,
         .sslv2_format = h->sslv2_format,
@@ -33,13 +34,14 @@ static void client_hello_push(struct stream_at *at, unsigned dir, const struct t
     tls_session_client_hello(at, dir, h, ts_ns);
 }
 
-static void server_hello_push(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,
+void tls_record_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,
                               uint32_t raw_len, uint64_t ts_ns)
 {
     struct msg *m =
         msgs_push(at->out, MSG_TLS_SERVER_HELLO, at->rec, stream_sender(at, dir), h->alpn.len);
     m->ts_ns = ts_ns;
     m->hello = (struct tls_hello_msg){
+        .carrier = at->carrier,
         .legacy_version = h->legacy_version,
         .max_version = h->version,
         .cipher = h->cipher,
@@ -61,12 +63,12 @@ static void hello_whole(struct stream_at *at, unsigned dir, const uint8_t *p, ui
     if (h->msg_head[0] == TLS_MSG_CLIENT_HELLO) {
         o = tls_client_hello_decode(cur_of(p, n, n), &at->d->hello, &usable);
         if (usable)
-            client_hello_push(at, dir, &at->d->hello, n, h->msg_ts_ns);
+            tls_record_client_hello(at, dir, &at->d->hello, n, h->msg_ts_ns);
     } else {
         struct tls_server_hello hello;
         o = tls_server_hello_decode(cur_of(p, n, n), &hello, &usable);
         if (usable)
-            server_hello_push(at, dir, &hello, n, h->msg_ts_ns);
+            tls_record_server_hello(at, dir, &hello, n, h->msg_ts_ns);
     }
     if (at->stream->tls.flags & TLS_S_RETRY
         && (h->flags & H_PROTECTED || h->msg_head[0] == TLS_MSG_CLIENT_HELLO))
@@ -369,7 +371,7 @@ static void sslv2_hello(struct stream_at *at, unsigned dir, const uint8_t *p, ui
     if (at->d->hello.sslv2)
         h->mode = AT_OPAQUE;
     at->stream->tls.flags |= TLS_S_SSLV2_OFFER;
-    client_hello_push(at, dir, &at->d->hello, n - 2, h->msg_ts_ns);
+    tls_record_client_hello(at, dir, &at->d->hello, n - 2, h->msg_ts_ns);
 }
 
 static size_t sslv2_hello_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n,
@@ -408,7 +410,7 @@ static bool sslv2_answer(struct stream_at *at, unsigned dir, const uint8_t *p, s
         || sslv2_server_hello_decode(cur_of(p, n, SIZE_MAX), &hello, &len) != OUT_OK)
         return false;
     at->stream->tls.flags |= TLS_S_SSLV2;
-    server_hello_push(at, dir, &hello, (uint32_t)len - 2, ts_ns);
+    tls_record_server_hello(at, dir, &hello, (uint32_t)len - 2, ts_ns);
     h->synced = true;
     h->mode = AT_OPAQUE;
     h->left = (uint32_t)len;

@@ -6,6 +6,7 @@
  * passing, protected records are skipped by their length. */
 #pragma once
 #include "decoders/stream.h"
+#include "decoders/tls_hello.h"
 
 enum tls_probe { TLS_NO, TLS_MAYBE, TLS_YES, TLS_YES_SSLV2 };
 
@@ -27,3 +28,10 @@ void tls_record_begin(struct stream_at *at, unsigned dir, enum tls_probe found);
 void tls_record_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start,
                      uint64_t ts_ns);
 MUST_CHECK bool tls_record_gap(struct stream_at *at, unsigned dir, uint32_t n);
+
+/* States a hello that `dir` sent, of a message of `raw_len` bytes that began at `ts_ns`, and tells
+ * the session of it. */
+void tls_record_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,
+                             uint32_t raw_len, uint64_t ts_ns);
+void tls_record_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,
+                             uint32_t raw_len, uint64_t ts_ns);

@@ -87,6 +87,7 @@ static void report(struct stream_at *at, bool decided, bool final)
         .handshake_seen = tls_session_handshake_seen(s),
         .final = final,
         .outcome = outcome_now(s),
+        .carrier = at->carrier,
         .resumed = s->flags & TLS_S_RESUMED,
         .client_seen = s->flags & TLS_S_CLIENT,
         .server_seen = s->flags & TLS_S_SERVER,

@@ -348,8 +348,8 @@ static unsigned number_bytes(enum field_type type)
 static void field_number(struct rowjson_field *field, const struct field *f)
 {
     bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
-    bool zero_is_told =
-        f->type == F_U8 || f->type == F_U16 || f->type == F_U32 || f->type == F_ENUM;
+    bool zero_is_told = f->type == F_U8 || f->type == F_U16 || f->type == F_U32
+                        || (f->type == F_ENUM && f->names[0] != NULL);
     unsigned bytes = number_bytes(f->type), byte = f->at % 8;
     assert(byte + bytes <= 8);
     field->word = f->at - byte;
@@ -367,6 +367,8 @@ static void field_words(struct rowjson_writer *r, struct rowjson_field *field,
     field->words = r->words + r->n_words;
     for (unsigned i = 0; i < f->n && (f->names != NULL || counts); i++) {
         struct rowjson_word *word = &r->words[r->n_words++];
+        if (f->names != NULL && f->names[i] == NULL)
+            continue; /* never written */
         char text[ROWJSON_NAME_MAX], *end = put_char(text, '"');
         assert(r->n_words <= ROWJSON_WORDS_MAX
                && (f->names == NULL || strlen(f->names[i]) + 2 <= sizeof word->text));

@@ -193,8 +193,9 @@ static bool read_keys(struct rowjson_reader *r, enum row_kind kind, uint8_t clie
         }
         if (!members_get(m, f->name, &v, e))
             return false;
-        if (v == NULL
-            && (f->type == F_U8 || f->type == F_U16 || f->type == F_U32 || f->type == F_ENUM)) {
+        bool needed = f->type == F_U8 || f->type == F_U16 || f->type == F_U32
+                      || (f->type == F_ENUM && f->names[0] != NULL);
+        if (v == NULL && needed) {
             err_set(e, "\"%s\" is missing", f->name);
             return false;
         }

@@ -48,13 +48,13 @@ struct server {
     unsigned weakest; /* 4: SSLv2 ... 1: TLS 1.1, 0: none weak */
 };
 
-/* RFC 6176, RFC 7568, RFC 8996. */
+/* RFC 6176, RFC 7568, RFC 8996, which deprecates DTLS 1.0 (0xfeff) with TLS 1.0. */
 static unsigned weakness(uint16_t version)
 {
     return version == 0x0002   ? 4
            : version == 0x0300 ? 3
-           : version == 0x0301 ? 2
-                               : version == 0x0302;
+           : version == 0x0301 || version == 0xfeff ? 2
+                                                    : version == 0x0302;
 }
 
 static void add_once(uint16_t list[], unsigned *n, unsigned max, uint16_t v)

@@ -11,11 +11,34 @@ static struct row_hello *hello_row(struct window *w, uint64_t id, struct bytes o
     return row;
 }
 
+static void count_offer(struct window *w, const struct tls_hello_msg *h)
+{
+    if (w->offers != NULL)
+        offers_keep(w->offers, h->id, h->offer);
+    hello_row(w, h->id, h->offer)->count++;
+}
+
+/* A HelloRetryRequest is a ServerHello here: the contract counts each message_seq. */
+static void dtls_hello(struct window *w, const struct msg *m)
+{
+    if (m->kind == MSG_TLS_SERVER_HELLO) {
+        w->totals.dtls.server_hellos++;
+        return;
+    }
+    w->totals.dtls.client_hellos++;
+    if (any_visible(w, m->rec))
+        count_offer(w, &m->hello);
+}
+
 void fold_tls_hello(struct window *w, const struct msg *m)
 {
     const struct tls_hello_msg *h = &m->hello;
     struct totals *t = &w->totals;
     char text[NAME_MAX_TEXT];
+    if (h->carrier == TLS_OVER_DTLS) {
+        dtls_hello(w, m);
+        return;
+    }
     if (m->kind == MSG_TLS_SERVER_HELLO) {
         if (h->sslv2) {
             t->sslv2.server_hellos++;
@@ -40,9 +63,7 @@ void fold_tls_hello(struct window *w, const struct msg *m)
     struct bytes sni = name_of(w, h->sni, false, text);
     if (sni.len > 0)
         tally_add(w, TALLY_TLS_SNI, 0, sni, 1);
-    if (w->offers != NULL)
-        offers_keep(w->offers, h->id, h->offer);
-    hello_row(w, h->id, h->offer)->count++;
+    count_offer(w, h);
 }
 
 static struct row_tls *tls_row(struct window *w, const struct msg *m, int side, struct bytes sni)
@@ -62,6 +83,7 @@ static struct row_tls *tls_row(struct window *w, const struct msg *m, int side, 
         .outcome = s->outcome,
         .resumed = s->resumed,
         .handshake_seen = s->handshake_seen,
+        .carrier = s->carrier,
     };
     char text[NAME_MAX_TEXT];
     struct bytes alpn = {(const uint8_t *)text, name_clean(s->alpn, false, text)};
@@ -92,7 +114,7 @@ void fold_tls_session(struct window *w, const struct msg *m, unsigned parts)
     char text[NAME_MAX_TEXT];
     struct bytes sni = name_of(w, s->sni, true, text);
     bool session = has_part(parts, PART_SESSION), seen = false;
-    w->totals.tls.sessions += session && s->alive;
+    w->totals.tls.sessions += session && s->alive && s->carrier == TLS_OVER_TCP;
     for (int side = 0; side < 2; side++) {
         if (!side_visible(w, m->rec, side))
             continue;

@@ -18,6 +18,7 @@ static const char *const role_names[] = {"client", "server"};
 static const char *const kiss_names[KISS_N] = {"RATE", "DENY", "RSTR", "other"};
 static const char *const tls_outcome_names[] = {"undecided", "established", "refused", "reset",
                                                 "partial"};
+static const char *const tls_carrier_names[] = {NULL, "quic", "dtls"};
 
 #define COVERAGE(m) AT(row_coverage, m)
 static const struct field coverage_keys[] = {
@@ -171,6 +172,7 @@ static const struct field tls_keys[] = {
     {"record_version", F_HEX16, TLS(key.record_version), 0, NULL},
     {"resumed", F_FLAG, TLS(key.resumed), 0, NULL},
     {"handshake_seen", F_FLAG, TLS(key.handshake_seen), 0, NULL},
+    {"carrier", F_ENUM, TLS(key.carrier), 3, tls_carrier_names},
     END,
 };
 static const struct field tls_values[] = {
@@ -282,11 +284,14 @@ const struct field totals_fields[] = {
     {"sslv2.client_hellos", V_SUM, T(sslv2.client_hellos), 0, NULL},
     {"sslv2.server_hellos", V_SUM, T(sslv2.server_hellos), 0, NULL},
     {"sslv2.by_client_version", V_TALLY, 0, TALLY_SSLV2_VERSION, NULL},
+    {"dtls.client_hellos", V_SUM, T(dtls.client_hellos), 0, NULL},
+    {"dtls.server_hellos", V_SUM, T(dtls.server_hellos), 0, NULL},
     {"distinct_hosts", V_DISTINCT, T(hosts), 0, NULL},
     {"ledger.lost_packets", V_SUM, T(ledger.lost_packets), 0, NULL},
     {"ledger.link_unsupported", V_TALLY, 0, TALLY_LINK_UNSUPPORTED, NULL},
     {"ledger.fragments_turned_away", V_SUM, T(ledger.fragments_turned_away), 0, NULL},
     {"ledger.flows_turned_away", V_SUM, T(ledger.flows_turned_away), 0, NULL},
+    {"ledger.dtls_flows_turned_away", V_SUM, T(ledger.dtls_flows_turned_away), 0, NULL},
     {"ledger.buffers_turned_away", V_SUM, T(ledger.buffers_turned_away), 0, NULL},
     {"ledger.bytes_turned_away", V_SUM, T(ledger.bytes_turned_away), 0, NULL},
     {"ledger.pending_turned_away", V_SUM, T(ledger.pending_turned_away), 0, NULL},

@@ -33,7 +33,7 @@ enum field_type {
     F_U32,
     F_HEX16,  /* "0x0303"; 0: absent */
     F_ID64,   /* 16 hex digits; 0: absent */
-    F_ENUM,   /* uint8_t, `names[n]` */
+    F_ENUM,   /* uint8_t, `names[n]`; absent where that is NULL */
     F_STR,    /* uint32_t id of a string of the window; 0: absent */
     F_FLAG,   /* uint8_t 0 or 1; written when 1 */
     /* in values: zero is absent */
@@ -240,6 +240,8 @@ struct row_tls {
         uint8_t outcome;         /* enum tls_outcome of core/msg.h */
         uint8_t resumed;
         uint8_t handshake_seen;
+        uint8_t carrier;         /* enum tls_carrier of core/msg.h */
+        uint8_t pad[7];
     } key;
     uint64_t sessions;   /* alive in this window */
     uint64_t handshakes; /* begun in this window and decided */
@@ -316,10 +318,14 @@ struct totals {
     struct {
         uint64_t client_hellos, server_hellos;
     } sslv2;
+    struct {
+        uint64_t client_hellos, server_hellos;
+    } dtls;
     struct distinct hosts;
     struct ledger {
         uint64_t lost_packets;     /* told by the source: capture drop counts */
         uint64_t fragments_turned_away, flows_turned_away, buffers_turned_away, bytes_turned_away;
+        uint64_t dtls_flows_turned_away;
         uint64_t pending_turned_away; /* DNS and NTP exchanges whose state was pushed out */
         uint64_t strings_turned_away, blocks_turned_away;
         uint64_t holes, overlap_conflicts, too_deep;

@@ -12,7 +12,7 @@ compare = os.path.join(shared, "tools", "conform.py")
 if not os.path.exists(compare):
     print("skipped: the reference comparison is not here (TELLSCOPE_SHARED is %r)" % shared)
     sys.exit(77)
-GROUPS = ["packets", "ntp", "dns", "mdns", "tls", "sslv2"]     # what the program counts so far
+GROUPS = ["packets", "ntp", "dns", "mdns", "tls", "sslv2", "dtls"]     # what the program counts so far
 command = [sys.executable, "-B", compare, "--program", program, "--set", os.path.join(shared, "captures")]
 for group in GROUPS:
     command += ["--group", group]

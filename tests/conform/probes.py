@@ -109,6 +109,19 @@ def ndpi(capture, path):
             if tls and name:
                 t.compare(capture, "ndpi-tls", name.group(1).lower() in {x.get("sni", "").lower() for x in tls}, "%s: sni %s, not %s", what,
                           [x.get("sni") for x in tls], name.group(1))
+        elif proto == "UDP" and "[DTLSv1" in rest:
+            tls = [e["tls"] for e in mine if e["event_type"] == "tls"]
+            cipher, version = re.search(r"\[Cipher: (TLS_[A-Z0-9_]+)\]", rest), re.search(r"\[DTLSv(1\.\d)\]", rest)
+            t.compare(capture, "ndpi-dtls", bool(tls), "%s: no event", what)
+            if tls and cipher:
+                t.compare(capture, "ndpi-dtls", cipher.group(1) in {x.get("cipher") for x in tls}, "%s: cipher %s, not %s", what,
+                          [x.get("cipher") for x in tls], cipher.group(1))
+            if tls and version:                         # of the ServerHello; where there is none, of the ClientHello
+                ours = [x.get("version", x.get("client_max_version")) for x in tls]
+                t.compare(capture, "ndpi-dtls", "DTLS " + version.group(1) in ours, "%s: version %s, not %s", what, ours, version.group(1))
+            if tls and name:
+                t.compare(capture, "ndpi-dtls", name.group(1).lower() in {x.get("sni", "").lower() for x in tls}, "%s: sni %s, not %s", what,
+                          [x.get("sni") for x in tls], name.group(1))
         elif app == "DNS" and name and "53" in m.group(3, 5) and "?" not in name.group(1):
             plain = lambda text: re.sub(r"[^0-9a-z.-]", "_", text.lower())      # there, other characters are replaced
             names = {plain(q.get("rrname", "")) for e in mine if "dns" in e for q in e["dns"].get("queries", [])}
@@ -166,6 +179,9 @@ def arkime(capture, path):
                 want = {"SSLv3": "SSLv3", "TLSv1": "TLSv1", "TLSv1.1": "TLS 1.1", "TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}.get(version)
                 if want:
                     t.compare(capture, "arkime-tls", want in [x.get("version") for x in ours], "version %s, not %s", [x.get("version") for x in ours], version)
+        if "dtls" in (body.get("protocol") or []):
+            ours = [e.get("community_id") for e in mine if e["event_type"] == "tls"]
+            t.compare(capture, "arkime-dtls", ours == [body["network"]["community_id"]], "%s", ours)
         for dns in body.get("dns") or []:
             if not isinstance(dns, dict) or not dns.get("queryHost"):
                 continue

@@ -4,7 +4,8 @@ import re
 import answers
 
 t = answers.Answers(__doc__, "zeek-differences.tsv")
-EVE_VERSION = {"SSLv2": "SSLv2", "SSLv3": "SSLv3", "TLSv10": "TLSv1", "TLSv11": "TLS 1.1", "TLSv12": "TLS 1.2", "TLSv13": "TLS 1.3"}
+EVE_VERSION = {"SSLv2": "SSLv2", "SSLv3": "SSLv3", "TLSv10": "TLSv1", "TLSv11": "TLS 1.1", "TLSv12": "TLS 1.2", "TLSv13": "TLS 1.3",
+               "DTLSv10": "DTLS 1.0", "DTLSv12": "DTLS 1.2", "DTLSv13": "DTLS 1.3"}
 
 
 def log(path):
@@ -65,8 +66,8 @@ def ssl(capture, path):
     events = [e for e in t.events(capture) if e["event_type"] == "tls"]
     for row in log(path):
         version = row.get("version", "")
-        if version.startswith("DTLS") or "quic" in path or "dtls" in path:
-            continue                                    # only what TCP carries has events
+        if "quic" in path:
+            continue                                    # has no events
         what = "%s:%s" % (row["id.orig_h"], row["id.orig_p"])
         mine = [e["tls"] for e in events if ends(row, e)]
         if not mine and several:
@@ -78,7 +79,7 @@ def ssl(capture, path):
         want = {"version": "TLS 1.3 draft-" + draft.group(1) if draft else EVE_VERSION.get(version), "cipher": row.get("cipher"),
                 "sni": row.get("server_name"), "established": row["established"] == "T", "last_alert": row.get("last_alert"),
                 "next_protocol": row.get("next_protocol"), "resumed": row["resumed"] == "T"}
-        if version.startswith("TLSv13"):
+        if version.startswith(("TLSv13", "DTLSv13")):
             want["curve"] = row.get("curve")
         if version and want["version"] is None:
             del want["version"]                         # an experiment that Zeek calls by number

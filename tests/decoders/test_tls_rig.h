@@ -322,6 +322,8 @@ static inline struct decode_limits rig_limits(void)
     return (struct decode_limits){.tcp_flows = 1024,
                                   .tcp_buffers = 64,
                                   .tcp_buffer_bytes = 65536,
+                                  .dtls_flows = 64,
+                                  .dtls_hellos = 8,
                                   .dns_pending = 64,
                                   .ntp_pending = 64,
                                   .window_ns = UINT64_C(3600) * 1000000000,

@@ -68,6 +68,8 @@ static const uint16_t ports[] = {443, 53, 80, 40000};
 static const struct decode_limits tiny = {.tcp_flows = 3,
                                           .tcp_buffers = 2,
                                           .tcp_buffer_bytes = 1024,
+                                          .dtls_flows = 4,
+                                          .dtls_hellos = 4,
                                           .dns_pending = 4,
                                           .ntp_pending = 4,
                                           .window_ns = 4000000000};

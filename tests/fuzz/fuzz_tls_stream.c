@@ -90,6 +90,8 @@ static void run_new(struct run *r)
     const struct decode_limits limits = {.tcp_flows = 4,
                                          .tcp_buffers = 4,
                                          .tcp_buffer_bytes = 65536,
+                                         .dtls_flows = 4,
+                                         .dtls_hellos = 4,
                                          .dns_pending = 4,
                                          .ntp_pending = 4,
                                          .window_ns = 1000000000};

@@ -640,6 +640,36 @@ static void hellos(void **state)
     assert_int_equal(((const struct row_coverage *)only(ROW_COVERAGE))->tcp_unseen_bytes, 500);
 }
 
+/* Counted apart from those over TCP, but for what the client offers. */
+static void dtls_hellos(void **state)
+{
+    (void)state;
+    fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+    struct rec r = packet(GATEWAY, SERVER, 0);
+    struct msg m = client_hello(&r, "api.telldus.com");
+    m.hello.carrier = TLS_OVER_DTLS;
+    tell(&m);
+    struct msg s = {.kind = MSG_TLS_SERVER_HELLO,
+                    .ts_ns = r.ts_ns,
+                    .rec = &r,
+                    .hello = {.carrier = TLS_OVER_DTLS, .max_version = 0xfefd, .cipher = 0xc02f}};
+    tell(&s);
+    s.hello.hello_retry = true;
+    tell(&s);
+    assert_int_equal(((const struct row_hello *)only(ROW_HELLO))->count, 1);
+    struct msg e = session(&r, SIDE_SRC);
+    e.session.carrier = TLS_OVER_DTLS;
+    tell(&e);
+    assert_int_equal(((const struct row_tls *)only(ROW_TLS))->key.carrier, TLS_OVER_DTLS);
+    const struct totals *t = window_totals(w);
+    assert_int_equal(t->dtls.client_hellos, 1);
+    assert_int_equal(t->dtls.server_hellos, 2);
+    assert_int_equal(t->tls.client_hellos + t->tls.server_hellos + t->tls.sessions, 0);
+    size_t n;
+    window_rows(w, ROW_TALLY, &n);
+    assert_int_equal(n, 0);
+}
+
 /* The firmware's own calls name a gateway that no rule knew. */
 static void firmware_calls(void **state)
 {
@@ -802,6 +832,7 @@ int main(void)
         cmocka_unit_test(names_of_an_address),
         cmocka_unit_test(tls_roles),
         cmocka_unit_test(hellos),
+        cmocka_unit_test(dtls_hellos),
         cmocka_unit_test(firmware_calls),
         cmocka_unit_test(hosts_are_counters),
         cmocka_unit_test(strangers_are_counters),
