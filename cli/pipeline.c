@@ -59,6 +59,9 @@ bool pipeline_new(struct pipeline **out, const struct config *config, const char
         .dtls_hellos = (uint32_t)config->limits.dtls_hellos,
         .dns_pending = (uint32_t)config->limits.dns_pending,
         .ntp_pending = (uint32_t)config->limits.ntp_pending,
+        .quic_flows = (uint32_t)config->limits.quic_flows,
+        .quic_buffers = (uint32_t)config->limits.quic_buffers,
+        .quic_buffer_bytes = (uint32_t)config->limits.quic_buffer_bytes,
         .window_ns = config->window_s * 1000000000,
         .seed = config->seed,
     };
@@ -149,6 +152,7 @@ static void tell_ledger(struct pipeline *pl)
     l->too_deep += h->too_deep - ht->too_deep;
     l->flows_turned_away += d->flows_turned_away - dt->flows_turned_away;
     l->dtls_flows_turned_away += d->dtls_flows_turned_away - dt->dtls_flows_turned_away;
+    l->quic_flows_turned_away += d->quic_flows_turned_away - dt->quic_flows_turned_away;
     l->buffers_turned_away += d->buffers_turned_away - dt->buffers_turned_away;
     l->bytes_turned_away += d->bytes_turned_away - dt->bytes_turned_away;
     l->pending_turned_away += d->dns_pending_turned_away - dt->dns_pending_turned_away

@@ -71,6 +71,7 @@ struct config {
         uint64_t fragment_datagrams, fragment_bytes, fragment_timeout_ms;
         uint64_t tcp_flows, tcp_buffers, tcp_buffer_bytes, dtls_flows, dtls_hellos, dns_pending,
             ntp_pending;
+        uint64_t quic_flows, quic_buffers, quic_buffer_bytes;
         /* rows a window and worker keep exactly; the rest folds into `other` */
         uint64_t clients, coverage, bindings, peers, ntp, dns, tls, hellos, tallies;
         uint64_t string_bytes; /* names and blobs a window */

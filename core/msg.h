@@ -145,6 +145,7 @@ struct tls_session_msg {
     bool final;              /* the flow ended */
     uint8_t outcome;         /* enum tls_outcome */
     uint8_t carrier;         /* enum tls_carrier */
+    uint32_t quic_version;   /* TLS_OVER_QUIC: as on the wire */
     bool resumed;            /* abbreviated handshake seen (TLS <= 1.2), or PSK selected (1.3) */
     bool client_seen, server_seen; /* hellos seen */
     uint16_t version;        /* negotiated; 0 unknown */

@@ -76,6 +76,7 @@ static enum outcome dtls_anywhere(struct decode *d, struct rec *rec, struct msgs
 
 /* What is told by its content, in the order tried. */
 static const struct datagram_decoder by_content[] = {
+    {"quic", PROTO_QUIC, 0, quic_datagram},
     {"dtls", PROTO_DTLS, 0, dtls_anywhere},
     {"dns elsewhere", PROTO_DNS, 0, dns_elsewhere},
 };
@@ -219,6 +220,7 @@ void decode_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
     d->n_made_up = 0;
     tcp_origin_end(d, origin, out);
     dtls_origin_end(d, origin, out);
+    quic_origin_end(d, origin, out);
     dns_match_origin_end(d->dns, origin);
     ntp_pairs_origin_end(d->ntp, origin);
 }
@@ -229,6 +231,7 @@ void decode_sweep(struct decode *d, uint64_t before_ns, struct msgs *out)
     d->n_made_up = 0;
     tcp_sweep(d, before_ns, out);
     dtls_sweep(d, before_ns, out);
+    quic_sweep(d, before_ns, out);
 }
 
 const struct decode_stats *decode_stats(const struct decode *d)
@@ -255,7 +258,7 @@ bool decode_new(struct decode **out, const struct decode_limits *limits,
     /* What is kept, and what sessions remember of their hellos. */
     uint64_t nodes =
         (uint64_t)limits->tcp_buffers * (limits->tcp_buffer_bytes / STREAM_NODE_BYTES + 1)
-        + 2 * ((uint64_t)limits->tcp_flows + limits->dtls_flows);
+        + 2 * ((uint64_t)limits->tcp_flows + limits->dtls_flows + limits->quic_flows);
     uint32_t n_nodes = nodes < UINT32_MAX / 2 ? (uint32_t)nodes : UINT32_MAX / 2;
     bool ok = tcp_table_init(&d->flows, limits->tcp_flows, limits->seed, e)
               && stream_pool_init(&d->streams, sizeof(struct stream), limits->tcp_flows, e)
@@ -264,7 +267,8 @@ bool decode_new(struct decode **out, const struct decode_limits *limits,
               && blobs_init(&d->blobs, 2 * limits->tcp_flows, limits->seed, e)
               && dtls_table_init(&d->dtls, limits->dtls_flows, limits->dtls_hellos, limits->seed, e)
               && dns_match_new(&d->dns, limits->dns_pending, limits->seed, e)
-              && ntp_pairs_new(&d->ntp, limits->ntp_pending, limits->seed, e);
+              && ntp_pairs_new(&d->ntp, limits->ntp_pending, limits->seed, e)
+              && quic_new(&d->quic, limits, e);
     if (ok) {
         d->open = arena_new((size_t)limits->tcp_flows * sizeof *d->open, ARENA_COLD, e);
         d->scratch = d->open == NULL ? NULL
@@ -286,6 +290,7 @@ void decode_free(struct decode *d)
         return;
     arena_free(d->scratch, (size_t)d->limits.tcp_buffer_bytes + OFFER_BLOB_MAX);
     arena_free(d->open, (size_t)d->limits.tcp_flows * sizeof *d->open);
+    quic_free(d->quic);
     ntp_pairs_free(d->ntp);
     dns_match_free(d->dns);
     blobs_end(&d->blobs);

@@ -6,28 +6,32 @@
 struct decode; /* one worker's flows and pending exchanges; all memory is taken at start-up */
 
 struct decode_limits {
-    uint32_t tcp_flows;        /* TCP connections followed at once */
-    uint32_t tcp_buffers;      /* connections that may hold copied bytes at once */
-    uint32_t tcp_buffer_bytes; /* copied bytes a connection and direction may hold */
-    uint32_t dtls_flows;       /* DTLS sessions followed at once */
-    uint32_t dtls_hellos;      /* DTLS hellos put together from fragments at once */
-    uint32_t dns_pending;      /* queries waiting for their response */
-    uint32_t ntp_pending;      /* address pairs whose requests are remembered */
-    uint64_t window_ns;        /* sessions are reported anew in each window; 0: never */
-    uint64_t seed;             /* of hashes */
+    uint32_t tcp_flows;         /* TCP connections followed at once */
+    uint32_t tcp_buffers;       /* connections that may hold copied bytes at once */
+    uint32_t tcp_buffer_bytes;  /* copied bytes a connection and direction may hold */
+    uint32_t dtls_flows;        /* DTLS sessions followed at once */
+    uint32_t dtls_hellos;       /* DTLS hellos put together from fragments at once */
+    uint32_t dns_pending;       /* queries waiting for their response */
+    uint32_t ntp_pending;       /* address pairs whose requests are remembered */
+    uint32_t quic_flows;        /* QUIC connections followed at once */
+    uint32_t quic_buffers;      /* of these, handshakes in progress at once */
+    uint32_t quic_buffer_bytes; /* copied bytes a handshake and direction may hold */
+    uint64_t window_ns;         /* sessions are reported anew in each window; 0: never */
+    uint64_t seed;              /* of hashes */
 };
 
 struct decode_stats {
     uint64_t in, out[OUT_N];
-    uint64_t flows;               /* TCP connections opened in the table */
-    uint64_t flows_turned_away;   /* live ones pushed out by the limit */
+    uint64_t flows;                  /* TCP connections opened in the table */
+    uint64_t flows_turned_away;      /* live ones pushed out by the limit */
     uint64_t dtls_flows_turned_away; /* likewise of DTLS */
-    uint64_t buffers_turned_away; /* streams, and DTLS hellos in fragments, that could not be put
-                                     together for want of buffers */
-    uint64_t bytes_turned_away;   /* bytes not kept because a buffer was full */
+    uint64_t buffers_turned_away;    /* streams, and DTLS hellos in fragments, that could not be put
+                                        together for want of buffers */
+    uint64_t bytes_turned_away;      /* bytes not kept because a buffer was full */
     uint64_t overlap_conflicts; /* segments and DTLS hellos that say something else than the first
                                    copy of the same bytes */
     uint64_t holes;             /* gaps in a stream skipped over */
+    uint64_t quic_flows_turned_away; /* live QUIC connections pushed out by the limit */
     uint64_t dns_pending_turned_away, ntp_pending_turned_away;
 };
 

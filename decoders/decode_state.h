@@ -4,6 +4,7 @@
 #include "decoders/dns_match.h"
 #include "decoders/dtls_flow.h"
 #include "decoders/ntp_pair.h"
+#include "decoders/quic.h"
 #include "decoders/stream.h"
 #include "decoders/tls_hello.h"
 
@@ -35,6 +36,7 @@ struct decode {
     uint32_t holders;        /* connections that hold nodes */
     struct dns_match *dns;
     struct ntp_pairs *ntp;
+    struct quic *quic;
     const struct fifo_ahead *ahead; /* of the datagram being decoded */
     uint8_t *scratch;               /* limits.tcp_buffer_bytes: a kept message in one piece */
     struct decode_open *open; /* limits.tcp_flows: for sorting at the end of a capture context */

@@ -105,11 +105,12 @@ struct stream_at {
     uint32_t slot;         /* of the flow */
     const struct rec *rec; /* the packet, or one made up */
     struct msgs *out;
-    uint8_t rec_dir;      /* direction of rec */
-    uint8_t carrier;      /* enum tls_carrier */
-    bool taken;           /* bytes of the packet were kept for later */
-    bool done;            /* tls_session_packet has counted it */
-    enum outcome outcome; /* worst so far */
+    uint8_t rec_dir;       /* direction of rec */
+    bool taken;            /* bytes of the packet were kept for later */
+    bool done;             /* tls_session_packet has counted it */
+    uint8_t carrier;       /* enum tls_carrier */
+    uint32_t quic_version; /* TLS_OVER_QUIC */
+    enum outcome outcome;  /* worst so far */
 };
 
 /* Who said it: SIDE_SRC if `dir` is the direction of the packet. */

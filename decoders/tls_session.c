@@ -88,6 +88,7 @@ static void report(struct stream_at *at, bool decided, bool final)
         .final = final,
         .outcome = outcome_now(s),
         .carrier = at->carrier,
+        .quic_version = at->quic_version,
         .resumed = s->flags & TLS_S_RESUMED,
         .client_seen = s->flags & TLS_S_CLIENT,
         .server_seen = s->flags & TLS_S_SERVER,
@@ -219,7 +220,7 @@ void tls_session_leave(struct stream_at *at)
     at->stream->tls.window_last_ns = 0;
 }
 
-static bool late(const struct tls_session *s, uint64_t ts_ns)
+bool tls_session_late(const struct tls_session *s, uint64_t ts_ns)
 {
     return ts_ns > s->first_ts_ns && ts_ns - s->first_ts_ns > HANDSHAKE_NS;
 }
@@ -228,7 +229,7 @@ void tls_session_decide(struct stream_at *at)
 {
     const struct tls_session *s = &at->stream->tls;
     enum { BOTH = TLS_S_WENT_ON_0 | TLS_S_WENT_ON_1 };
-    if (late(s, at->rec->ts_ns))
+    if (tls_session_late(s, at->rec->ts_ns))
         decided(at, TLS_UNDECIDED);
     else if (s->flags & TLS_S_REFUSED)
         decided(at, TLS_REFUSED);
@@ -241,7 +242,7 @@ void tls_session_end(struct stream_at *at, bool closed)
     struct tls_session *s = &at->stream->tls;
     bool open = (s->flags & TLS_S_DECIDED) == 0 && tls_session_handshake_seen(s);
     if (open) {
-        bool known = closed && !late(s, at->rec->ts_ns) && (at->flow->flags & FLOW_HOLE) == 0;
+        bool known = closed && !tls_session_late(s, at->rec->ts_ns) && (at->flow->flags & FLOW_HOLE) == 0;
         s->outcome = known ? TLS_RESET : TLS_UNDECIDED;
         s->flags |= TLS_S_DECIDED;
     }

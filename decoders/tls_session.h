@@ -65,6 +65,9 @@ static inline bool tls_session_open(const struct tls_session *s)
 /* After the packet's bytes were decoded: is the handshake, which is open, decided now? */
 void tls_session_decide(struct stream_at *at);
 
+/* Is `ts_ns` too long after the first packet for the handshake to be decided by what comes? */
+MUST_CHECK bool tls_session_late(const struct tls_session *s, uint64_t ts_ns);
+
 /* The connection ended: closed or reset (`closed`), or only what we know of it. */
 void tls_session_end(struct stream_at *at, bool closed);
 

@@ -215,10 +215,15 @@ static void tls_event(struct events *ev, const struct msg *m)
     struct parties p = parties_of_session(m);
     if (!(s->decided || (s->final && !s->handshake_seen)) || !in_scope(ev, &p))
         return;
-    put_head(ev, &p, "tls", m->ts_ns, s->first_ts_ns);
+    bool quic = s->carrier == TLS_OVER_QUIC;
+    put_head(ev, &p, quic ? "quic" : "tls", m->ts_ns, s->first_ts_ns);
     text_puts(ev->line, "\"flow\":{");
     put_time(ev->line, "start", s->first_ts_ns);
     text_puts(ev->line, "},");
+    if (quic) {
+        events_quic(ev->line, ev->config, m);
+        text_puts(ev->line, ",");
+    }
     events_tls(ev->line, ev->config, m);
     put_line(ev);
 }

@@ -237,6 +237,18 @@ static void tls_version(struct text_sink *t, const char *member, uint16_t versio
     put_text(t, member, text);
 }
 
+void events_quic(struct text_sink *t, const struct config *config, const struct msg *m)
+{
+    uint32_t v = m->session.quic_version;
+    const char text[] = {(char)(v >> 24), (char)(v >> 16), (char)(v >> 8), (char)v, '\0'};
+    text_puts(t, "\"quic\":{");
+    put_name(t, config, "sni", m->session.sni);
+    if (v >> 24 == 'T') /* Google's */
+        text_printf(t, "\"version\":\"%s\"}", text);
+    else
+        text_printf(t, "\"version\":\"%x\"}", v);
+}
+
 void events_tls(struct text_sink *t, const struct config *config, const struct msg *m)
 {
     static const char *const outcomes[] = {

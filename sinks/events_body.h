@@ -1,4 +1,5 @@
-/* The objects of an event: `"dns":{...}`, `"ntp":{...}`, `"tls":{...}`. */
+/* The objects of an event: `"dns":{...}`, `"ntp":{...}`, `"quic":{...}`,
+ * `"tls":{...}`. */
 #pragma once
 #include "core/config.h"
 #include "core/msg.h"
@@ -8,6 +9,7 @@
  * docs/events.md calls constant. */
 void events_dns(struct text_sink *t, const struct config *config, const struct msg *m);
 void events_ntp(struct text_sink *t, const struct msg *m);
+void events_quic(struct text_sink *t, const struct config *config, const struct msg *m);
 void events_tls(struct text_sink *t, const struct config *config, const struct msg *m);
 
 /* Seconds with six digits, "-0.000392". */

@@ -253,6 +253,7 @@ bool value_tally_key(struct window *w, unsigned family, const char *text, size_t
     bool ok;
     switch ((enum tally)family) {
     case TALLY_TLS_SNI:
+    case TALLY_QUIC_SNI:
         return intern(w, text, len, &row->key.name, nameless, e);
     case TALLY_TLS_CLIENT_VERSION:
     case TALLY_TLS_SERVER_VERSION:

@@ -122,6 +122,7 @@ static char *put_tally_key(struct rowjson_writer *r, char *p, const struct row_t
     struct bytes name;
     switch ((enum tally)row->key.family) {
     case TALLY_TLS_SNI:
+    case TALLY_QUIC_SNI:
         name = window_string(r->w, row->key.name);
         return rowjson_put_string(p, name.p, name.len);
     case TALLY_TLS_CLIENT_VERSION:

@@ -160,7 +160,8 @@ static void print_line(struct text_sink *out, const char *name, const char *cons
 /* One line a protocol: the plain numbers of each group of the totals, by name. */
 static void print_protocols(const struct totals *t, struct text_sink *out)
 {
-    static const char *const protocols[] = {"dns", "mdns", "llmnr", "ntp", "tls", "sslv2", "dtls"};
+    static const char *const protocols[] = {"dns", "mdns",  "llmnr", "ntp",
+                                            "tls", "sslv2", "quic",  "dtls"};
     text_puts(out, "\nProtocols\n");
     for (unsigned p = 0; p < sizeof protocols / sizeof *protocols; p++) {
         const char *words[32];

@@ -30,6 +30,22 @@ static void dtls_hello(struct window *w, const struct msg *m)
         count_offer(w, &m->hello);
 }
 
+static void fold_server_hello(struct window *w, const struct tls_hello_msg *h)
+{
+    struct totals *t = &w->totals;
+    if (h->carrier == TLS_OVER_QUIC) {
+        t->quic.server_hellos++; /* HelloRetryRequests, too */
+    } else if (h->sslv2) {
+        t->sslv2.server_hellos++;
+    } else if (h->hello_retry) {
+        t->tls.hello_retry_requests++;
+    } else {
+        t->tls.server_hellos++;
+        tally_add(w, TALLY_TLS_SERVER_VERSION, h->max_version, (struct bytes){0}, 1);
+        tally_add(w, TALLY_TLS_CIPHER, h->cipher, (struct bytes){0}, 1);
+    }
+}
+
 void fold_tls_hello(struct window *w, const struct msg *m)
 {
     const struct tls_hello_msg *h = &m->hello;
@@ -40,18 +56,12 @@ void fold_tls_hello(struct window *w, const struct msg *m)
         return;
     }
     if (m->kind == MSG_TLS_SERVER_HELLO) {
-        if (h->sslv2) {
-            t->sslv2.server_hellos++;
-        } else if (h->hello_retry) {
-            t->tls.hello_retry_requests++;
-        } else {
-            t->tls.server_hellos++;
-            tally_add(w, TALLY_TLS_SERVER_VERSION, h->max_version, (struct bytes){0}, 1);
-            tally_add(w, TALLY_TLS_CIPHER, h->cipher, (struct bytes){0}, 1);
-        }
+        fold_server_hello(w, h);
         return;
     }
-    if (h->sslv2_format) {
+    if (h->carrier == TLS_OVER_QUIC) {
+        t->quic.client_hellos++;
+    } else if (h->sslv2_format) {
         t->sslv2.client_hellos++;
         tally_add(w, TALLY_SSLV2_VERSION, h->legacy_version, (struct bytes){0}, 1);
     } else {
@@ -62,7 +72,7 @@ void fold_tls_hello(struct window *w, const struct msg *m)
         return;
     struct bytes sni = name_of(w, h->sni, false, text);
     if (sni.len > 0)
-        tally_add(w, TALLY_TLS_SNI, 0, sni, 1);
+        tally_add(w, h->carrier == TLS_OVER_QUIC ? TALLY_QUIC_SNI : TALLY_TLS_SNI, 0, sni, 1);
     count_offer(w, h);
 }
 

@@ -280,6 +280,7 @@ enum tally {
     TALLY_TLS_ALERT, /* level << 8 | description */
     TALLY_SSLV2_VERSION,
     TALLY_LINK_UNSUPPORTED,
+    TALLY_QUIC_SNI,
     TALLY_N
 };
 
@@ -288,7 +289,7 @@ struct row_tally {
     struct {
         uint32_t family; /* enum tally */
         uint32_t code;
-        uint32_t name;   /* string, for TALLY_TLS_SNI */
+        uint32_t name;   /* string, for TALLY_TLS_SNI, TALLY_QUIC_SNI */
         uint32_t pad;
     } key;
     uint64_t count;
@@ -317,7 +318,7 @@ struct totals {
     } tls;
     struct {
         uint64_t client_hellos, server_hellos;
-    } sslv2;
+    } sslv2, quic;
     struct {
         uint64_t client_hellos, server_hellos;
     } dtls;
@@ -325,7 +326,7 @@ struct totals {
     struct ledger {
         uint64_t lost_packets;     /* told by the source: capture drop counts */
         uint64_t fragments_turned_away, flows_turned_away, buffers_turned_away, bytes_turned_away;
-        uint64_t dtls_flows_turned_away;
+        uint64_t dtls_flows_turned_away, quic_flows_turned_away;
         uint64_t pending_turned_away; /* DNS and NTP exchanges whose state was pushed out */
         uint64_t strings_turned_away, blocks_turned_away;
         uint64_t holes, overlap_conflicts, too_deep;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What Suricata, nDPI, Arkime, FlowTest and ipfixprobe say of DNS and TLS in real captures, against our events."""
-import json, os, re
+import ipaddress, json, os, re
 import answers
 
 try:
@@ -59,6 +59,10 @@ def suricata(capture, path):
         match = f.get("match") or {}
         kind = match.get("event_type")
         requires = json.dumps(f.get("requires") or {})
+        if kind == "quic" and "lt-version" not in requires and f.get("count"):
+            # There, an event is a packet, with lists we do not have.
+            ours = [e for e in t.events(capture) if e["event_type"] == "quic"]
+            t.compare(capture, "suricata-quic", bool(ours), "%s: no event", os.path.basename(path))
         if kind not in ("dns", "tls") or "lt-version" in requires or f.get("filename") or f.get("count") is None:
             continue
         if kind == "dns" and (match.get("dns.version") != 3 and match.get("dns.type") not in ("request", "response")):
@@ -76,10 +80,37 @@ def suricata(capture, path):
 FLOW = re.compile(r"^\s+\d+\s+(TCP|UDP) (\[?[0-9a-fA-F.:]+?\]?):(\d+) (?:<->|->) (\[?[0-9a-fA-F.:]+?\]?):(\d+) (.*)$")
 
 
+def address(addr):
+    """Addresses as RFC 5952 has them, where nDPI's are any."""
+    try:
+        return str(ipaddress.ip_address(addr.strip("[]")))
+    except ValueError:
+        return addr
+
+
 def flow_events(capture, proto, a, aport, b, bport):
-    one, two = (a.strip("[]"), int(aport)), (b.strip("[]"), int(bport))
+    one, two = (address(a), int(aport)), (address(b), int(bport))
     return [e for e in t.events(capture) if e["proto"] == proto and
             {(e["src_ip"], e["src_port"]), (e["dest_ip"], e["dest_port"])} == {one, two}]
+
+
+QUIC_VERSION = {"V-1": "1", "V-2": "6b3343cf", "MVFST-27": "faceb002", "MVFST-EXP": "faceb00e", "T050": "T050", "T051": "T051"}
+
+
+def ndpi_quic(capture, what, rest, name, mine):
+    version = re.search(r"\[QUIC ver: ([^\]]+)\]", rest)
+    if not version or "[TLSv1.3]" not in rest:          # it did not see the ClientHello, or there is none (Google's Q versions)
+        return
+    draft = re.match(r"Draft-(\d+)$", version.group(1))
+    want = "ff0000%02x" % int(draft.group(1)) if draft else QUIC_VERSION.get(version.group(1))
+    quic = [e for e in mine if e["event_type"] == "quic"]
+    t.compare(capture, "ndpi-quic", bool(quic), "%s: no event", what)
+    if not quic:
+        return
+    t.compare(capture, "ndpi-quic", want in {e["quic"]["version"] for e in quic}, "%s: version %s, not %s", what,
+              [e["quic"]["version"] for e in quic], version.group(1))
+    names = {e["quic"].get("sni", "").lower() for e in quic}
+    t.compare(capture, "ndpi-quic", (name.group(1).lower() if name else "") in names, "%s: sni %s, not %s", what, names, name and name.group(1))
 
 
 def ndpi(capture, path):
@@ -109,6 +140,8 @@ def ndpi(capture, path):
             if tls and name:
                 t.compare(capture, "ndpi-tls", name.group(1).lower() in {x.get("sni", "").lower() for x in tls}, "%s: sni %s, not %s", what,
                           [x.get("sni") for x in tls], name.group(1))
+        elif app == "QUIC":
+            ndpi_quic(capture, what, rest, name, mine)
         elif proto == "UDP" and "[DTLSv1" in rest:
             tls = [e["tls"] for e in mine if e["event_type"] == "tls"]
             cipher, version = re.search(r"\[Cipher: (TLS_[A-Z0-9_]+)\]", rest), re.search(r"\[DTLSv(1\.\d)\]", rest)

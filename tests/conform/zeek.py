@@ -66,8 +66,6 @@ def ssl(capture, path):
     events = [e for e in t.events(capture) if e["event_type"] == "tls"]
     for row in log(path):
         version = row.get("version", "")
-        if "quic" in path:
-            continue                                    # has no events
         what = "%s:%s" % (row["id.orig_h"], row["id.orig_p"])
         mine = [e["tls"] for e in events if ends(row, e)]
         if not mine and several:
@@ -86,6 +84,33 @@ def ssl(capture, path):
         for name, value in want.items():
             got = {tls.get(name, False if value is False else None) for tls in mine}
             t.compare(capture, "ssl", value in got, "%s: %s %s, not %s", what, name, sorted(map(str, got)), value)
+
+
+def quic(capture, path):
+    events = [e for e in t.events(capture) if e["event_type"] == "quic"]
+    for row in log(path):
+        what = "%s:%s" % (row["id.orig_h"], row["id.orig_p"])
+        mine = [e for e in events if ends(row, e)]
+        if "server_name" not in row and "server_scid" not in row:
+            continue                                    # it saw a header, no hello
+        t.compare(capture, "quic", bool(mine), "%s: no event", what)
+        if not mine:
+            continue
+        version = {"1": "1", "quicv2": "6b3343cf"}.get(row["version"], row["version"])
+        t.compare(capture, "quic", version in {e["quic"]["version"] for e in mine}, "%s: version %s, not %s", what,
+                  [e["quic"]["version"] for e in mine], version)
+        t.compare(capture, "quic", row.get("server_name") in {e["quic"].get("sni") for e in mine}, "%s: sni %s, not %s", what,
+                  [e["quic"].get("sni") for e in mine], row.get("server_name"))
+
+
+def quic_ssl(capture, path):
+    for row in log(path):
+        mine = [e["tls"] for e in t.events(capture) if e["event_type"] == "quic" and ends(row, e)]
+        want = {"version": EVE_VERSION.get(row.get("version")), "cipher": row.get("cipher"), "curve": row.get("curve"),
+                "sni": row.get("server_name")}
+        for name, value in want.items():
+            t.compare(capture, "quic", value in {tls.get(name) for tls in mine}, "%s:%s: %s %s, not %s", row["id.orig_h"], row["id.orig_p"],
+                      name, [tls.get(name) for tls in mine], value)
 
 
 def ntp(capture, path):
@@ -110,8 +135,9 @@ def ntp(capture, path):
             t.compare(capture, "ntp", n.get("ref_id", "") == text, "%s: ref_id %s, not %s", what, n.get("ref_id"), text)
 
 
-for capture, kind, path, how in t.mapping("zeek-dns", "zeek-ssl", "zeek-ntp"):
+for capture, kind, path, how in t.mapping("zeek-dns", "zeek-ssl", "zeek-ntp", "zeek-quic"):
     if " -f " in how:
         continue                                        # a part of the capture only
-    {"dns": dns, "ssl": ssl, "ntp": ntp}[kind[5:8]](capture, path)
+    read = {"dns": dns, "ssl": ssl, "ntp": ntp, "qui": quic}[kind[5:8]]
+    (quic_ssl if read is ssl and "protocols.quic" in path else read)(capture, path)
 t.end()

@@ -226,6 +226,7 @@ struct rig {
     uint64_t unseen[2]; /* by side */
     unsigned n_client_hellos, n_sessions, n_alive, n_decided, n_offers;
     uint64_t bytes[2];
+    uint64_t first_ts_ns;    /* of the session told of last */
     uint16_t told_port[512]; /* the client's, of the sessions told of last */
 };
 
@@ -263,16 +264,18 @@ static inline void rig_session(struct rig *r, const struct tls_session_msg *s)
                                            "partial"};
     r->told_port[r->n_sessions++ % 512] = s->client_port;
     r->n_alive += s->alive;
+    r->first_ts_ns = s->first_ts_ns;
     r->n_decided += s->decided;
     r->n_offers += s->offer.len > 0;
     r->bytes[0] += s->bytes[0];
     r->bytes[1] += s->bytes[1];
-    rig_line(r->session, sizeof r->session, "%s%s%s%s %04x %04x %llu/%llu at %llu sni %.*s%s\n",
+    rig_line(r->session, sizeof r->session, "%s%s%s%s %04x %04x %llu/%llu at %llu sni %.*s%s%s\n",
              outcomes[s->outcome], s->alive ? " alive" : "", s->decided ? " decided" : "",
              s->final ? " final" : "", s->version,
              s->handshake_seen ? s->cipher : s->record_version, (unsigned long long)s->bytes[0],
              (unsigned long long)s->bytes[1], (unsigned long long)(s->window_ts_ns / 1000000000),
-             (int)s->sni.len, (const char *)s->sni.p, s->resumed ? " resumed" : "");
+             (int)s->sni.len, (const char *)s->sni.p, s->resumed ? " resumed" : "",
+             s->carrier == TLS_OVER_QUIC ? " quic" : "");
     assert_int_equal(s->server_port, r->server_port);
     assert_true(s->client_port >= RIG_CLIENT_PORT && s->client_port <= r->client_port);
 }
@@ -326,6 +329,9 @@ static inline struct decode_limits rig_limits(void)
                                   .dtls_hellos = 8,
                                   .dns_pending = 64,
                                   .ntp_pending = 64,
+                                  .quic_flows = 64,
+                                  .quic_buffers = 16,
+                                  .quic_buffer_bytes = 16384,
                                   .window_ns = UINT64_C(3600) * 1000000000,
                                   .seed = 7};
 }

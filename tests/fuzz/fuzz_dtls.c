@@ -97,6 +97,9 @@ static void run_new(struct run *r, struct msgs *out)
                                          .dtls_hellos = 2,
                                          .dns_pending = 4,
                                          .ntp_pending = 4,
+                                         .quic_flows = 4,
+                                         .quic_buffers = 2,
+                                         .quic_buffer_bytes = 4096,
                                          .window_ns = 10000000000};
     struct err e;
     r->out = out;

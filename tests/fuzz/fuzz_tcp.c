@@ -72,6 +72,9 @@ static const struct decode_limits tiny = {.tcp_flows = 3,
                                           .dtls_hellos = 4,
                                           .dns_pending = 4,
                                           .ntp_pending = 4,
+                                          .quic_flows = 4,
+                                          .quic_buffers = 2,
+                                          .quic_buffer_bytes = 4096,
                                           .window_ns = 4000000000};
 
 /* Did every element come back? */

@@ -94,6 +94,9 @@ static void run_new(struct run *r)
                                          .dtls_hellos = 4,
                                          .dns_pending = 4,
                                          .ntp_pending = 4,
+                                         .quic_flows = 4,
+                                         .quic_buffers = 2,
+                                         .quic_buffer_bytes = 4096,
                                          .window_ns = 1000000000};
     struct err e;
     r->out->fold = fold;

@@ -213,8 +213,9 @@ static inline void random_rows(struct window *w, uint64_t *state, enum row_kind 
         if (kind == ROW_TALLY) {
             struct row_tally *t = (struct row_tally *)(void *)row;
             t->key.family %= TALLY_N;
-            t->key.code = t->key.family == TALLY_TLS_SNI ? 0 : t->key.code & 0xffff;
-            t->key.name = t->key.family == TALLY_TLS_SNI ? t->key.name : 0;
+            bool named = t->key.family == TALLY_TLS_SNI || t->key.family == TALLY_QUIC_SNI;
+            t->key.code = named ? 0 : t->key.code & 0xffff;
+            t->key.name = named ? t->key.name : 0;
         }
         if (kind == ROW_HELLO)
             offer = random_offer(w, state, &((struct row_hello *)(void *)row)->key.id);

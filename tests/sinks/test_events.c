@@ -323,6 +323,38 @@ static struct tls_session_msg session_of(const struct rec *rec)
                                     .client_side = SIDE_SRC};
 }
 
+static void quic(void **state)
+{
+    static const struct {
+        uint32_t version;
+        const char *text;
+    } rows[] = {{1, "1"}, {0x6b3343cf, "6b3343cf"}, {0x54303531, "T051"}};
+    enum { ROWS = sizeof rows / sizeof *rows };
+    struct config config = config_default();
+    struct rec rec = rec_of("2001:db8::10", 50000, "2001:db8::1", 443, IPPROTO_UDP);
+    (void)state;
+    for (unsigned i = 0; i < ROWS; i++) {
+        struct msg *m = push(MSG_TLS_SESSION, &rec, SIDE_DST, T0 + 2000 + i);
+        m->session = session_of(&rec);
+        m->session.decided = m->session.handshake_seen = true;
+        m->session.carrier = TLS_OVER_QUIC;
+        m->session.quic_version = rows[i].version;
+        m->session.sni = bytes_of(i == 0 ? "api.telldus.com" : "");
+    }
+    json_t *lines = written(&config, EVENTS_TLS);
+    assert_int_equal(json_array_size(lines), ROWS);
+    expect(json_array_get(lines, 0), "event_type", "\"quic\"");
+    expect(json_array_get(lines, 0), "proto", "\"UDP\"");
+    expect(json_array_get(lines, 0), "quic", "{\"sni\": \"api.telldus.com\", \"version\": \"1\"}");
+    expect(json_array_get(lines, 0), "tls.sni", "\"api.telldus.com\"");
+    for (unsigned i = 1; i < ROWS; i++) {
+        char want[64];
+        snprintf(want, sizeof want, "{\"version\": \"%s\"}", rows[i].text);
+        expect(json_array_get(lines, i), "quic", want);
+    }
+    json_decref(lines);
+}
+
 static void tls(void **state)
 {
     struct config config = config_default();
@@ -519,6 +551,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(dns, setup, teardown),
         cmocka_unit_test_setup_teardown(ntp, setup, teardown),
         cmocka_unit_test_setup_teardown(tls, setup, teardown),
+        cmocka_unit_test_setup_teardown(quic, setup, teardown),
         cmocka_unit_test_setup_teardown(privacy, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_names, setup, teardown),
         cmocka_unit_test_setup_teardown(one_file, setup, teardown),

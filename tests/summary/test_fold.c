@@ -561,6 +561,24 @@ static struct msg session(const struct rec *r, int client_side)
                                     .client_side = (uint8_t)client_side}};
 }
 
+/* The same session inside QUIC is another row, and no session over TCP. */
+static void tls_carriers(void **state)
+{
+    (void)state;
+    fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+    struct rec r = packet(GATEWAY, SERVER, 1000);
+    struct msg m = session(&r, SIDE_SRC);
+    tell(&m);
+    m.session.carrier = TLS_OVER_QUIC;
+    tell(&m);
+    size_t n;
+    void *const *rows = window_rows(w, ROW_TLS, &n);
+    assert_int_equal(n, 2);
+    assert_int_equal(((const struct row_tls *)rows[0])->key.carrier, TLS_OVER_TCP);
+    assert_int_equal(((const struct row_tls *)rows[1])->key.carrier, TLS_OVER_QUIC);
+    assert_int_equal(window_totals(w)->tls.sessions, 1);
+}
+
 static void tls_roles(void **state)
 {
     (void)state;
@@ -615,6 +633,10 @@ static void hellos(void **state)
     assert_int_equal(h->key.id, 42);
     assert_int_equal(h->count, 2);
     assert_text(h->offer, "offer");
+    m.hello.carrier = TLS_OVER_QUIC; /* counted apart, but for what it offers */
+    tell(&m);
+    assert_int_equal(h->count, 3);
+    assert_int_equal(tally(TALLY_QUIC_SNI, 0, "Api.Telldus.Com"), 1);
     assert_int_equal(tally(TALLY_TLS_SNI, 0, "Api.Telldus.Com"), 2); /* totals keep the case */
     assert_int_equal(tally(TALLY_TLS_CLIENT_VERSION, 0x0304, ""), 2);
     struct msg s = {.kind = MSG_TLS_SERVER_HELLO,
@@ -622,6 +644,9 @@ static void hellos(void **state)
                     .rec = &r,
                     .hello = {.max_version = 0x0303, .cipher = 0xc02f}};
     tell(&s);
+    s.hello.carrier = TLS_OVER_QUIC;
+    tell(&s);
+    s.hello.carrier = TLS_OVER_TCP;
     s.hello.hello_retry = true;
     tell(&s);
     struct msg a = {.kind = MSG_TLS_ALERT, .ts_ns = r.ts_ns, .rec = &r, .alert = {2, 40}};
@@ -632,6 +657,8 @@ static void hellos(void **state)
     tell(&u);
     const struct totals *t = window_totals(w);
     assert_int_equal(t->tls.client_hellos, 2);
+    assert_int_equal(t->quic.client_hellos, 1);
+    assert_int_equal(t->quic.server_hellos, 1);
     assert_int_equal(t->tls.server_hellos, 1);
     assert_int_equal(t->tls.hello_retry_requests, 1);
     assert_int_equal(t->tls.certificates, 3);
@@ -822,6 +849,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(client_and_peer),
+        cmocka_unit_test(tls_carriers),
         cmocka_unit_test(probes),
         cmocka_unit_test(coverage),
         cmocka_unit_test(mac_bindings),
