@@ -61,6 +61,7 @@ bool pipeline_new(struct pipeline **out, const struct config *config, const char
         .ntp_pending = (uint32_t)config->limits.ntp_pending,
         .window_ns = config->window_s * 1000000000,
         .seed = config->seed,
+        .ja3 = config->ja3,
     };
     pl->config = config;
     for (unsigned i = 0; i < config->n_http_hosts; i++)

@@ -15,6 +15,7 @@ struct decode_limits {
     uint32_t ntp_pending;      /* address pairs whose requests are remembered */
     uint64_t window_ns;        /* sessions are reported anew in each window; 0: never */
     uint64_t seed;             /* of hashes */
+    bool ja3;                  /* JA3 and JA3S are wanted, not JA4 alone */
 };
 
 struct decode_stats {

@@ -3,6 +3,7 @@
 #include "decoders/blobs.h"
 #include "decoders/dns_match.h"
 #include "decoders/dtls_flow.h"
+#include "decoders/fingerprint.h"
 #include "decoders/ntp_pair.h"
 #include "decoders/stream.h"
 #include "decoders/tls_hello.h"
@@ -35,6 +36,7 @@ struct decode {
     uint32_t holders;        /* connections that hold nodes */
     struct dns_match *dns;
     struct ntp_pairs *ntp;
+    struct fingerprints *fingerprints;
     const struct fifo_ahead *ahead; /* of the datagram being decoded */
     uint8_t *scratch;               /* limits.tcp_buffer_bytes: a kept message in one piece */
     struct decode_open *open; /* limits.tcp_flows: for sorting at the end of a capture context */

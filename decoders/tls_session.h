@@ -18,6 +18,8 @@ enum tls_session_flags {
     TLS_S_DECIDED = 2048, /* outcome is, and was reported */
     TLS_S_STARTED = 4096, /* first_ts_ns is known */
     TLS_S_TOLD = 8192,    /* a report was made */
+    TLS_S_JA3 = 16384,    /* JA3, JA3S stand behind the names */
+    TLS_S_JA3S = 32768,
 };
 
 /* Start of the window that holds `ts_ns`; 0 where there are no windows. */
@@ -26,10 +28,11 @@ uint64_t tls_session_window(const struct decode *d, uint64_t ts_ns);
 /* `dir` is the best guess of who is the client. */
 void tls_session_begin(struct stream_at *at, unsigned client_dir);
 
+/* `said`: the message made of the hello, with copies of its names and its fingerprints. */
 void tls_session_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,
-                              uint64_t ts_ns);
+                              const struct tls_hello_msg *said, uint64_t ts_ns);
 void tls_session_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,
-                              uint64_t ts_ns);
+                              const struct tls_hello_msg *said, uint64_t ts_ns);
 void tls_session_alert(struct stream_at *at, uint8_t level, uint8_t description);
 void tls_session_went_on(struct stream_at *at, unsigned dir);
 

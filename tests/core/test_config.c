@@ -53,7 +53,8 @@ static void refusals(void **state)
         const char *yaml, *want;
     } rows[] = {
         {"interfase: x", "1:1: unknown key \"interfase\"; known: sensor, window_s, seed, scope, "
-                         "vantage, continuous, names, sites, files, gateways, clients, http, "
+                         "vantage, continuous, names, sites, files, gateways, clients, "
+                         "inventory, tls, http, "
                          "limits, output"},
         {"seed: 1\nnames:\n  polcy: keep\n",
          "3:3: unknown key \"polcy\" in names; known: policy, key_hex, keep_suffixes"},
