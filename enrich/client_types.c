@@ -14,7 +14,7 @@ struct entry {
     char name[CLIENT_TYPE_TEXT_MAX], version[CLIENT_TYPE_TEXT_MAX];
     char source[SOURCE_MAX];
     unsigned type; /* the number of the first entry of this name and version */
-    char text[CLIENT_TYPE_TEXT_MAX];
+    char text[CLIENT_TYPE_TEXT_MAX], agent_text[CLIENT_TYPE_TEXT_MAX + 16];
 };
 
 struct client_types {
@@ -126,6 +126,7 @@ static void number(struct client_types *t)
         strcpy(entry->text, entry->name); /* they fit: entry_whole saw to that */
         if (entry->version[0] != '\0')
             strcat(strcat(entry->text, " "), entry->version);
+        strcat(strcpy(entry->agent_text, entry->text), " (User-Agent)");
         size_t first = 0;
         while (strcmp(t->entries[first].text, entry->text) != 0)
             first++;
@@ -186,13 +187,15 @@ unsigned client_types_of_agent(const struct client_types *t, struct bytes user_a
     text[user_agent.len] = '\0';
     for (size_t i = 0; i < t->n; i++)
         if (t->entries[i].user_agent[0] != '\0' && fnmatch(t->entries[i].user_agent, text, 0) == 0)
-            return t->entries[i].type;
+            return t->entries[i].type + (unsigned)t->n;
     return 0;
 }
 
 const char *client_types_text(const struct client_types *t, unsigned type)
 {
-    return t == NULL || type == 0 || type > t->n ? "" : t->entries[type - 1].text;
+    if (t == NULL || type == 0 || type > 2 * t->n)
+        return "";
+    return type <= t->n ? t->entries[type - 1].text : t->entries[type - 1 - t->n].agent_text;
 }
 
 /* ---- the sessions of a window */

@@ -14,7 +14,7 @@
 
 enum {
     CLIENT_TYPES_MAX = 8192,
-    CLIENT_TYPE_TEXT_MAX = 64, /* name and version with a blank between, and NUL */
+    CLIENT_TYPE_TEXT_MAX = 48, /* name and version with a blank between, and NUL */
 };
 
 struct client_types;
@@ -24,11 +24,12 @@ MUST_CHECK bool client_types_load(struct client_types **t, const char *path, str
 void client_types_free(struct client_types *t);
 
 /* The type of a hello by its id or its JA4, or of a User-Agent: a number from 1, equal for entries
- * of one name and version; 0: unknown. */
+ * of one name and version (and one way of knowing); 0: unknown. */
 unsigned client_types_of_hello(const struct client_types *t, uint64_t hello, struct bytes ja4);
 unsigned client_types_of_agent(const struct client_types *t, struct bytes user_agent);
 
-/* "curl 7.88.1 (OpenSSL)"; of 0 "". */
+/* "curl 7.88.1 (OpenSSL)"; of 0 "". Types by User-Agent have " (User-Agent)" behind them: another
+ * program of the same device may have said it. */
 const char *client_types_text(const struct client_types *t, unsigned type);
 
 /* The types of the sessions of a window: by their hellos, and where those are unknown by the

@@ -73,7 +73,10 @@ static void add_once(uint16_t list[], unsigned *n, unsigned max, uint16_t v)
 static bool same_type(const struct totals_extra *x, const struct row_tls *a, const struct row_tls *b)
 {
     unsigned type = x->type_of(x->type_ctx, a);
-    return type == x->type_of(x->type_ctx, b) && (type != 0 || a->key.ja4 == b->key.ja4);
+    return type == x->type_of(x->type_ctx, b)
+           && (type != 0
+               || (a->key.ja4 == b->key.ja4
+                   && (a->key.ja4 != 0 || a->key.hello == b->key.hello)));
 }
 
 static void add_type(struct server *s, const struct totals_extra *x, const struct row_tls *row)
