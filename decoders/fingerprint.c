@@ -1,8 +1,12 @@
+/* The digests' own functions: EVP_DigestInit, with whatever context, takes memory every time
+ * (OpenSSL 3.0), which the packet path may not. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "decoders/fingerprint.h"
 
 #include "core/hash.h"
 
-#include <openssl/evp.h>
+#include <openssl/md5.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 
 enum {
@@ -16,7 +20,6 @@ enum {
     RANDOM_LEN = 32,
     LIST_MAX = 32768, /* u16 entries of a list: its length is a u16 of bytes */
     FEED_BYTES = 512,
-    SHA256_LEN = 32,
     SETS = 256, /* of WAYS hellos each */
     WAYS = 4,
     CARRIER_AT = 32, /* above the bits of tls_hello_more */
@@ -30,12 +33,12 @@ struct known {
 };
 
 struct fingerprints {
-    struct digest {
-        EVP_MD *md;
-        EVP_MD_CTX *ctx; /* of its own: a change of digest would allocate */
-    } sha256, md5;
-    EVP_MD_CTX *ctx; /* of the digest being made */
-    bool failed;
+    bool wants_ja3;
+    bool md5; /* the digest being made is that, not SHA-256 */
+    union {
+        SHA256_CTX sha256;
+        MD5_CTX md5;
+    } digest;
     size_t n_feed;
     char feed[FEED_BYTES]; /* text on its way to the digest */
     uint16_t list[LIST_MAX], sorted[LIST_MAX];
@@ -44,22 +47,6 @@ struct fingerprints {
     struct known ja3[SETS][WAYS];
 };
 
-static bool digest_new(struct digest *d, const char *name, struct err *e)
-{
-    d->md = EVP_MD_fetch(NULL, name, NULL);
-    d->ctx = EVP_MD_CTX_new();
-    if (d->md != NULL && d->ctx != NULL && EVP_DigestInit_ex2(d->ctx, d->md, NULL) == 1)
-        return true;
-    err_set(e, "libcrypto has no %s", name);
-    return false;
-}
-
-static void digest_free(struct digest *d)
-{
-    EVP_MD_CTX_free(d->ctx);
-    EVP_MD_free(d->md);
-}
-
 bool fingerprint_new(struct fingerprints **out, bool ja3, struct err *e)
 {
     struct fingerprints *f = calloc(1, sizeof *f);
@@ -67,20 +54,13 @@ bool fingerprint_new(struct fingerprints **out, bool ja3, struct err *e)
         err_set(e, "out of memory");
         return err_in(e, "fingerprints");
     }
-    if (!digest_new(&f->sha256, "SHA256", e) || (ja3 && !digest_new(&f->md5, "MD5", e))) {
-        fingerprint_free(f);
-        return err_in(e, "fingerprints");
-    }
+    f->wants_ja3 = ja3;
     *out = f;
     return true;
 }
 
 void fingerprint_free(struct fingerprints *f)
 {
-    if (f == NULL)
-        return;
-    digest_free(&f->sha256);
-    digest_free(&f->md5);
     free(f);
 }
 
@@ -110,17 +90,22 @@ static void known_add(struct fingerprints *f, struct known cache[SETS][WAYS], co
 
 /* ---- digests of text */
 
-static void digest_begin(struct fingerprints *f, const struct digest *d)
+static void digest_begin(struct fingerprints *f, bool md5)
 {
     f->n_feed = 0;
-    f->ctx = d->ctx;
-    f->failed = EVP_DigestInit_ex2(d->ctx, d->md, NULL) != 1;
+    f->md5 = md5;
+    if (md5)
+        MD5_Init(&f->digest.md5);
+    else
+        SHA256_Init(&f->digest.sha256);
 }
 
 static void feed_flush(struct fingerprints *f)
 {
-    if (EVP_DigestUpdate(f->ctx, f->feed, f->n_feed) != 1)
-        f->failed = true;
+    if (f->md5)
+        MD5_Update(&f->digest.md5, f->feed, f->n_feed);
+    else
+        SHA256_Update(&f->digest.sha256, f->feed, f->n_feed);
     f->n_feed = 0;
 }
 
@@ -132,16 +117,13 @@ static void feed(struct fingerprints *f, const char *text, size_t n)
     f->n_feed += n;
 }
 
-static bool digest_end(struct fingerprints *f, uint8_t *to, unsigned len)
+static void digest_end(struct fingerprints *f, uint8_t to[static SHA256_DIGEST_LENGTH])
 {
-    uint8_t all[EVP_MAX_MD_SIZE];
-    unsigned n = 0;
     feed_flush(f);
-    if (EVP_DigestFinal_ex(f->ctx, all, &n) != 1 || n < len)
-        f->failed = true;
-    if (!f->failed)
-        memcpy(to, all, len);
-    return !f->failed;
+    if (f->md5)
+        MD5_Final(to, &f->digest.md5);
+    else
+        SHA256_Final(to, &f->digest.sha256);
 }
 
 static char *put_hex(char *to, unsigned v, int digits)
@@ -322,65 +304,62 @@ static void count_text(unsigned n, char to[static 2])
 }
 
 /* An underscore, and the first 12 hex digits of the digest. */
-static bool ja4_digest(struct fingerprints *f, char *to)
+static void ja4_digest(struct fingerprints *f, char *to)
 {
-    uint8_t hash[SHA256_LEN];
-    if (!digest_end(f, hash, sizeof hash))
-        return false;
+    uint8_t hash[SHA256_DIGEST_LENGTH];
+    digest_end(f, hash);
     *to++ = '_';
     for (int i = 0; i < 6; i++)
         to = put_hex(to, hash[i], 2);
-    return true;
 }
 
 static const char ja4_none[] = "_000000000000";
 
-static bool ja4_ciphers(struct fingerprints *f, struct cur ciphers, char to[static 13],
-                        unsigned *count)
+static unsigned ja4_ciphers(struct fingerprints *f, struct cur ciphers, char to[static 13])
 {
     unsigned n = 0;
     while (next_value(&ciphers, &f->list[n]))
         n++;
-    *count = n;
     memcpy(to, ja4_none, 13);
     if (n == 0)
-        return true;
+        return 0;
     sort(f, n);
-    digest_begin(f, &f->sha256);
+    digest_begin(f, false);
     for (unsigned i = 0; i < n; i++)
         feed_hex(f, f->list[i], i > 0 ? ',' : '\0');
-    return ja4_digest(f, to);
+    ja4_digest(f, to);
+    return n;
 }
 
-static bool ja4_extensions(struct fingerprints *f, const struct parts *p, char to[static 13],
-                           unsigned *count, bool *sni)
+static unsigned ja4_extensions(struct fingerprints *f, const struct parts *p, char to[static 13],
+                               bool *sni)
 {
     unsigned n = extension_types(f, p->extensions, sni), fed = 0;
-    *count = n;
     memcpy(to, ja4_none, 13);
     sort(f, n);
-    digest_begin(f, &f->sha256);
+    digest_begin(f, false);
     for (unsigned i = 0; i < n; i++)
         if (f->list[i] != EXT_SERVER_NAME && f->list[i] != EXT_ALPN)
             feed_hex(f, f->list[i], fed++ > 0 ? ',' : '\0');
     if (fed == 0)
-        return true;
+        return n;
     uint16_t v;
     char before = '_';
     for (struct cur list = p->signatures; next_value(&list, &v); before = ',')
         feed_hex(f, v, before);
-    return ja4_digest(f, to);
+    ja4_digest(f, to);
+    return n;
 }
 
 static bool ja4_make(struct fingerprints *f, struct cur body, enum tls_carrier carrier,
                      char text[static FINGERPRINT_JA4_LEN])
 {
     struct parts p;
-    unsigned n_ciphers, n_extensions;
     bool sni;
-    if (!parts_of(body, carrier, &p) || !ja4_ciphers(f, p.ciphers, text + 10, &n_ciphers)
-        || !ja4_extensions(f, &p, text + 23, &n_extensions, &sni))
+    if (!parts_of(body, carrier, &p))
         return false;
+    unsigned n_ciphers = ja4_ciphers(f, p.ciphers, text + 10);
+    unsigned n_extensions = ja4_extensions(f, &p, text + 23, &sni);
     text[0] = carrier == TLS_OVER_QUIC ? 'q' : carrier == TLS_OVER_DTLS ? 'd' : 't';
     version_text(highest(&p, carrier), text + 1);
     text[3] = sni ? 'd' : 'i';
@@ -439,16 +418,17 @@ static bool gather_extensions(struct fingerprints *f, unsigned *n, struct cur al
 }
 
 /* MD5 of the gathered lists as text: commas between lists, dashes within. */
-static bool ja3_digest(struct fingerprints *f, unsigned n, uint8_t md5[static FINGERPRINT_JA3_LEN])
+static void ja3_digest(struct fingerprints *f, unsigned n, uint8_t md5[static FINGERPRINT_JA3_LEN])
 {
     const uint64_t key[2] = {hash_bytes(f->list, n * sizeof *f->list, 0),
                              hash_bytes(f->list, n * sizeof *f->list, 1)};
     const struct known *k = known_find(f->ja3, key);
     if (k != NULL) {
         memcpy(md5, k->value, FINGERPRINT_JA3_LEN);
-        return true;
+        return;
     }
-    digest_begin(f, &f->md5);
+    uint8_t hash[SHA256_DIGEST_LENGTH];
+    digest_begin(f, true);
     char before = '\0';
     for (unsigned i = 0; i + 1 < n; i++) /* the last list ends without a comma */
         if (f->list[i] == 0x0a0a) {
@@ -458,10 +438,9 @@ static bool ja3_digest(struct fingerprints *f, unsigned n, uint8_t md5[static FI
             feed_decimal(f, f->list[i], before);
             before = '-';
         }
-    if (!digest_end(f, md5, FINGERPRINT_JA3_LEN))
-        return false;
+    digest_end(f, hash);
+    memcpy(md5, hash, FINGERPRINT_JA3_LEN);
     known_add(f, f->ja3, key, md5, FINGERPRINT_JA3_LEN);
-    return true;
 }
 
 bool fingerprint_ja3(struct fingerprints *f, struct cur body, enum tls_carrier carrier,
@@ -469,13 +448,15 @@ bool fingerprint_ja3(struct fingerprints *f, struct cur body, enum tls_carrier c
 {
     struct parts p;
     unsigned n = 2;
-    if (f->md5.md == NULL || !parts_of(body, carrier, &p))
+    if (!f->wants_ja3 || !parts_of(body, carrier, &p))
         return false;
     f->list[0] = p.version;
     f->list[1] = 0x0a0a;
-    return gather(f, &n, p.ciphers, true) && gather_extensions(f, &n, p.extensions)
-           && gather(f, &n, p.groups, true) && gather(f, &n, p.formats, false)
-           && ja3_digest(f, n, md5);
+    if (!gather(f, &n, p.ciphers, true) || !gather_extensions(f, &n, p.extensions)
+        || !gather(f, &n, p.groups, true) || !gather(f, &n, p.formats, false))
+        return false; /* longer than any hello that is one */
+    ja3_digest(f, n, md5);
+    return true;
 }
 
 bool fingerprint_ja3s(struct fingerprints *f, struct cur in,
@@ -484,7 +465,7 @@ bool fingerprint_ja3s(struct fingerprints *f, struct cur in,
     struct cur session_id, extensions = cur_of(in.p, 0, 0);
     unsigned n = 4;
     uint8_t compression;
-    if (f->md5.md == NULL || !cur_u16(&in, &f->list[0]) || !cur_skip(&in, RANDOM_LEN))
+    if (!f->wants_ja3 || !cur_u16(&in, &f->list[0]) || !cur_skip(&in, RANDOM_LEN))
         return false;
     bool early = tls_server_early_draft(f->list[0]);
     if ((!early && !cur_block8(&in, &session_id)) || !cur_u16(&in, &f->list[2])
@@ -492,5 +473,8 @@ bool fingerprint_ja3s(struct fingerprints *f, struct cur in,
         || (in.left > 0 && !cur_block16(&in, &extensions)))
         return false;
     f->list[1] = f->list[3] = 0x0a0a;
-    return gather_extensions(f, &n, extensions) && ja3_digest(f, n, md5);
+    if (!gather_extensions(f, &n, extensions))
+        return false;
+    ja3_digest(f, n, md5);
+    return true;
 }

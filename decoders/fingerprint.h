@@ -4,9 +4,8 @@
  * JA3, JA3S: Salesforce (BSD-3), on demand: MD5 of version, cipher suites, extensions, groups and
  *       point formats; of a server's version, cipher suite and extensions.
  *
- * A worker has one of these: its digests are fetched once, and what was worked out for the hellos
- * seen lately is remembered, so that the usual hello costs one look-up. Nothing here allocates
- * after fingerprint_new. Where libcrypto fails there is no fingerprint. */
+ * A worker has one of these: what was worked out for the hellos seen lately is remembered, so that
+ * the usual hello costs one look-up. Nothing here allocates after fingerprint_new. */
 #pragma once
 #include "core/err.h"
 #include "decoders/tls_hello.h"

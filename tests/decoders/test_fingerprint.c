@@ -3,9 +3,12 @@
 #include "decoders/fingerprint.h"
 #include "tests/guard.h"
 
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -279,6 +282,57 @@ static void test_remembered(void **state)
         }
 }
 
+/* libcrypto's memory: none is taken after the start, whatever digests take turns. */
+static unsigned allocations;
+
+static void *count_malloc(size_t n, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    allocations++;
+    return malloc(n);
+}
+
+static void *count_realloc(void *at, size_t n, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    allocations++;
+    return realloc(at, n);
+}
+
+static void count_free(void *at, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(at);
+}
+
+static void test_no_allocation(void **state)
+{
+    (void)state;
+    struct fingerprints *own;
+    struct err e;
+    static struct tls_client_hello h;
+    assert_true(fingerprint_new(&own, true, &e));
+    EVP_MD_CTX_free(EVP_MD_CTX_new());
+    assert_true(allocations > 0); /* they are counted */
+    allocations = 0;
+    for (unsigned i = 0; i < 300; i++) {
+        const uint16_t ciphers[] = {(uint16_t)(0x1000 + i), 0x002f};
+        char text[FINGERPRINT_JA4_LEN];
+        uint8_t md5[FINGERPRINT_JA3_LEN];
+        bool usable;
+        begin(0x0303, ciphers, 2);
+        struct cur body = cur_of(p.b, p.n, p.n);
+        (void)tls_client_hello_decode(body, &h, &usable);
+        assert_true(fingerprint_ja4(own, &h, body, TLS_OVER_TCP, text));
+        assert_true(fingerprint_ja3(own, body, TLS_OVER_TCP, md5));
+    }
+    assert_int_equal(allocations, 0);
+    fingerprint_free(own);
+}
+
 /* ---- what other carriers brought, and what FoxIO's, Suricata's, Arkime's and nDPI's tools make of
  * it */
 
@@ -394,10 +448,12 @@ int main(void)
         cmocka_unit_test(test_example),  cmocka_unit_test(test_cuts),
         cmocka_unit_test(test_alpn),     cmocka_unit_test(test_edges),
         cmocka_unit_test(test_more),     cmocka_unit_test(test_remembered),
-        cmocka_unit_test(test_carriers), cmocka_unit_test(test_ja3),
+        cmocka_unit_test(test_carriers), cmocka_unit_test(test_no_allocation),
+        cmocka_unit_test(test_ja3),
     };
     struct err e;
-    if (!fingerprint_new(&f, true, &e))
+    if (CRYPTO_set_mem_functions(count_malloc, count_realloc, count_free) != 1
+        || !fingerprint_new(&f, true, &e))
         return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     fingerprint_free(f);
