@@ -22,7 +22,6 @@ enum {
     FEED_BYTES = 512,
     SETS = 256, /* of WAYS hellos each */
     WAYS = 4,
-    CARRIER_AT = 32, /* above the bits of tls_hello_more */
 };
 
 /* What was worked out once, by a key that stands for all that decides it. */
@@ -372,7 +371,7 @@ static bool ja4_make(struct fingerprints *f, struct cur body, enum tls_carrier c
 bool fingerprint_ja4(struct fingerprints *f, const struct tls_client_hello *h, struct cur body,
                      enum tls_carrier carrier, char text[static FINGERPRINT_JA4_LEN])
 {
-    const uint64_t key[2] = {h->id, h->more | (uint64_t)carrier << CARRIER_AT};
+    const uint64_t key[2] = {h->id, h->more | (uint64_t)carrier << MORE_CARRIER_AT};
     if (h->sslv2_format)
         return false;
     const struct known *k = h->more & MORE_ODD ? NULL : known_find(f->ja4, key);

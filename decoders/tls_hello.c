@@ -140,10 +140,11 @@ static bool client_extension(uint16_t type, struct cur body, struct tls_client_h
 }
 
 #define BIT(type) (UINT64_C(1) << (type))
-static const uint64_t comes_and_goes =
-    BIT(EXT_SERVER_NAME) | BIT(EXT_PADDING) | BIT(EXT_SESSION_TICKET) | BIT(EXT_PRE_SHARED_KEY)
-    | BIT(EXT_EARLY_DATA) | BIT(EXT_COOKIE) | BIT(EXT_KEY_SHARE);
-static_assert((MORE_FREE & (BIT(EXT_SERVER_NAME) | BIT(EXT_PADDING) | BIT(EXT_SESSION_TICKET))) == 0,
+static const uint64_t comes_and_goes = BIT(EXT_SERVER_NAME) | BIT(EXT_PADDING)
+                                       | BIT(EXT_SESSION_TICKET) | BIT(EXT_PRE_SHARED_KEY)
+                                       | BIT(EXT_EARLY_DATA) | BIT(EXT_COOKIE) | BIT(EXT_KEY_SHARE);
+static_assert((MORE_TAKEN & (BIT(EXT_SERVER_NAME) | BIT(EXT_PADDING) | BIT(EXT_SESSION_TICKET)))
+                  == 0,
               "types that come and go stand in tls_client_hello.more as they are");
 
 static void add_type(struct draft *d, uint16_t type)

@@ -18,9 +18,9 @@ enum {
     DTLS_1_3 = 0xfefc
 };
 
-/* tls_client_hello.more: the types of extensions that come and go (core/offer.h) and are there, as a
- * set, and in bits that are no such type what follows. Two hellos of equal id and equal `more` have
- * one JA4, but for MORE_ODD: such a hello must be read anew. */
+/* tls_client_hello.more: the types of extensions that come and go (core/offer.h) and are there, as
+ * a set, and in bits that are no such type what follows. Two hellos of equal id and equal `more`
+ * have one JA4, but for MORE_ODD: such a hello must be read anew. */
 enum tls_hello_more {
     MORE_ALPN_FIRST_AT = 1, /* shifts: first and last byte of the first protocol without GREASE */
     MORE_ALPN_LAST_AT = 9,
@@ -28,7 +28,7 @@ enum tls_hello_more {
     MORE_ALPN = 1 << 18,      /* that protocol was read, and may be empty */
     MORE_ODD = 1 << 19,       /* an extension given twice, a list cut or broken */
     MORE_CARRIER_AT = 22,     /* shift: for enum tls_carrier, in fingerprint.c */
-    MORE_FREE = 0x1dffffe     /* the bits taken by these */
+    MORE_TAKEN = 0x1cffffe    /* the bits of these */
 };
 
 struct tls_client_hello {

@@ -183,8 +183,7 @@ static void keep_names(struct stream_at *at, const struct names *n)
     if (len <= TLS_NAMES_INLINE) {
         memcpy(s->names, all, len);
     } else if (!stream_keep(at, &s->long_names, all, len)) {
-        s->sni_len = s->alpn_len = 0; /* counted as turned away */
-        s->flags &= (uint16_t) ~(TLS_S_JA3 | TLS_S_JA3S);
+        tls_session_no_names(s); /* counted as turned away */
     }
 }
 

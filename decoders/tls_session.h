@@ -74,5 +74,17 @@ void tls_session_end(struct stream_at *at, bool closed);
 /* Reports what was counted in a window that ended at or before `before_ns`. */
 void tls_session_sweep(struct stream_at *at, uint64_t before_ns);
 
+/* Bytes of its names, JA3 and JA3S among them; and it has none. */
+static inline size_t tls_session_names(const struct tls_session *s)
+{
+    return (size_t)s->sni_len + s->alpn_len + (s->flags & TLS_S_JA3 ? FINGERPRINT_JA3_LEN : 0)
+           + (s->flags & TLS_S_JA3S ? FINGERPRINT_JA3_LEN : 0);
+}
+static inline void tls_session_no_names(struct tls_session *s)
+{
+    s->sni_len = s->alpn_len = 0;
+    s->flags &= (uint16_t) ~(TLS_S_JA3 | TLS_S_JA3S);
+}
+
 /* Is it certain enough that this is TLS? Otherwise nothing is reported. */
 MUST_CHECK bool tls_session_sure(const struct tls_session *s);

@@ -28,8 +28,8 @@ except (RuntimeError, OSError, subprocess.CalledProcessError) as e:
     harness.skip("cannot record on loopback: %s" % e)
 
 known = {"openssl": "OpenSSL s_client 3.0", "openssl-tls1": "TLS 1.0 only OpenSSL 3.0", "openssl-tls1_2": "OpenSSL s_client 3.0, TLS 1.2",
-         "python": "Python ssl 3.11 with OpenSSL 3.0", "python-tls1": "TLS 1.0 only, no SNI (as TellStick)",
-         "python-urllib": "Python urllib 3.11 with OpenSSL 3.0", "curl": "curl 7.88 with OpenSSL 3.0",
+         "python": "Python ssl 3.11", "python-tls1": "TLS 1.0 only, no SNI (as TellStick)",
+         "python-urllib": "Python urllib 3.11", "curl": "curl 7.88 with OpenSSL 3.0",
          "curl-http1.1": "curl 7.88 with OpenSSL 3.0"}
 said = {"openssl": "OpenSSL 3.0", "python": "Python 3.11", "curl": "curl 7.88"}
 openssl3 = (script.version_of(clients["openssl"][0]) or "").startswith("OpenSSL 3.0")
@@ -49,7 +49,7 @@ for name in wanted:
         print("passed over: %s is another version than configs/clients.yaml knows: %s" % (name, version))
         t.checks += 1
         continue
-    t.check("  " + known[name] + " " in section, "%s is not named %r:\n%s", name, known[name], section)
+    t.check("\n  " + known[name] + " " in section, "%s is not named %r:\n%s", name, known[name], section)
 
 # without the file all are unknown, each by its JA4, busiest first
 none = t.path("none.yaml")
