@@ -18,6 +18,7 @@ struct put {
 };
 static struct put p;
 static struct fingerprints *f;
+static uint64_t last_id; /* of the hello that ja4() read */
 
 static void u8(unsigned v)
 {
@@ -101,6 +102,7 @@ static const char *ja4(void)
     struct cur body = cur_of(at, p.n, p.n);
     memset(text, 0, sizeof text);
     (void)tls_client_hello_decode(body, &h, &usable);
+    last_id = h.id;
     if (!usable || !fingerprint_ja4(f, &h, body, TLS_OVER_TCP, text))
         return "";
     assert_true(fingerprint_ja4(f, &h, body, TLS_OVER_TCP, again));
@@ -250,6 +252,7 @@ static void test_more(void **state)
     static const uint16_t going[] = {0, 21, 35, 41, 42, 44, 51};
     char seen[2 * N(going) + 1][FINGERPRINT_JA4_LEN + 1];
     unsigned n = 0;
+    uint64_t id = 0;
     for (unsigned twice = 0; twice < 2; twice++)
         for (unsigned i = 0; i < N(going) + !twice; i++) {
             begin(0x0303, chrome, N(chrome));
@@ -259,6 +262,8 @@ static void test_more(void **state)
                 extension(going[i], going[i] == 0 ? "\0\x04\0\0\x01x" : "", going[i] == 0 ? 6 : 0);
             end(all);
             strcpy(seen[n++], ja4());
+            id = n == 1 ? last_id : id;
+            assert_true(last_id == id);
         }
     for (unsigned i = 0; i < n; i++)
         for (unsigned k = 0; k < i; k++)

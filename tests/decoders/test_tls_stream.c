@@ -648,61 +648,6 @@ static void test_hostile(void **state)
     rig_free(&r);
 }
 
-/* Session reports tell the fingerprints of the hellos, beside names of any length, in whatever
- * pieces hellos came; after a HelloRetryRequest those of the first. */
-static void test_fingerprints(void **state)
-{
-    (void)state;
-    static struct buf hello, record;
-    char name[236], first[80], want_session[300];
-    struct decode_limits limits = rig_limits();
-    struct rig r;
-    memset(name, 'n', sizeof name - 1);
-    name[sizeof name - 1] = '\0';
-    const char *const names[] = {NULL, "a.example", name};
-    for (int ja3 = 0; ja3 < 2; ja3++) {
-        limits.ja3 = ja3;
-        rig_new(&r, &limits, NULL);
-        for (unsigned i = 0; i < 3 * 3; i++) {
-            size_t step = i / 3 == 0 ? SIZE_MAX : i / 3 == 1 ? 700 : 90;
-            rig_again(&r);
-            rig_open(&r);
-            for (unsigned flight_no = 0; flight_no < 4; flight_no++) {
-                /* client, retry, client again without the second suite, server */
-                const struct hello_spec spec = {.version = 0x0303,
-                                                .sni = names[i % 3],
-                                                .alpn = "h2",
-                                                .pad = flight_no % 2 ? 0 : 900,
-                                                .supported = {0x0304},
-                                                .retry = flight_no == 1,
-                                                .ciphers = flight_no % 2 ? (uint16_t[]){0x1301, 0}
-                                                           : flight_no
-                                                               ? (uint16_t[]){0x1301, 0x1303, 0}
-                                                               : NULL};
-                int from = flight_no % 2 ? SERVER : CLIENT;
-                hello.n = record.n = 0;
-                if (from == CLIENT)
-                    put_client_hello(&hello, &spec);
-                else
-                    put_server_hello(&hello, &spec);
-                put_records(&record, 22, 0x0303, &hello, 16384);
-                for (size_t at = 0; at < record.n; at += step < record.n ? step : record.n)
-                    rig_send(&r, from, record.b + at, record.n - at < step ? record.n - at : step);
-                if (flight_no == 0)
-                    strcpy(first, r.hello_prints[0]);
-            }
-            assert_string_not_equal(first, r.hello_prints[0]);
-            assert_memory_equal(first, i % 3 ? "t13d" : "t13i", 4);
-            rig_close(&r);
-            snprintf(want_session, sizeof want_session, "%s%s", first, r.hello_prints[1] + 2);
-            assert_string_equal(r.session_prints, want_session);
-            assert_int_equal(strlen(want_session), 36 + 2 + (ja3 ? 64 : 0));
-            assert_true(i % 3 == 0 || strstr(r.session, names[i % 3]) != NULL);
-        }
-        rig_free(&r);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -714,7 +659,7 @@ int main(void)
         cmocka_unit_test(test_middle),      cmocka_unit_test(test_resumed),
         cmocka_unit_test(test_sslv2),       cmocka_unit_test(test_windows),
         cmocka_unit_test(test_slow),        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_hostile),     cmocka_unit_test(test_fingerprints),
+        cmocka_unit_test(test_hostile),
     };
     int failed = cmocka_run_group_tests(tests, setup, NULL);
     rig_calm = true;
