@@ -232,6 +232,15 @@ static void test_edges(void **state)
     assert_memory_equal(ja4(), "t12i990000", 10);
     begin(0x0303, many, 130);
     assert_memory_equal(ja4(), "t12i990000", 10);
+    /* Beyond what an offer keeps: one id, two fingerprints. */
+    char cut[FINGERPRINT_JA4_LEN + 1];
+    begin(0x0303, many, 300);
+    strcpy(cut, ja4());
+    uint64_t id = last_id;
+    many[299] ^= 1;
+    begin(0x0303, many, 300);
+    assert_string_not_equal(ja4(), cut);
+    assert_true(last_id == id);
     begin(0x0303, many,
           N(many)); /* as long as can be: lists beyond what an offer keeps count too */
     char long_one[FINGERPRINT_JA4_LEN + 1];
