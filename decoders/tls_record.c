@@ -12,7 +12,7 @@ enum {
 /* ---- hellos */
 
 void tls_record_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,
-                              struct cur body, uint32_t raw_len, uint64_t ts_ns)
+                             struct cur body, uint32_t raw_len, uint64_t ts_ns)
 {
     char ja4[FINGERPRINT_JA4_LEN];
     uint8_t ja3[FINGERPRINT_JA3_LEN];
@@ -42,7 +42,7 @@ void tls_record_client_hello(struct stream_at *at, unsigned dir, const struct tl
 }
 
 void tls_record_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,
-                              struct cur body, uint32_t raw_len, uint64_t ts_ns)
+                             struct cur body, uint32_t raw_len, uint64_t ts_ns)
 {
     uint8_t ja3s[FINGERPRINT_JA3_LEN];
     bool has_ja3s = !h->sslv2 && fingerprint_ja3s(at->d->fingerprints, body, ja3s);

@@ -151,9 +151,9 @@ static void agent_row(struct window *w, uint8_t client, const char *text)
 static void sessions(void **state)
 {
     (void)state;
-    struct client_types *t;
+    struct client_types *t = NULL;
     struct client_typing *c;
-    struct window *w;
+    struct window *w = NULL;
     struct err e;
     struct config config = config_default();
     assert_true(load(&t, example, &e) && window_new(&w, &config, &e));
