@@ -47,6 +47,7 @@ static const struct usage usage = {
 
 struct replay {
     struct config config;
+    struct report_facts facts; /* for the table */
     struct run_options run;
     bool json, quiet, per_capture, resume;
     double max_loss_percent; /* negative: not asked for */
@@ -214,7 +215,7 @@ static int once(struct replay *r, const struct paths *paths)
         fprintf(stderr, "tellscope replay: %s\n", e.text);
         status = EXIT_RUNTIME;
     } else {
-        if ((r->json || !r->quiet) && !report_run(&r->config, &result, r->json, stdout, &e)) {
+        if ((r->json || !r->quiet) && !report_run(&r->config, &r->facts, &result, r->json, stdout, &e)) {
             fprintf(stderr, "tellscope replay: %s\n", e.text);
             status = EXIT_RUNTIME;
         }
@@ -259,6 +260,12 @@ int cmd_replay(int argc, char **argv)
         return status;
     struct err e = {""};
     struct paths paths;
+    bool table = !r.quiet && !r.json && !r.per_capture;
+    if (table && !report_facts_load(&r.facts, &r.config, &e)) { /* before the run: it may take hours */
+        fprintf(stderr, "tellscope replay: %s\n", e.text);
+        report_facts_free(&r.facts);
+        return EXIT_CONFIG;
+    }
     if (r.run.dir != NULL && mkdir(r.run.dir, 0777) != 0 && errno != EEXIST) {
         fprintf(stderr, "tellscope replay: make directory %s: %s\n", r.run.dir, strerror(errno));
         return EXIT_RUNTIME;
@@ -270,5 +277,6 @@ int cmd_replay(int argc, char **argv)
     stop_catch();
     status = r.per_capture ? each(&r, &paths) : once(&r, &paths);
     paths_free(&paths);
+    report_facts_free(&r.facts);
     return status;
 }

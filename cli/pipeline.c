@@ -64,6 +64,7 @@ bool pipeline_new(struct pipeline **out, const struct config *config, const char
         .quic_buffer_bytes = (uint32_t)config->limits.quic_buffer_bytes,
         .window_ns = config->window_s * 1000000000,
         .seed = config->seed,
+        .ja3 = config->ja3,
     };
     pl->config = config;
     for (unsigned i = 0; i < config->n_http_hosts; i++)

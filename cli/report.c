@@ -5,6 +5,33 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Where nothing is said, the file that was installed beside the configurations is taken, if it is there. */
+static const char *types_path(const struct config *c)
+{
+    static const char installed[] = TELLSCOPE_SYSCONFDIR "/clients.yaml";
+    if (strcmp(c->client_types, "none") == 0)
+        return NULL;
+    if (c->client_types[0] != '\0')
+        return c->client_types;
+    return access(installed, F_OK) == 0 ? installed : NULL;
+}
+
+bool report_facts_load(struct report_facts *f, const struct config *c, struct err *e)
+{
+    const char *path = types_path(c);
+    *f = (struct report_facts){0};
+    return (path == NULL || client_types_load(&f->types, path, e))
+           && (c->inventory[0] == '\0' || inventory_load(&f->inventory, c->inventory, e));
+}
+
+void report_facts_free(struct report_facts *f)
+{
+    client_types_free(f->types);
+    inventory_free(f->inventory);
+    *f = (struct report_facts){0};
+}
 
 static void who_was(const void *ctx, const struct client *client, uint64_t first_ns,
                     uint64_t last_ns, char text[static 32])
@@ -23,27 +50,74 @@ static void who_was(const void *ctx, const struct client *client, uint64_t first
     }
 }
 
-static bool put_table(struct window *w, const struct totals_extra *x, struct text_sink *out,
-                      struct err *e)
-{
+/* What the table asks about clients. */
+struct asking {
+    const struct report_facts *facts;
     struct identities *ids;
-    struct totals_extra with = *x;
-    if (!identities_new(&ids, w, e))
+    struct client_typing *typing;
+};
+
+static void who_is(const void *ctx, const struct client *client, uint64_t first_ns, uint64_t last_ns,
+                   char text[static 32])
+{
+    who_was(((const struct asking *)ctx)->ids, client, first_ns, last_ns, text);
+}
+
+static unsigned type_of(void *ctx, const struct row_tls *row)
+{
+    return client_typing_of(((struct asking *)ctx)->typing, row);
+}
+
+static const char *type_text(void *ctx, unsigned type)
+{
+    return client_types_text(((struct asking *)ctx)->facts->types, type);
+}
+
+/* By the MAC that the client is known by, or that its address was. */
+static bool device_of(const void *ctx, const struct client *client, uint64_t first_ns,
+                      uint64_t last_ns, struct totals_device *device)
+{
+    const struct asking *a = ctx;
+    uint8_t mac[6];
+    if (client->by == BY_MAC)
+        memcpy(mac, client->id, sizeof mac);
+    else if (identity_of(a->ids, client, first_ns, last_ns, mac) != IDENTITY_ONE)
         return false;
-    with.who = who_was;
-    with.who_ctx = ids;
-    table_summary(w, &with, out);
-    identities_free(ids);
+    const struct inventory_entry *entry = inventory_find(a->facts->inventory, mac);
+    if (entry == NULL)
+        return false;
+    *device = (struct totals_device){entry->product, entry->firmware, entry->customer};
     return true;
 }
 
-bool report_window(struct window *w, const struct totals_extra *x, bool json, FILE *to,
-                   struct err *e)
+static bool put_table(struct window *w, const struct report_facts *f, const struct totals_extra *x,
+                      enum report_as as, struct text_sink *out, struct err *e)
+{
+    struct totals_extra with = *x;
+    struct asking a = {.facts = f};
+    bool ok = identities_new(&a.ids, w, e) && client_typing_new(&a.typing, f->types, w, e);
+    with.who = who_is;
+    with.type_of = type_of;
+    with.type_text = type_text;
+    with.device = f->inventory != NULL ? device_of : NULL;
+    with.who_ctx = with.type_ctx = &a;
+    with.device_ctx = &a;
+    if (ok && as == REPORT_TABLE)
+        table_summary(w, &with, out);
+    else if (ok)
+        table_unknown_clients(w, &with, as == REPORT_UNKNOWN_CLIENTS_JSON, out);
+    client_typing_free(a.typing);
+    identities_free(a.ids);
+    return ok;
+}
+
+bool report_window(struct window *w, const struct report_facts *f, const struct totals_extra *x,
+                   enum report_as as, FILE *to, struct err *e)
 {
     struct text_sink out = {0};
-    if (json)
+    if (as == REPORT_JSON)
         totals_json(w, x, &out);
-    else if (!put_table(w, x, &out, e))
+    else if (!put_table(w, f, x, as, &out, e))
         return false;
     bool ok = !out.failed;
     if (!ok)
@@ -73,8 +147,8 @@ static void captures_json(const struct run_result *r, struct text_sink *out)
     text_puts(out, "]");
 }
 
-bool report_run(const struct config *c, const struct run_result *r, bool json, FILE *to,
-                struct err *e)
+bool report_run(const struct config *c, const struct report_facts *f, const struct run_result *r,
+                bool json, FILE *to, struct err *e)
 {
     struct window *none = NULL;
     struct text_sink captures = {0};
@@ -84,7 +158,7 @@ bool report_run(const struct config *c, const struct run_result *r, bool json, F
         x.captures_json = captures.p;
     }
     bool ok = r->all != NULL || window_new(&none, c, e); /* nothing read: all zero */
-    ok = ok && report_window(none != NULL ? none : r->all, &x, json, to, e);
+    ok = ok && report_window(none != NULL ? none : r->all, f, &x, json ? REPORT_JSON : REPORT_TABLE, to, e);
     window_free(none);
     text_free(&captures);
     return ok;

@@ -84,6 +84,9 @@ const struct key config_keys[] = {
     {"files", AT(files), .kind = KEY_LIST, .list = &config_list_files},
     {"gateways", AT(rules), .kind = KEY_LIST, .list = &config_list_gateways},
     {"clients.networks", AT(client_nets), .kind = KEY_LIST, .list = &config_list_networks},
+    {"clients.types", AT(client_types), .kind = KEY_PATH, .unhashed = true},
+    {"inventory", AT(inventory), .kind = KEY_PATH, .unhashed = true},
+    {"tls.ja3", AT(ja3), .kind = KEY_BOOL, .unhashed = true},
     {"http.hosts", AT(http_hosts), .kind = KEY_LIST, .list = &config_list_hosts},
     LIMIT(fragment_datagrams, 1, 1 << 20),
     LIMIT(fragment_bytes, 65536, 4096 * MIB),
@@ -159,6 +162,18 @@ static bool secret_set(struct config *c, const char *text, struct err *e)
     return true;
 }
 
+static bool path_set(const char *text, char to[static CONFIG_PATH_LEN], struct err *e)
+{
+    size_t len = strlen(text);
+    if (len >= CONFIG_PATH_LEN) {
+        err_set(e, "%zu bytes; the path of a file, of at most %d bytes", len, CONFIG_PATH_LEN - 1);
+        return false;
+    }
+    memset(to, 0, CONFIG_PATH_LEN);
+    memcpy(to, text, len);
+    return true;
+}
+
 static bool bool_set(struct scalar v, bool *to, struct err *e)
 {
     bool yes = v.plain && strcmp(v.text, "true") == 0;
@@ -191,6 +206,8 @@ bool config_key_set(struct config *c, const struct key *k, struct scalar v, stru
         return config_word(v, k->words, (unsigned)k->max, to, e);
     case KEY_SENSOR:
         return config_value_label(v.text, to, CONFIG_NAME_LEN, e);
+    case KEY_PATH:
+        return path_set(v.text, to, e);
     case KEY_SECRET:
         return secret_set(c, v.text, e);
     default:
@@ -277,7 +294,7 @@ static void dump_key(const struct config *c, const struct key *k, const char *in
         text_puts(out, *(const bool *)at ? "true" : "false");
     } else if (k->kind == KEY_WORD) {
         text_puts(out, k->words[*(const uint8_t *)at]);
-    } else if (k->kind == KEY_SENSOR) {
+    } else if (k->kind == KEY_SENSOR || k->kind == KEY_PATH) {
         config_dump_text(at, out);
     } else {
         text_puts(out, "\"");

@@ -10,7 +10,8 @@ enum {
     CONFIG_RULES_MAX = 64,
     CONFIG_FILES_MAX = 256,
     CONFIG_NAMES_MAX = 64,
-    CONFIG_NAME_LEN = 64, /* with NUL */
+    CONFIG_NAME_LEN = 64,  /* with NUL */
+    CONFIG_PATH_LEN = 512, /* with NUL */
 };
 
 enum scope { SCOPE_GATEWAYS, SCOPE_ALL };
@@ -55,6 +56,7 @@ struct config {
     uint8_t names;         /* enum name_policy, for names outside name_suffixes */
     uint8_t site_by;       /* enum site_by */
     bool continuous;       /* the captures are one rotating capture: flow state crosses files */
+    bool ja3;              /* events tell JA3 and JA3S too */
     uint8_t names_key[16]; /* for NAMES_HASH */
     bool has_names_key;
     char name_suffixes[CONFIG_NAMES_MAX][CONFIG_NAME_LEN];
@@ -65,6 +67,9 @@ struct config {
     unsigned n_client_nets; /* 0: addr_is_private */
     struct file_rule files[CONFIG_FILES_MAX];
     unsigned n_files;
+    /* What readers join with summaries, and no segment holds: files, "" where none is named. */
+    char client_types[CONFIG_PATH_LEN]; /* see enrich/client_types.h */
+    char inventory[CONFIG_PATH_LEN];    /* see enrich/inventory.h */
     char http_hosts[CONFIG_NAMES_MAX][CONFIG_NAME_LEN];
     unsigned n_http_hosts;
     struct {

@@ -2,29 +2,10 @@
  * For core/config*.c only. */
 #pragma once
 #include "core/config.h"
+#include "core/config_list.h"
 #include "core/config_value.h"
-#include "core/text.h"
 
-/* A scalar as YAML gave it. `plain`: not quoted, so it may be a number or a truth value. */
-struct scalar {
-    const char *text;
-    bool plain;
-};
-
-/* A list of scalars, or of mappings of scalars. */
-struct key_list {
-    size_t n_at; /* of the `unsigned` that counts the elements in struct config */
-    size_t size; /* of an element */
-    unsigned max;
-    const char *const
-        *members; /* keys of an element, NULL behind the last; NULL: elements are scalars */
-    /* Sets one of the members of a zeroed element (`key` NULL: the scalar itself). */
-    bool (*set)(void *element, const char *key, struct scalar v, struct err *e);
-    bool (*whole)(const void *element, struct err *e); /* is anything missing; may be NULL */
-    void (*dump)(const void *element, struct text_sink *out);
-};
-
-enum key_kind { KEY_UINT, KEY_BOOL, KEY_WORD, KEY_SENSOR, KEY_SECRET, KEY_LIST };
+enum key_kind { KEY_UINT, KEY_BOOL, KEY_WORD, KEY_SENSOR, KEY_PATH, KEY_SECRET, KEY_LIST };
 
 struct key {
     const char *name;         /* dotted path */

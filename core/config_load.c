@@ -12,7 +12,11 @@
 enum { FILE_MAX_BYTES = 256 * 1024, BRACKETS_MAX = 64 };
 
 struct load {
-    struct config *c;
+    struct config *c; /* NULL: a list is read */
+    const char *root; /* its key, the list, and what was read */
+    const struct key_list *list;
+    uint8_t *elements;
+    size_t n;
     const char *path, *text;
     size_t len; /* of text */
     yaml_document_t *doc;
@@ -238,6 +242,43 @@ static bool load_mapping(struct load *l, const yaml_node_t *node, const char *wh
     return true;
 }
 
+/* A file of one list. */
+static bool load_root(struct load *l, const yaml_node_t *node)
+{
+    if (node->type != YAML_MAPPING_NODE)
+        return fail_type(l, node, "", "a mapping");
+    const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+    for (; pair < node->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *value = yaml_document_get_node(l->doc, pair->value);
+        const char *name;
+        if (!key_of(l, node, pair, "", &name))
+            return false;
+        if (strcmp(name, l->root) != 0)
+            return fail_unknown(l, pair, name, "", l->root);
+        if (value->type != YAML_SEQUENCE_NODE)
+            return fail_type(l, value, name, "a list");
+        const yaml_node_item_t *items = value->data.sequence.items.start;
+        size_t n = (size_t)(value->data.sequence.items.top - items);
+        if (n > l->list->max) {
+            err_set(l->e, "the list is too long; at most %u", l->list->max);
+            return fail_at(l, value, name);
+        }
+        l->elements = calloc(n > 0 ? n : 1, l->list->size);
+        if (l->elements == NULL) {
+            err_set(l->e, "out of memory");
+            return fail_at(l, value, name);
+        }
+        for (; l->n < n; l->n++) {
+            char where[80];
+            snprintf(where, sizeof where, "%s[%zu]", name, l->n);
+            if (!load_element(l, yaml_document_get_node(l->doc, items[l->n]), l->list, where,
+                              l->elements + l->n * l->list->size))
+                return false;
+        }
+    }
+    return true;
+}
+
 static yaml_mark_t mark_of(const struct load *l, size_t offset)
 {
     yaml_mark_t at = {0};
@@ -288,8 +329,8 @@ static bool load_stream(struct load *l, yaml_parser_t *parser)
         return fail_yaml(l, parser);
     l->doc = &doc;
     const yaml_node_t *root = yaml_document_get_root_node(&doc);
-    bool ok = root == NULL || load_mapping(l, root, "");
-    if (ok && !config_check(l->c, l->e))
+    bool ok = root == NULL || (l->c != NULL ? load_mapping(l, root, "") : load_root(l, root));
+    if (ok && l->c != NULL && !config_check(l->c, l->e))
         ok = l->policy != NULL ? fail_at(l, l->policy, "") : err_in(l->e, "%s", l->path);
     yaml_document_delete(&doc);
     if (!ok || root == NULL)
@@ -338,28 +379,52 @@ fail:
     return err_in(e, "%s", path);
 }
 
-bool config_load(struct config *c, const char *path, struct err *e)
+/* What `l` wants, out of the file l->path. */
+static bool load_file(struct load *l)
 {
     char *text = NULL; /* gcc cannot see that read_file fills both */
     size_t len = 0;
     yaml_parser_t parser;
-    if (!read_file(path, &text, &len, e))
+    if (!read_file(l->path, &text, &len, l->e))
         return false;
-    struct config *read = malloc(sizeof *read);
-    if (read == NULL || !yaml_parser_initialize(&parser)) {
-        free(read);
+    if (!yaml_parser_initialize(&parser)) {
         free(text);
+        err_set(l->e, "out of memory");
+        return err_in(l->e, "%s", l->path);
+    }
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+    l->text = text;
+    l->len = len;
+    bool ok = brackets_few(l) && load_stream(l, &parser);
+    yaml_parser_delete(&parser);
+    free(text);
+    return ok;
+}
+
+bool config_load(struct config *c, const char *path, struct err *e)
+{
+    struct config *read = malloc(sizeof *read);
+    if (read == NULL) {
         err_set(e, "out of memory");
         return err_in(e, "%s", path);
     }
     *read = *c;
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
-    struct load l = {.c = read, .path = path, .text = text, .len = len, .e = e};
-    bool ok = brackets_few(&l) && load_stream(&l, &parser);
+    bool ok = load_file(&(struct load){.c = read, .path = path, .e = e});
     if (ok)
         *c = *read;
-    yaml_parser_delete(&parser);
     free(read);
-    free(text);
     return ok;
+}
+
+bool config_list_load(const char *path, const char *root, const struct key_list *list,
+                      void **elements, size_t *n, struct err *e)
+{
+    struct load l = {.root = root, .list = list, .path = path, .e = e};
+    if (!load_file(&l)) {
+        free(l.elements);
+        return false;
+    }
+    *elements = l.elements;
+    *n = l.n;
+    return true;
 }

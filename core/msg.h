@@ -123,6 +123,8 @@ struct tls_hello_msg {
     struct bytes offer;      /* client: canonical blob, see tls_hello.h; server: absent */
     uint64_t id;             /* client: hash of offer */
     uint32_t raw_len;        /* handshake message length */
+    struct bytes ja4;        /* client: its JA4, text; absent where the hello cannot be read through */
+    struct bytes ja3;        /* client: its JA3, server: its JA3S, 16 bytes; absent unless asked for */
 };
 
 struct tls_alert_msg {
@@ -154,6 +156,8 @@ struct tls_session_msg {
     uint16_t client_max_version;
     uint64_t hello_id;       /* 0: no ClientHello seen */
     struct bytes sni, alpn;
+    struct bytes ja4;        /* of the ClientHello, as in tls_hello_msg */
+    struct bytes ja3, ja3s;  /* of the hellos, likewise */
     struct bytes offer;      /* of the ClientHello, as in tls_hello_msg; absent after the first message of a flow */
     uint8_t last_alert_level, last_alert;
     bool has_alert;

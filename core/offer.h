@@ -6,13 +6,20 @@
  *   u16 n, n x u16   supported versions, in the client's order, without GREASE (RFC 8701)
  *   u16 n, n x u16   cipher suites, in the client's order, without GREASE; SCSVs stay
  *   u16 n, n x u16   extension types, ascending, each once, without GREASE and without those that
- * come and go from one connection of a client to the next: server_name 0, padding 21,
- * session_ticket 35, pre_shared_key 41, cookie 44 u16 n, n x u16   groups, in the client's order,
- * without GREASE u16 n, n x u16   signature algorithms, likewise u8 n, n x u8     point formats u8
- * n, n x u8     compression methods u16 n, n bytes   ALPN: (u8 length, name) repeated, without
- * GREASE u8 flags         OFFER_SSLV2_FORMAT, OFFER_CUT u8 n, n x u24    SSLv2 cipher kinds that
- * are no TLS suites (first byte not 0), in the client's order Lists longer than the limits below
- * are cut and the flag says so: no blob is longer than OFFER_BLOB_MAX. */
+ *                    come and go from one connection of a client to the next: server_name 0,
+ *                    padding 21, session_ticket 35, pre_shared_key 41, early_data 42, cookie 44,
+ *                    key_share 51
+ *   u16 n, n x u16   groups, in the client's order, without GREASE
+ *   u16 n, n x u16   signature algorithms, likewise
+ *   u8 n, n x u8     point formats
+ *   u8 n, n x u8     compression methods
+ *   u16 n, n bytes   ALPN: (u8 length, name) repeated, without GREASE
+ *   u8 flags         OFFER_SSLV2_FORMAT, OFFER_CUT
+ *   u8 n, n x u24    SSLv2 cipher kinds that are no TLS suites (first byte not 0), in the client's
+ *                    order
+ *
+ * Lists longer than the limits below are cut and the flag says so: no blob is longer than
+ * OFFER_BLOB_MAX. */
 #pragma once
 #include "core/cur.h"
 

@@ -268,7 +268,8 @@ bool decode_new(struct decode **out, const struct decode_limits *limits,
               && dtls_table_init(&d->dtls, limits->dtls_flows, limits->dtls_hellos, limits->seed, e)
               && dns_match_new(&d->dns, limits->dns_pending, limits->seed, e)
               && ntp_pairs_new(&d->ntp, limits->ntp_pending, limits->seed, e)
-              && quic_new(&d->quic, limits, e);
+              && quic_new(&d->quic, limits, e)
+              && fingerprint_new(&d->fingerprints, limits->ja3, e);
     if (ok) {
         d->open = arena_new((size_t)limits->tcp_flows * sizeof *d->open, ARENA_COLD, e);
         d->scratch = d->open == NULL ? NULL
@@ -291,6 +292,7 @@ void decode_free(struct decode *d)
     arena_free(d->scratch, (size_t)d->limits.tcp_buffer_bytes + OFFER_BLOB_MAX);
     arena_free(d->open, (size_t)d->limits.tcp_flows * sizeof *d->open);
     quic_free(d->quic);
+    fingerprint_free(d->fingerprints);
     ntp_pairs_free(d->ntp);
     dns_match_free(d->dns);
     blobs_end(&d->blobs);

@@ -18,6 +18,7 @@ struct decode_limits {
     uint32_t quic_buffer_bytes; /* copied bytes a handshake and direction may hold */
     uint64_t window_ns;         /* sessions are reported anew in each window; 0: never */
     uint64_t seed;              /* of hashes */
+    bool ja3;                   /* JA3 and JA3S are wanted, not JA4 alone */
 };
 
 struct decode_stats {

@@ -3,6 +3,7 @@
 #include "decoders/blobs.h"
 #include "decoders/dns_match.h"
 #include "decoders/dtls_flow.h"
+#include "decoders/fingerprint.h"
 #include "decoders/ntp_pair.h"
 #include "decoders/quic.h"
 #include "decoders/stream.h"
@@ -37,6 +38,7 @@ struct decode {
     struct dns_match *dns;
     struct ntp_pairs *ntp;
     struct quic *quic;
+    struct fingerprints *fingerprints;
     const struct fifo_ahead *ahead; /* of the datagram being decoded */
     uint8_t *scratch;               /* limits.tcp_buffer_bytes: a kept message in one piece */
     struct decode_open *open; /* limits.tcp_flows: for sorting at the end of a capture context */

@@ -139,12 +139,12 @@ static void hello_whole(struct stream_at *at, unsigned dir, uint8_t type, struct
     if (type == TLS_MSG_CLIENT_HELLO) {
         o = dtls_client_hello_decode(body, &at->d->hello, &usable);
         if (usable)
-            tls_record_client_hello(at, dir, &at->d->hello, len, ts_ns);
+            tls_record_client_hello(at, dir, &at->d->hello, body, len, ts_ns);
     } else {
         struct tls_server_hello hello;
         o = dtls_server_hello_decode(body, &hello, &usable);
         if (usable)
-            tls_record_server_hello(at, dir, &hello, len, ts_ns);
+            tls_record_server_hello(at, dir, &hello, body, len, ts_ns);
     }
     stream_outcome(at, o);
 }

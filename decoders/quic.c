@@ -24,12 +24,12 @@ static void hello(struct quic_at *at, int side, unsigned dir, struct cur body, u
         struct tls_client_hello *h = &at->s.d->hello;
         o = tls_client_hello_decode(body, h, &usable);
         if (usable)
-            tls_record_client_hello(&at->s, dir, h, len, ts_ns);
+            tls_record_client_hello(&at->s, dir, h, body, len, ts_ns);
     } else {
         struct tls_server_hello h;
         o = tls_server_hello_decode(body, &h, &usable);
         if (usable)
-            tls_record_server_hello(&at->s, dir, &h, len, ts_ns);
+            tls_record_server_hello(&at->s, dir, &h, body, len, ts_ns);
     }
     stream_outcome(&at->s, o);
 }

@@ -15,8 +15,9 @@ struct told {
     uint16_t flags, offer_len;
     uint8_t outcome, n_alive, alert_level, alert, client_dir, sni_len, alpn_len;
     uint8_t pad[3];
+    char ja4[FINGERPRINT_JA4_LEN], pad4[4];
 };
-static_assert(sizeof(struct told) == 32, "no hidden padding in a key");
+static_assert(sizeof(struct told) == 72, "no hidden padding in a key");
 
 enum { END_BYTES = 50 };
 
@@ -64,7 +65,7 @@ static uint32_t keep_told(struct stream_at *at)
 {
     const struct tls_session *t = &at->stream->tls;
     uint8_t all[BLOB_MAX];
-    const struct told told = {
+    struct told told = {
         .hello_id = t->hello_id,
         .version = t->version,
         .record_version = t->record_version,
@@ -81,7 +82,8 @@ static uint32_t keep_told(struct stream_at *at)
         .sni_len = t->sni_len,
         .alpn_len = t->alpn_len,
     };
-    size_t names = (size_t)t->sni_len + t->alpn_len, len = sizeof told + names + t->offer.len;
+    memcpy(told.ja4, t->ja4, sizeof told.ja4);
+    size_t names = tls_session_names(t), len = sizeof told + names + t->offer.len;
     if (len > sizeof all)
         return 0;
     memcpy(all, &told, sizeof told);
@@ -174,11 +176,12 @@ static void recall_told(struct stream_at *at, uint32_t number)
     t->client_dir = told.client_dir;
     t->sni_len = told.sni_len;
     t->alpn_len = told.alpn_len;
-    size_t names = (size_t)told.sni_len + told.alpn_len;
+    memcpy(t->ja4, told.ja4, sizeof t->ja4);
+    size_t names = tls_session_names(t);
     if (names <= TLS_NAMES_INLINE)
         memcpy(t->names, p, names);
     else if (!stream_keep(at, &t->long_names, p, names))
-        t->sni_len = t->alpn_len = 0; /* counted as turned away */
+        tls_session_no_names(t); /* counted as turned away */
     if (told.offer_len > 0 && !stream_keep(at, &t->offer, p + names, told.offer_len))
         stream_drop(at, &t->offer);
 }

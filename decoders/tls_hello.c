@@ -9,6 +9,7 @@ enum {
     EXT_PADDING = 21,
     EXT_SESSION_TICKET = 35,
     EXT_PRE_SHARED_KEY = 41,
+    EXT_EARLY_DATA = 42,
     EXT_SUPPORTED_VERSIONS = 43,
     EXT_COOKIE = 44,
     EXT_KEY_SHARE = 51,
@@ -50,8 +51,18 @@ static bool read_sni(struct cur body, struct bytes *sni)
     return true;
 }
 
+static void first_alpn(const struct cur *name, uint64_t *more)
+{
+    if (*more & MORE_ALPN)
+        return;
+    *more |= MORE_ALPN;
+    if (name->left > 0)
+        *more |= MORE_ALPN_ENDS | (uint64_t)name->p[0] << MORE_ALPN_FIRST_AT
+                 | (uint64_t)name->p[name->left - 1] << MORE_ALPN_LAST_AT;
+}
+
 /* RFC 7301 3.1: the first name that is no GREASE. */
-static bool read_alpn(struct cur list, struct bytes *first)
+static bool read_alpn(struct cur list, struct bytes *first, uint64_t *more)
 {
     struct cur name;
     while (list.left > 0) {
@@ -60,6 +71,8 @@ static bool read_alpn(struct cur list, struct bytes *first)
         bool grease = name.left == 2 && tls_is_grease((uint16_t)(name.p[0] << 8 | name.p[1]));
         if (first->p == NULL && !grease)
             *first = bytes_of(&name);
+        if (!grease)
+            first_alpn(&name, more);
     }
     return true;
 }
@@ -78,7 +91,8 @@ struct draft {
     uint16_t n_types;   /* in low and high, and what came twice */
     uint16_t n_high;
     bool cut;
-    uint64_t low; /* types below 64, as a set: nearly all */
+    uint64_t low;         /* types below 64, as a set: nearly all */
+    uint64_t seen, twice; /* the same with those that come and go; and those given twice */
     uint16_t high[OFFER_EXTENSIONS_MAX];
 };
 
@@ -115,7 +129,7 @@ static bool client_extension(uint16_t type, struct cur body, struct tls_client_h
         if (!take_list(kind, body, &d->list[kind]))
             return false;
         d->n_lists[kind] += d->n_lists[kind] < 2;
-        return kind != LIST_ALPN || read_alpn(d->list[kind], &h->alpn);
+        return kind != LIST_ALPN || read_alpn(d->list[kind], &h->alpn, &h->more);
     }
     if (type == EXT_SERVER_NAME)
         return read_sni(body, &h->sni);
@@ -125,11 +139,21 @@ static bool client_extension(uint16_t type, struct cur body, struct tls_client_h
     return true;
 }
 
+#define BIT(type) (UINT64_C(1) << (type))
+static const uint64_t comes_and_goes = BIT(EXT_SERVER_NAME) | BIT(EXT_PADDING)
+                                       | BIT(EXT_SESSION_TICKET) | BIT(EXT_PRE_SHARED_KEY)
+                                       | BIT(EXT_EARLY_DATA) | BIT(EXT_COOKIE) | BIT(EXT_KEY_SHARE);
+static_assert((MORE_TAKEN & (BIT(EXT_SERVER_NAME) | BIT(EXT_PADDING) | BIT(EXT_SESSION_TICKET)))
+                  == 0,
+              "types that come and go stand in tls_client_hello.more as they are");
+
 static void add_type(struct draft *d, uint16_t type)
 {
-    const uint64_t one = 1, comes_and_goes = one << EXT_SERVER_NAME | one << EXT_PADDING
-                                             | one << EXT_SESSION_TICKET | one << EXT_PRE_SHARED_KEY
-                                             | one << EXT_COOKIE;
+    const uint64_t one = 1;
+    if (type < 64) {
+        d->twice |= d->seen & one << type;
+        d->seen |= one << type;
+    }
     if (type < 64 ? comes_and_goes >> type & 1 : tls_is_grease(type))
         return;
     if (d->n_types == OFFER_EXTENSIONS_MAX) {
@@ -168,6 +192,7 @@ struct writer {
     uint8_t *to;
     unsigned n; /* entries of this list */
     bool cut;
+    bool twice; /* an extension type */
 };
 
 static uint8_t *put_u16(uint8_t *to, unsigned v)
@@ -289,6 +314,8 @@ static void put_types(struct writer *w, struct draft *d)
     for (unsigned i = 0; i < d->n_high; i++)
         if (i == 0 || d->high[i] != d->high[i - 1])
             w->to = put_u16(w->to, d->high[i]);
+        else
+            w->twice = true;
     put_u16(head, (unsigned)(w->to - head) / 2 - 1);
 }
 
@@ -322,13 +349,16 @@ static void seal(struct tls_client_hello *h, struct draft *d, struct cur ciphers
     *w.to++ = 0; /* SSLv2 cipher kinds */
     h->blob_len = (uint16_t)(w.to - h->blob);
     h->id = offer_id(h->blob, h->blob_len);
+    h->more |= d->seen & comes_and_goes;
+    if (d->twice != 0 || w.twice || w.cut)
+        h->more |= MORE_ODD;
 }
 
 /* All of `h` but the blob's bytes, of which there are many. */
 static void clear(struct tls_client_hello *h)
 {
     memset(h, 0, offsetof(struct tls_client_hello, blob));
-    h->id = 0;
+    h->id = h->more = 0;
 }
 
 static enum outcome client_hello(struct cur in, uint8_t major, struct tls_client_hello *out,
@@ -355,6 +385,8 @@ static enum outcome client_hello(struct cur in, uint8_t major, struct tls_client
         result = cur_why(&in);
         compressions = cur_of(in.p, 0, 0);
     }
+    if (result != OUT_OK)
+        out->more |= MORE_ODD;
     seal(out, &d, ciphers, compressions);
     return result;
 }
@@ -372,6 +404,7 @@ enum outcome dtls_client_hello_decode(struct cur in, struct tls_client_hello *ou
 static bool server_extension(uint16_t type, struct cur body, struct tls_server_hello *h)
 {
     struct cur list;
+    uint64_t none = 0;
     uint16_t v;
     switch (type) {
     case EXT_SUPPORTED_VERSIONS:
@@ -382,7 +415,7 @@ static bool server_extension(uint16_t type, struct cur body, struct tls_server_h
         h->psk = true;
         return cur_u16(&body, &v);
     case EXT_ALPN:
-        return cur_block16(&body, &list) && read_alpn(list, &h->alpn);
+        return cur_block16(&body, &list) && read_alpn(list, &h->alpn, &none);
     default:
         return true;
     }
@@ -397,11 +430,7 @@ static enum outcome server_hello(struct cur in, uint8_t major, struct tls_server
     *usable = false;
     if (!cur_u16(&in, &h.legacy_version) || !cur_take(&in, RANDOM_LEN, &random))
         return cur_why(&in);
-    /* Drafts of TLS 1.3 up to 21 gave their own version here and had no session id and no
-     * compression. */
-    bool early_draft = major == TLS_MAJOR
-                       && (h.legacy_version == TLS_1_3
-                           || (h.legacy_version >> 8 == 0x7f && (h.legacy_version & 0xff) < 22));
+    bool early_draft = major == TLS_MAJOR && tls_server_early_draft(h.legacy_version);
     if (h.legacy_version >> 8 != major && !early_draft)
         return OUT_MALFORMED;
     if (!early_draft && !cur_block8(&in, &session_id))

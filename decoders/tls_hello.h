@@ -18,6 +18,19 @@ enum {
     DTLS_1_3 = 0xfefc
 };
 
+/* tls_client_hello.more: the types of extensions that come and go (core/offer.h) and are there, as
+ * a set, and in bits that are no such type what follows. Two hellos of equal id and equal `more`
+ * have one JA4, but for MORE_ODD: such a hello must be read anew. */
+enum tls_hello_more {
+    MORE_ALPN_FIRST_AT = 1, /* shifts: first and last byte of the first protocol without GREASE */
+    MORE_ALPN_LAST_AT = 9,
+    MORE_ALPN_ENDS = 1 << 17, /* they are there */
+    MORE_ALPN = 1 << 18,      /* that protocol was read, and may be empty */
+    MORE_ODD = 1 << 19,       /* an extension given twice, a list cut or broken */
+    MORE_CARRIER_AT = 22,     /* shift: for enum tls_carrier, in fingerprint.c */
+    MORE_TAKEN = 0x1cffffe    /* the bits of these */
+};
+
 struct tls_client_hello {
     uint16_t legacy_version;
     uint16_t max_version; /* highest of supported_versions, else legacy_version */
@@ -26,6 +39,7 @@ struct tls_client_hello {
     uint16_t blob_len;
     uint8_t blob[OFFER_BLOB_MAX]; /* see core/offer.h */
     uint64_t id;                  /* of the blob */
+    uint64_t more;                /* what the blob leaves out and JA4 tells: enum tls_hello_more */
 };
 
 struct tls_server_hello {
@@ -53,6 +67,13 @@ enum outcome tls_server_hello_decode(struct cur in, struct tls_server_hello *out
  * ClientHello has a cookie, which is passed over. */
 enum outcome dtls_client_hello_decode(struct cur in, struct tls_client_hello *out, bool *usable);
 enum outcome dtls_server_hello_decode(struct cur in, struct tls_server_hello *out, bool *usable);
+
+/* Drafts of TLS 1.3 up to 21 gave their own version as that of a ServerHello, which had no session
+ * id and no compression. */
+static inline bool tls_server_early_draft(uint16_t version)
+{
+    return version == TLS_1_3 || (version >> 8 == 0x7f && (version & 0xff) < 22);
+}
 
 /* A hello of SSLv2 format, from its 2-byte record header on, strict because it is all there is to
  * tell it from other bytes: the top bit set, type 1, a known version, cipher kinds a positive

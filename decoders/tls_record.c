@@ -12,10 +12,15 @@ enum {
 /* ---- hellos */
 
 void tls_record_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,
-                              uint32_t raw_len, uint64_t ts_ns)
+                             struct cur body, uint32_t raw_len, uint64_t ts_ns)
 {
+    char ja4[FINGERPRINT_JA4_LEN];
+    uint8_t ja3[FINGERPRINT_JA3_LEN];
+    struct fingerprints *f = at->d->fingerprints;
+    bool has_ja4 = fingerprint_ja4(f, h, body, at->carrier, ja4);
+    bool has_ja3 = has_ja4 && fingerprint_ja3(f, body, at->carrier, ja3);
     struct msg *m = msgs_push(at->out, MSG_TLS_CLIENT_HELLO, at->rec, stream_sender(at, dir),
-                              h->sni.len + h->alpn.len + h->blob_len);
+                              h->sni.len + h->alpn.len + h->blob_len + sizeof ja4 + sizeof ja3);
     m->ts_ns = ts_ns;
     m->hello = (struct tls_hello_msg){
         .carrier = at->carrier,
@@ -30,15 +35,19 @@ void tls_record_client_hello(struct stream_at *at, unsigned dir, const struct tl
         .offer = msgs_copy(at->out, h->blob, h->blob_len),
         .id = h->id,
         .raw_len = raw_len,
+        .ja4 = msgs_copy(at->out, ja4, has_ja4 ? sizeof ja4 : 0),
+        .ja3 = msgs_copy(at->out, ja3, has_ja3 ? sizeof ja3 : 0),
     };
-    tls_session_client_hello(at, dir, h, ts_ns);
+    tls_session_client_hello(at, dir, h, &m->hello, ts_ns);
 }
 
 void tls_record_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,
-                              uint32_t raw_len, uint64_t ts_ns)
+                             struct cur body, uint32_t raw_len, uint64_t ts_ns)
 {
-    struct msg *m =
-        msgs_push(at->out, MSG_TLS_SERVER_HELLO, at->rec, stream_sender(at, dir), h->alpn.len);
+    uint8_t ja3s[FINGERPRINT_JA3_LEN];
+    bool has_ja3s = !h->sslv2 && fingerprint_ja3s(at->d->fingerprints, body, ja3s);
+    struct msg *m = msgs_push(at->out, MSG_TLS_SERVER_HELLO, at->rec, stream_sender(at, dir),
+                              h->alpn.len + sizeof ja3s);
     m->ts_ns = ts_ns;
     m->hello = (struct tls_hello_msg){
         .carrier = at->carrier,
@@ -51,8 +60,9 @@ void tls_record_server_hello(struct stream_at *at, unsigned dir, const struct tl
         .sslv2 = h->sslv2,
         .alpn = msgs_copy(at->out, h->alpn.p, h->alpn.len),
         .raw_len = raw_len,
+        .ja3 = msgs_copy(at->out, ja3s, has_ja3s ? sizeof ja3s : 0),
     };
-    tls_session_server_hello(at, dir, h, ts_ns);
+    tls_session_server_hello(at, dir, h, &m->hello, ts_ns);
 }
 
 static void hello_whole(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n)
@@ -63,12 +73,12 @@ static void hello_whole(struct stream_at *at, unsigned dir, const uint8_t *p, ui
     if (h->msg_head[0] == TLS_MSG_CLIENT_HELLO) {
         o = tls_client_hello_decode(cur_of(p, n, n), &at->d->hello, &usable);
         if (usable)
-            tls_record_client_hello(at, dir, &at->d->hello, n, h->msg_ts_ns);
+            tls_record_client_hello(at, dir, &at->d->hello, cur_of(p, n, n), n, h->msg_ts_ns);
     } else {
         struct tls_server_hello hello;
         o = tls_server_hello_decode(cur_of(p, n, n), &hello, &usable);
         if (usable)
-            tls_record_server_hello(at, dir, &hello, n, h->msg_ts_ns);
+            tls_record_server_hello(at, dir, &hello, cur_of(p, n, n), n, h->msg_ts_ns);
     }
     if (at->stream->tls.flags & TLS_S_RETRY
         && (h->flags & H_PROTECTED || h->msg_head[0] == TLS_MSG_CLIENT_HELLO))
@@ -371,7 +381,7 @@ static void sslv2_hello(struct stream_at *at, unsigned dir, const uint8_t *p, ui
     if (at->d->hello.sslv2)
         h->mode = AT_OPAQUE;
     at->stream->tls.flags |= TLS_S_SSLV2_OFFER;
-    tls_record_client_hello(at, dir, &at->d->hello, n - 2, h->msg_ts_ns);
+    tls_record_client_hello(at, dir, &at->d->hello, cur_of(p, n, n), n - 2, h->msg_ts_ns);
 }
 
 static size_t sslv2_hello_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n,
@@ -410,7 +420,7 @@ static bool sslv2_answer(struct stream_at *at, unsigned dir, const uint8_t *p, s
         || sslv2_server_hello_decode(cur_of(p, n, SIZE_MAX), &hello, &len) != OUT_OK)
         return false;
     at->stream->tls.flags |= TLS_S_SSLV2;
-    tls_record_server_hello(at, dir, &hello, (uint32_t)len - 2, ts_ns);
+    tls_record_server_hello(at, dir, &hello, cur_of(p, n, n), (uint32_t)len - 2, ts_ns);
     h->synced = true;
     h->mode = AT_OPAQUE;
     h->left = (uint32_t)len;

@@ -29,9 +29,9 @@ void tls_record_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_
                      uint64_t ts_ns);
 MUST_CHECK bool tls_record_gap(struct stream_at *at, unsigned dir, uint32_t n);
 
-/* States a hello that `dir` sent, of a message of `raw_len` bytes that began at `ts_ns`, and tells
- * the session of it. */
+/* States a hello that `dir` sent (`body`: what it was decoded from), of a message of `raw_len`
+ * bytes that began at `ts_ns`, and tells the session of it. */
 void tls_record_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,
-                             uint32_t raw_len, uint64_t ts_ns);
+                             struct cur body, uint32_t raw_len, uint64_t ts_ns);
 void tls_record_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,
-                             uint32_t raw_len, uint64_t ts_ns);
+                             struct cur body, uint32_t raw_len, uint64_t ts_ns);

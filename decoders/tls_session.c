@@ -31,17 +31,46 @@ void tls_session_begin(struct stream_at *at, unsigned client_dir)
 
 /* ---- reports */
 
-static struct bytes name_copy(struct stream_at *at, const uint8_t *from, uint8_t len)
+/* What stands one behind the other in s->names, or where that is too short in s->long_names. */
+struct names {
+    struct bytes sni, alpn, ja3, ja3s;
+};
+
+static struct bytes next_name(const uint8_t **from, uint32_t len)
 {
-    return msgs_copy(at->out, from, len);
+    struct bytes name = len > 0 ? (struct bytes){*from, len} : (struct bytes){0};
+    *from += len;
+    return name;
+}
+
+static struct names names_of(struct stream_at *at)
+{
+    const struct tls_session *s = &at->stream->tls;
+    const uint8_t *p = s->long_names.len > 0 ? stream_kept_bytes(at, &s->long_names) : s->names;
+    struct names n;
+    n.sni = next_name(&p, s->sni_len);
+    n.alpn = next_name(&p, s->alpn_len);
+    n.ja3 = next_name(&p, s->flags & TLS_S_JA3 ? FINGERPRINT_JA3_LEN : 0);
+    n.ja3s = next_name(&p, s->flags & TLS_S_JA3S ? FINGERPRINT_JA3_LEN : 0);
+    return n;
+}
+
+static uint32_t report_bytes(const struct tls_session *s)
+{
+    return (uint32_t)s->sni_len + s->alpn_len + s->offer.len + FINGERPRINT_JA4_LEN
+           + 2 * FINGERPRINT_JA3_LEN;
 }
 
 static void put_names(struct stream_at *at, struct tls_session_msg *m)
 {
     struct tls_session *s = &at->stream->tls;
-    const uint8_t *names = s->long_names.len > 0 ? stream_kept_bytes(at, &s->long_names) : s->names;
-    m->sni = name_copy(at, names, s->sni_len);
-    m->alpn = name_copy(at, names + s->sni_len, s->alpn_len);
+    struct names n = names_of(at);
+    m->sni = msgs_copy(at->out, n.sni.p, n.sni.len);
+    m->alpn = msgs_copy(at->out, n.alpn.p, n.alpn.len);
+    m->ja3 = msgs_copy(at->out, n.ja3.p, n.ja3.len);
+    m->ja3s = msgs_copy(at->out, n.ja3s.p, n.ja3s.len);
+    if (s->ja4[0] != '\0')
+        m->ja4 = msgs_copy(at->out, s->ja4, sizeof s->ja4);
     if (s->offer.len > 0)
         m->offer = msgs_copy(at->out, stream_kept_bytes(at, &s->offer), s->offer.len);
     stream_drop(at, &s->offer);
@@ -76,8 +105,7 @@ static void report(struct stream_at *at, bool decided, bool final)
     }
     uint8_t client_side = stream_sender(at, s->client_dir);
     const struct rec *rec = at->rec;
-    struct msg *m = msgs_push(at->out, MSG_TLS_SESSION, rec, client_side,
-                              (uint32_t)s->sni_len + s->alpn_len + s->offer.len);
+    struct msg *m = msgs_push(at->out, MSG_TLS_SESSION, rec, client_side, report_bytes(s));
     m->session = (struct tls_session_msg){
         .window_ts_ns = counted ? s->window_last_ns : s->window_ns,
         .first_ts_ns = s->first_ts_ns,
@@ -129,26 +157,39 @@ static void started(struct tls_session *s, uint64_t ts_ns)
     s->flags |= TLS_S_STARTED;
 }
 
-static void keep_names(struct stream_at *at, struct bytes sni, struct bytes alpn)
+/* Appends at most `max` bytes and returns how many. */
+static uint8_t append(uint8_t all[], size_t *len, struct bytes name, uint8_t max)
+{
+    uint8_t n = name.len < max ? (uint8_t)name.len : max;
+    if (n > 0)
+        memcpy(all + *len, name.p, n);
+    *len += n;
+    return n;
+}
+
+/* `n` may point to what is kept now. */
+static void keep_names(struct stream_at *at, const struct names *n)
 {
     struct tls_session *s = &at->stream->tls;
-    uint8_t both[2 * TLS_NAME_MAX];
-    s->sni_len = (uint8_t)(sni.len < TLS_NAME_MAX ? sni.len : TLS_NAME_MAX);
-    s->alpn_len = (uint8_t)(alpn.len < TLS_NAME_MAX ? alpn.len : TLS_NAME_MAX);
-    if (s->sni_len > 0)
-        memcpy(both, sni.p, s->sni_len);
-    if (s->alpn_len > 0)
-        memcpy(both + s->sni_len, alpn.p, s->alpn_len);
-    size_t len = (size_t)s->sni_len + s->alpn_len;
+    uint8_t all[2 * TLS_NAME_MAX + 2 * FINGERPRINT_JA3_LEN];
+    size_t len = 0;
+    s->flags &= (uint16_t) ~(TLS_S_JA3 | TLS_S_JA3S);
+    s->sni_len = append(all, &len, n->sni, TLS_NAME_MAX);
+    s->alpn_len = append(all, &len, n->alpn, TLS_NAME_MAX);
+    if (append(all, &len, n->ja3, FINGERPRINT_JA3_LEN) > 0)
+        s->flags |= TLS_S_JA3;
+    if (append(all, &len, n->ja3s, FINGERPRINT_JA3_LEN) > 0)
+        s->flags |= TLS_S_JA3S;
     stream_drop(at, &s->long_names);
-    if (len <= TLS_NAMES_INLINE)
-        memcpy(s->names, both, len);
-    else if (!stream_keep(at, &s->long_names, both, len))
-        s->sni_len = s->alpn_len = 0; /* counted as turned away */
+    if (len <= TLS_NAMES_INLINE) {
+        memcpy(s->names, all, len);
+    } else if (!stream_keep(at, &s->long_names, all, len)) {
+        tls_session_no_names(s); /* counted as turned away */
+    }
 }
 
 void tls_session_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,
-                              uint64_t ts_ns)
+                              const struct tls_hello_msg *said, uint64_t ts_ns)
 {
     struct tls_session *s = &at->stream->tls;
     started(s, ts_ns);
@@ -159,21 +200,18 @@ void tls_session_client_hello(struct stream_at *at, unsigned dir, const struct t
     s->client_dir = (uint8_t)dir;
     s->client_max_version = h->max_version;
     s->hello_id = h->id;
-    struct bytes alpn = {0};
-    if (s->flags & TLS_S_SERVER && s->long_names.len == 0 && s->alpn_len > 0)
-        alpn = (struct bytes){s->names + s->sni_len, s->alpn_len};
-    uint8_t copy[TLS_NAMES_INLINE];
-    if (alpn.len > 0) {
-        memcpy(copy, alpn.p, alpn.len);
-        alpn.p = copy;
-    }
-    keep_names(at, h->sni, alpn);
+    struct names n = names_of(at); /* the server's hello may have come first */
+    n.sni = said->sni;
+    n.ja3 = said->ja3;
+    keep_names(at, &n);
+    if (said->ja4.len == sizeof s->ja4)
+        memcpy(s->ja4, said->ja4.p, sizeof s->ja4);
     if (!stream_keep(at, &s->offer, h->blob, h->blob_len))
         stream_drop(at, &s->offer);
 }
 
 void tls_session_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,
-                              uint64_t ts_ns)
+                              const struct tls_hello_msg *said, uint64_t ts_ns)
 {
     struct tls_session *s = &at->stream->tls;
     started(s, ts_ns);
@@ -191,13 +229,12 @@ void tls_session_server_hello(struct stream_at *at, unsigned dir, const struct t
     s->group = h->group;
     if (h->psk)
         s->flags |= TLS_S_RESUMED;
-    if (h->alpn.len == 0)
+    if (said->alpn.len == 0 && said->ja3.len == 0)
         return;
-    const uint8_t *names = s->long_names.len > 0 ? stream_kept_bytes(at, &s->long_names) : s->names;
-    uint8_t sni[TLS_NAME_MAX];
-    uint8_t sni_len = s->sni_len;
-    memcpy(sni, names, sni_len);
-    keep_names(at, (struct bytes){sni, sni_len}, h->alpn);
+    struct names n = names_of(at);
+    n.alpn = said->alpn.len > 0 ? said->alpn : n.alpn;
+    n.ja3s = said->ja3;
+    keep_names(at, &n);
 }
 
 void tls_session_alert(struct stream_at *at, uint8_t level, uint8_t description)

@@ -18,6 +18,8 @@ enum tls_session_flags {
     TLS_S_DECIDED = 2048, /* outcome is, and was reported */
     TLS_S_STARTED = 4096, /* first_ts_ns is known */
     TLS_S_TOLD = 8192,    /* a report was made */
+    TLS_S_JA3 = 16384,    /* JA3, JA3S stand behind the names */
+    TLS_S_JA3S = 32768,
 };
 
 /* Start of the window that holds `ts_ns`; 0 where there are no windows. */
@@ -26,10 +28,11 @@ uint64_t tls_session_window(const struct decode *d, uint64_t ts_ns);
 /* `dir` is the best guess of who is the client. */
 void tls_session_begin(struct stream_at *at, unsigned client_dir);
 
+/* `said`: the message made of the hello, with copies of its names and its fingerprints. */
 void tls_session_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,
-                              uint64_t ts_ns);
+                              const struct tls_hello_msg *said, uint64_t ts_ns);
 void tls_session_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,
-                              uint64_t ts_ns);
+                              const struct tls_hello_msg *said, uint64_t ts_ns);
 void tls_session_alert(struct stream_at *at, uint8_t level, uint8_t description);
 void tls_session_went_on(struct stream_at *at, unsigned dir);
 
@@ -73,6 +76,18 @@ void tls_session_end(struct stream_at *at, bool closed);
 
 /* Reports what was counted in a window that ended at or before `before_ns`. */
 void tls_session_sweep(struct stream_at *at, uint64_t before_ns);
+
+/* Bytes of its names, JA3 and JA3S among them; and it has none. */
+static inline size_t tls_session_names(const struct tls_session *s)
+{
+    return (size_t)s->sni_len + s->alpn_len + (s->flags & TLS_S_JA3 ? FINGERPRINT_JA3_LEN : 0)
+           + (s->flags & TLS_S_JA3S ? FINGERPRINT_JA3_LEN : 0);
+}
+static inline void tls_session_no_names(struct tls_session *s)
+{
+    s->sni_len = s->alpn_len = 0;
+    s->flags &= (uint16_t) ~(TLS_S_JA3 | TLS_S_JA3S);
+}
 
 /* Is it certain enough that this is TLS? Otherwise nothing is reported. */
 MUST_CHECK bool tls_session_sure(const struct tls_session *s);

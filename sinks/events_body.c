@@ -53,6 +53,17 @@ void events_seconds(struct text_sink *t, int64_t ns)
                 (unsigned)(us % 1000000));
 }
 
+/* EVE's object of a JA3: its MD5. */
+static void put_ja3(struct text_sink *t, const char *member, struct bytes md5)
+{
+    if (md5.len == 0)
+        return;
+    text_printf(t, ",\"%s\":{\"hash\":\"", member);
+    for (uint32_t i = 0; i < md5.len; i++)
+        text_printf(t, "%02x", md5.p[i]);
+    text_puts(t, "\"}");
+}
+
 /* ---- DNS */
 
 static void dns_flags(struct text_sink *t, const struct dns_msg *d)
@@ -284,5 +295,9 @@ void events_tls(struct text_sink *t, const struct config *config, const struct m
         put_printable(t, "next_protocol", s->alpn);
     if (s->hello_id != 0)
         text_printf(t, ",\"hello\":\"%016llx\"", (unsigned long long)s->hello_id);
+    if (s->ja4.len > 0)
+        put_printable(t, "ja4", s->ja4);
+    put_ja3(t, "ja3", s->ja3);
+    put_ja3(t, "ja3s", s->ja3s);
     text_puts(t, "}");
 }

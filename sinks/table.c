@@ -137,7 +137,7 @@ static void print_packets(const struct totals *t, const struct totals_extra *x,
     if (t->ledger.lost_packets > 0)
         text_printf(out, "Lost before us: %llu packets, as the captures say\n",
                     (unsigned long long)t->ledger.lost_packets);
-    if (x != NULL && x->has_clients)
+    if (x->has_clients)
         text_printf(out, "Gateways: %llu, hosts: %llu\n", (unsigned long long)x->gateways,
                     (unsigned long long)x->hosts);
 }
@@ -195,16 +195,27 @@ static void cell_who(struct grid *g, const struct totals_extra *x, const struct 
     grid_cell(g, "%s", text[0] != '\0' ? text : "-");
 }
 
+static void cells_device(struct grid *g, const struct totals_extra *x, const struct row_client *c)
+{
+    struct totals_device d = {"", "", ""};
+    if (!x->device(x->device_ctx, &c->key.client, c->first_ns, c->last_ns, &d))
+        d = (struct totals_device){"-", "-", "-"};
+    grid_utf8(g, d.product);
+    grid_utf8(g, d.firmware);
+    grid_utf8(g, d.customer);
+}
+
 static void print_gateways(struct window *w, const struct totals_extra *x, struct text_sink *out)
 {
     static const char *const heads[] = {"client", "known as", "site",    "packets",  "bytes",
-                                        "ntp",    "dns",      "tls",     "remotes", "last seen"};
+                                        "ntp",    "dns",      "tls",     "remotes", "last seen",
+                                        "product", "firmware", "customer"};
     struct table_top t = table_top_rows(w, ROW_CLIENT, client_weight);
     struct grid g;
     if (t.n == 0)
         return;
     table_title(out, "Gateways and hosts", &t);
-    grid_begin(&g, "lllrrrrrrl", heads);
+    grid_begin(&g, x->device != NULL ? "lllrrrrrrllll" : "lllrrrrrrl", heads);
     for (unsigned i = 0; i < t.n; i++) {
         const struct row_client *c = t.row[i];
         const struct distinct_block *b = window_distinct_block(w, &c->remotes, &distinct_small);
@@ -221,6 +232,8 @@ static void print_gateways(struct window *w, const struct totals_extra *x, struc
         text_time(&last, c->last_ns, 0);
         grid_cell(&g, "%s", last.p != NULL ? last.p : "");
         text_free(&last);
+        if (x->device != NULL)
+            cells_device(&g, x, c);
     }
     grid_end(&g, out);
 }
@@ -346,10 +359,14 @@ static void print_dns(struct window *w, struct text_sink *out)
 
 void table_summary(struct window *w, const struct totals_extra *x, struct text_sink *out)
 {
+    static const struct totals_extra nothing;
+    x = x != NULL ? x : &nothing;
     print_packets(window_totals(w), x, out);
     print_protocols(window_totals(w), out);
     print_gateways(w, x, out);
     print_ntp(w, out);
     print_dns(w, out);
-    table_tls(w, out);
+    table_tls(w, x, out);
+    if (x->type_of != NULL)
+        table_client_types(w, x, out);
 }

@@ -12,6 +12,23 @@ void grid_begin(struct grid *g, const char *align, const char *const heads[])
         grid_bytes(g, heads[i], strlen(heads[i]));
 }
 
+/* Columns of a terminal: characters, as far as one each. */
+static unsigned wide(const char *cell)
+{
+    unsigned n = 0;
+    for (; *cell != '\0'; cell++)
+        n += ((uint8_t)*cell & 0xc0) != 0x80;
+    return n;
+}
+
+static void cell_add(struct grid *g, const char *cell, size_t len)
+{
+    unsigned column = g->cells++ % g->columns, width = wide(cell);
+    if (width > g->width[column])
+        g->width[column] = width;
+    text_put(&g->text, cell, len + 1);
+}
+
 void grid_bytes(struct grid *g, const void *p, size_t len)
 {
     static const char hex[] = "0123456789abcdef";
@@ -30,11 +47,13 @@ void grid_bytes(struct grid *g, const void *p, size_t len)
         n = GRID_CELL_MAX;
         memcpy(cell + n - 3, "...", 3);
     }
-    unsigned column = g->cells++ % g->columns;
-    if (n > g->width[column])
-        g->width[column] = (unsigned)n;
-    cell[n++] = '\0';
-    text_put(&g->text, cell, n);
+    cell[n] = '\0';
+    cell_add(g, cell, n);
+}
+
+void grid_utf8(struct grid *g, const char *text)
+{
+    cell_add(g, text, strlen(text));
 }
 
 void grid_cell(struct grid *g, const char *fmt, ...)
@@ -54,8 +73,7 @@ void grid_end(struct grid *g, struct text_sink *out)
     if (g->text.failed)
         out->failed = true;
     for (unsigned i = 0; !g->text.failed && i < g->cells; i++) {
-        unsigned column = i % g->columns, len = (unsigned)strlen(cell);
-        unsigned pad = g->width[column] - len;
+        unsigned column = i % g->columns, pad = g->width[column] - wide(cell);
         bool last = column + 1 == g->columns;
         text_puts(out, "  ");
         if (g->align[column] == 'r')
@@ -64,7 +82,7 @@ void grid_end(struct grid *g, struct text_sink *out)
             text_printf(out, "%s%*s", cell, last ? 0 : (int)pad, "");
         if (last)
             text_puts(out, "\n");
-        cell += len + 1;
+        cell += strlen(cell) + 1;
     }
     text_free(&g->text);
 }

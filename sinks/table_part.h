@@ -25,4 +25,14 @@ void table_title(struct text_sink *out, const char *title, const struct table_to
 const char *table_quantile(const struct window *w, const struct hist *h, unsigned permille,
                            char text[static TABLE_TEXT_MAX]);
 
-void table_tls(struct window *w, struct text_sink *out);
+void table_tls(struct window *w, const struct totals_extra *x, struct text_sink *out);
+void table_client_types(struct window *w, const struct totals_extra *x, struct text_sink *out);
+
+/* What the TLS client of `row` is called: its type's text, "unknown:" and its JA4 (where it has
+ * none, its hello id), "-" where no hello was seen. */
+enum { TABLE_TYPE_MAX = 64 };
+void table_type_text(const struct window *w, const struct totals_extra *x,
+                     const struct row_tls *row, unsigned type, char text[static TABLE_TYPE_MAX]);
+
+/* Weak versions: 4 SSLv2 (RFC 6176), 3 SSLv3 (RFC 7568), 2 TLS 1.0, 1 TLS 1.1 (RFC 8996), else 0. */
+unsigned table_weakness(const struct row_tls *row);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { VERSIONS_MAX = 8, CIPHERS_MAX = 64, TLS_OUTCOMES = TLS_OUTCOME_N };
+enum { VERSIONS_MAX = 8, CIPHERS_MAX = 64, TYPES_MAX = 3, TLS_OUTCOMES = TLS_OUTCOME_N };
 
 static const char *const outcome_words[TLS_OUTCOMES] = {[TLS_UNDECIDED] = "undecided",
                                                         [TLS_ESTABLISHED] = "established",
@@ -45,12 +45,15 @@ struct server {
     unsigned n_versions, n_ciphers;
     uint16_t versions[VERSIONS_MAX], ciphers[CIPHERS_MAX];
     uint64_t sessions, weak, outcomes[TLS_OUTCOMES];
-    unsigned weakest; /* 4: SSLv2 ... 1: TLS 1.1, 0: none weak */
+    unsigned weakest; /* see table_weakness */
+    const struct row_tls *types[TYPES_MAX]; /* a row of each type of client, the first ones */
+    unsigned n_types;
+    bool more_types;
 };
 
-/* RFC 6176, RFC 7568, RFC 8996, which deprecates DTLS 1.0 (0xfeff) with TLS 1.0. */
-static unsigned weakness(uint16_t version)
+unsigned table_weakness(const struct row_tls *row)
 {
+    uint16_t version = row->key.version != 0 ? row->key.version : row->key.record_version;
     return version == 0x0002   ? 4
            : version == 0x0300 ? 3
            : version == 0x0301 || version == 0xfeff ? 2
@@ -66,7 +69,30 @@ static void add_once(uint16_t list[], unsigned *n, unsigned max, uint16_t v)
         list[(*n)++] = v;
 }
 
-static void server_add(struct server *s, const struct row_tls *row)
+/* Is it one of these two: known and equal, or unknown with one hello. */
+static bool same_type(const struct totals_extra *x, const struct row_tls *a, const struct row_tls *b)
+{
+    unsigned type = x->type_of(x->type_ctx, a);
+    return type == x->type_of(x->type_ctx, b)
+           && (type != 0
+               || (a->key.ja4 == b->key.ja4
+                   && (a->key.ja4 != 0 || a->key.hello == b->key.hello)));
+}
+
+static void add_type(struct server *s, const struct totals_extra *x, const struct row_tls *row)
+{
+    if (x->type_of == NULL || row->key.hello == 0)
+        return;
+    for (unsigned i = 0; i < s->n_types; i++)
+        if (same_type(x, s->types[i], row))
+            return;
+    if (s->n_types < TYPES_MAX)
+        s->types[s->n_types++] = row;
+    else
+        s->more_types = true;
+}
+
+static void server_add(struct server *s, const struct totals_extra *x, const struct row_tls *row)
 {
     uint16_t version = row->key.version != 0 ? row->key.version : row->key.record_version;
     if (s->first == NULL)
@@ -75,13 +101,27 @@ static void server_add(struct server *s, const struct row_tls *row)
     add_once(s->ciphers, &s->n_ciphers, CIPHERS_MAX, row->key.cipher);
     s->sessions += row->sessions;
     s->outcomes[row->key.outcome] += row->sessions;
-    if (weakness(version) > 0)
+    if (table_weakness(row) > 0)
         s->weak += row->sessions;
-    if (weakness(version) > s->weakest)
-        s->weakest = weakness(version);
+    if (table_weakness(row) > s->weakest)
+        s->weakest = table_weakness(row);
+    add_type(s, x, row);
 }
 
-static void print_server(struct grid *g, const struct window *w, const struct server *s)
+static void cell_types(struct grid *g, const struct window *w, const struct totals_extra *x,
+                       const struct server *s)
+{
+    char words[TYPES_MAX * (TABLE_TYPE_MAX + 2) + 8] = "", text[TABLE_TYPE_MAX];
+    size_t n = 0;
+    for (unsigned i = 0; i < s->n_types; i++) {
+        table_type_text(w, x, s->types[i], x->type_of(x->type_ctx, s->types[i]), text);
+        n += (size_t)snprintf(words + n, sizeof words - n, n > 0 ? ", %s" : "%s", text);
+    }
+    grid_cell(g, "%s%s", n > 0 ? words : "-", s->more_types ? ", ..." : "");
+}
+
+static void print_server(struct grid *g, const struct window *w, const struct totals_extra *x,
+                         const struct server *s)
 {
     char text[ROWJSON_WHO_MAX], words[256] = "";
     size_t n = 0;
@@ -109,6 +149,8 @@ static void print_server(struct grid *g, const struct window *w, const struct se
             n += (size_t)snprintf(words + n, sizeof words - n, n > 0 ? ", %s %llu" : "%s %llu",
                                   outcome_words[o], (unsigned long long)s->outcomes[o]);
     grid_cell(g, "%s", n > 0 ? words : "-");
+    if (x->type_of != NULL)
+        cell_types(g, w, x, s);
 }
 
 /* Weakest first, then busiest: only as many servers as are shown need be kept. */
@@ -132,10 +174,10 @@ static void keep(struct table_top *top, struct server kept[TABLE_TOP + 1], const
     table_top_add(top, &kept[slot], rank(s));
 }
 
-void table_tls(struct window *w, struct text_sink *out)
+void table_tls(struct window *w, const struct totals_extra *x, struct text_sink *out)
 {
     static const char *const heads[] = {"server",  "port",     "name", "versions",
-                                        "ciphers", "sessions", "weak", "outcomes"};
+                                        "ciphers", "sessions", "weak", "outcomes", "clients"};
     struct server kept[TABLE_TOP + 1];
     struct table_top top = {0};
     size_t n;
@@ -154,16 +196,16 @@ void table_tls(struct window *w, struct text_sink *out)
             keep(&top, kept, &s);
             s = (struct server){0};
         }
-        server_add(&s, sorted[i]);
+        server_add(&s, x, sorted[i]);
     }
     if (s.first != NULL)
         keep(&top, kept, &s);
     struct grid g;
     if (top.n > 0) {
         table_title(out, "TLS servers, weak versions first", &top);
-        grid_begin(&g, "lrllrrrl", heads);
+        grid_begin(&g, x->type_of != NULL ? "lrllrrrll" : "lrllrrrl", heads);
         for (unsigned i = 0; i < top.n; i++)
-            print_server(&g, w, top.row[i]);
+            print_server(&g, w, x, top.row[i]);
         grid_end(&g, out);
     }
     free(sorted);

@@ -3,6 +3,11 @@
 #include "core/text.h"
 #include "summary/window.h"
 
+/* Borrowed texts, "" where empty. */
+struct totals_device {
+    const char *product, *firmware, *customer;
+};
+
 struct totals_extra {
     const char *captures_json; /* value of "captures", or NULL: leave it out */
     uint64_t gateways, hosts;  /* distinct over all windows */
@@ -12,6 +17,14 @@ struct totals_extra {
     void (*who)(const void *ctx, const struct client *client, uint64_t first_ns, uint64_t last_ns,
                 char text[static 32]);
     const void *who_ctx;
+    /* Likewise what a TLS client is: a number that is equal for equal types, 0: unknown; and its text. */
+    unsigned (*type_of)(void *ctx, const struct row_tls *row);
+    const char *(*type_text)(void *ctx, unsigned type);
+    void *type_ctx;
+    /* And what the inventory says of a client; false: nothing. */
+    bool (*device)(const void *ctx, const struct client *client, uint64_t first_ns, uint64_t last_ns,
+                   struct totals_device *device);
+    const void *device_ctx;
 };
 
 /* Writes `"packets":{...},"ip":{...},...` (members without the outer braces) of `w`. `out` ends within the

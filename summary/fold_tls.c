@@ -76,6 +76,11 @@ void fold_tls_hello(struct window *w, const struct msg *m)
     count_offer(w, h);
 }
 
+static uint64_t text_hash(struct bytes text)
+{
+    return text.len > 0 ? strings_hash(text.p, text.len) : 0;
+}
+
 static struct row_tls *tls_row(struct window *w, const struct msg *m, int side, struct bytes sni)
 {
     const struct tls_session_msg *s = &m->session;
@@ -97,14 +102,15 @@ static struct row_tls *tls_row(struct window *w, const struct msg *m, int side, 
     };
     char text[NAME_MAX_TEXT];
     struct bytes alpn = {(const uint8_t *)text, name_clean(s->alpn, false, text)};
-    uint64_t sni_hash = sni.len > 0 ? strings_hash(sni.p, sni.len) : 0;
-    uint64_t alpn_hash = alpn.len > 0 ? strings_hash(alpn.p, alpn.len) : 0;
-    uint32_t tag = key_tag_strings(w, &key, sizeof key, sni_hash, alpn_hash);
-    if (!row_refused(w, ROW_TLS, &key, sni_hash, alpn_hash)) {
+    uint64_t sni_hash = text_hash(sni), others = text_pair(text_hash(alpn), text_hash(s->ja4));
+    uint32_t tag = key_tag_strings(w, &key, sizeof key, sni_hash, others);
+    if (!row_refused(w, ROW_TLS, &key, sni_hash, others)) {
         key.sni = window_intern(w, sni.p, sni.len);
         key.alpn = window_intern(w, alpn.p, alpn.len);
+        key.ja4 = window_intern(w, s->ja4.p, s->ja4.len);
     }
-    if ((sni.len > 0 && key.sni == 0) || (alpn.len > 0 && key.alpn == 0))
+    if ((sni.len > 0 && key.sni == 0) || (alpn.len > 0 && key.alpn == 0)
+        || (s->ja4.len > 0 && key.ja4 == 0))
         return window_other_make(w, ROW_TLS);
     return row_of(w, ROW_TLS, tag, &key);
 }

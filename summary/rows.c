@@ -167,6 +167,7 @@ static const struct field tls_keys[] = {
     {"group", F_HEX16, TLS(key.group), 0, NULL},
     {"alpn", F_STR, TLS(key.alpn), 0, NULL},
     {"hello", F_ID64, TLS(key.hello), 0, NULL},
+    {"ja4", F_STR, TLS(key.ja4), 0, NULL},
     {"outcome", F_ENUM, TLS(key.outcome), 5, tls_outcome_names},
     {"alert", F_HEX16, TLS(key.alert), 0, NULL},
     {"record_version", F_HEX16, TLS(key.record_version), 0, NULL},

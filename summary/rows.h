@@ -241,7 +241,8 @@ struct row_tls {
         uint8_t resumed;
         uint8_t handshake_seen;
         uint8_t carrier;         /* enum tls_carrier of core/msg.h */
-        uint8_t pad[7];
+        uint8_t pad[3];
+        uint32_t ja4;            /* string */
     } key;
     uint64_t sessions;   /* alive in this window */
     uint64_t handshakes; /* begun in this window and decided */

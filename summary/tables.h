@@ -59,6 +59,11 @@ static inline uint32_t key_tag(const struct window *w, const void *key, uint32_t
 {
     return rowtab_tag(rowtab_mix(w->secret, key, len));
 }
+/* Keys have up to three strings; of three, the second and the third stand as one. */
+static inline uint64_t text_pair(uint64_t second, uint64_t third)
+{
+    return second ^ (third << 29 | third >> 35);
+}
 /* Of one with strings whose contents hash to s1, s2 (0: absent), in field order. The key's string ids are 0. */
 static inline uint32_t key_tag_strings(const struct window *w, const void *key, uint32_t len, uint64_t s1, uint64_t s2)
 {

@@ -244,7 +244,9 @@ static unsigned key_part(const struct window *w, enum row_kind kind, const void 
             continue;
         memcpy(&id, bare + f->at - type->key_at, sizeof id);
         memset(bare + f->at - type->key_at, 0, sizeof id);
-        strings[n++] = strings_id_hash(&w->strings, id);
+        uint64_t hash = strings_id_hash(&w->strings, id);
+        strings[n > 0] = n < 2 ? hash : text_pair(strings[1], hash);
+        n++;
     }
     return n;
 }

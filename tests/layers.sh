@@ -38,7 +38,7 @@ zstd.h: 2
 zlib.h: 1
 pcap: 2
 jansson.h: 2
-openssl/: 4
+openssl/: 5
 hiredis: 1
 maxminddb: 1
 ares: 1

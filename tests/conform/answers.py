@@ -10,8 +10,9 @@ import harness
 
 
 class Answers(harness.Test):
-    def __init__(self, about, table):
+    def __init__(self, about, table, options=()):
         super().__init__(about)
+        self.options = options                          # of every run
         self.known, self.differs, self.compared, self.cache = {}, {}, {}, {}
         path = os.path.join(os.path.dirname(os.path.abspath(__file__)), table)
         for line in open(path, encoding="utf8"):
@@ -32,7 +33,7 @@ class Answers(harness.Test):
     def events(self, capture):
         if capture not in self.cache:
             out = self.path("events", str(len(self.cache)), "")
-            self.replay("-e", "all", "--scope", "all", "-o", out, os.path.join(self.set, capture), want=(0, 4))
+            self.replay("-e", "all", "--scope", "all", *self.options, "-o", out, os.path.join(self.set, capture), want=(0, 4))
             self.cache[capture] = harness.events(out) if os.path.exists(out + "events.ndjson.zst") else []
         return self.cache[capture]
 

@@ -118,7 +118,8 @@ def check(name, got, hellos, *sessions):
     told = []
     for row in rows.get("tls", []):
         row = dict(row)
-        for member in ("bytes_out", "bytes_in", "first_ns", "last_ns", "hello"):
+        t.check(row.get("ja4", "").startswith("dd"), "%s: JA4 %s", name, row.get("ja4"))     # DTLS, with SNI
+        for member in ("bytes_out", "bytes_in", "first_ns", "last_ns", "hello", "ja4"):
             t.check(bool(row.pop(member, None)), "%s: no %s", name, member)
         told.append(row)
     order = lambda rows: sorted(rows, key=lambda r: sorted(map(str, r.items())))

@@ -228,6 +228,7 @@ struct rig {
     uint64_t bytes[2];
     uint64_t first_ts_ns;    /* of the session told of last */
     uint16_t told_port[512]; /* the client's, of the sessions told of last */
+    char hello_prints[2][80], session_prints[120]; /* fingerprints told last: JA4 and JA3 */
 };
 
 static inline void rig_line(char *text, size_t size, const char *fmt, ...)
@@ -241,9 +242,25 @@ static inline void rig_line(char *text, size_t size, const char *fmt, ...)
 
 #define RIG_SAY(r, ...) rig_line((r)->text, sizeof(r)->text, __VA_ARGS__)
 
+/* JA4 as it is, the others in hex, each with a blank behind it. */
+static inline void rig_prints(char *text, size_t size, struct bytes ja4, struct bytes ja3,
+                              struct bytes ja3s)
+{
+    text[0] = '\0';
+    rig_line(text, size, "%.*s ", (int)ja4.len, (const char *)ja4.p);
+    for (uint32_t i = 0; i < ja3.len; i++)
+        rig_line(text, size, "%02x", ja3.p[i]);
+    rig_line(text, size, " ");
+    for (uint32_t i = 0; i < ja3s.len; i++)
+        rig_line(text, size, "%02x", ja3s.p[i]);
+}
+
 static inline void rig_hello(struct rig *r, const struct msg *m)
 {
     const struct tls_hello_msg *h = &m->hello;
+    bool server = m->kind == MSG_TLS_SERVER_HELLO;
+    rig_prints(r->hello_prints[server], sizeof *r->hello_prints, h->ja4,
+               server ? (struct bytes){0} : h->ja3, server ? h->ja3 : (struct bytes){0});
     if (m->kind == MSG_TLS_CLIENT_HELLO) {
         r->n_client_hellos++;
         RIG_SAY(r, "client %04x max %04x sni %.*s alpn %.*s id %016llx%s%s%s\n", h->legacy_version,
@@ -263,6 +280,7 @@ static inline void rig_session(struct rig *r, const struct tls_session_msg *s)
     static const char *const outcomes[] = {"undecided", "established", "refused", "reset",
                                            "partial"};
     r->told_port[r->n_sessions++ % 512] = s->client_port;
+    rig_prints(r->session_prints, sizeof r->session_prints, s->ja4, s->ja3, s->ja3s);
     r->n_alive += s->alive;
     r->first_ts_ns = s->first_ts_ns;
     r->n_decided += s->decided;

@@ -371,6 +371,9 @@ static void tls(void **state)
     m->session.sni = bytes_of("api.telldus.com");
     m->session.alpn = bytes_of("h2");
     m->session.hello_id = 0xabc;
+    m->session.ja4 = bytes_of("t12d0101h2_000000000000_000000000000");
+    m->session.ja3 = bytes_of("0123456789abcdef");
+    m->session.ja3s = bytes_of("\xff\x01zzzzzzzzzzzzzz");
     /* the same session, told again when its flow ends: no second event */
     m = push(MSG_TLS_SESSION, &rec, SIDE_DST, T0 + 9000);
     m->session = session_of(&rec);
@@ -404,7 +407,10 @@ static void tls(void **state)
            "{\"sni\": \"api.telldus.com\", \"established\": true, \"outcome\": \"established\", "
            "\"version\": \"TLS 1.2\", \"client_max_version\": \"TLS 1.2\", "
            "\"cipher\": \"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\", \"curve\": \"x25519\", "
-           "\"resumed\": false, \"next_protocol\": \"h2\", \"hello\": \"0000000000000abc\"}");
+           "\"resumed\": false, \"next_protocol\": \"h2\", \"hello\": \"0000000000000abc\", "
+           "\"ja4\": \"t12d0101h2_000000000000_000000000000\", "
+           "\"ja3\": {\"hash\": \"30313233343536373839616263646566\"}, "
+           "\"ja3s\": {\"hash\": \"ff017a7a7a7a7a7a7a7a7a7a7a7a7a7a\"}}");
     row = json_array_get(lines, 1);
     expect(row, "tls",
            "{\"established\": false, \"outcome\": \"refused\", \"version\": \"TLS 1.3 draft-23\", "

@@ -159,6 +159,7 @@ static inline void event_tls(struct random *r, struct event *e, struct msg *m)
                                      .hello_id = id,
                                      .sni = name,
                                      .alpn = {(const uint8_t *)"h2", random_below(r, 3)},
+                                     .ja4 = {(const uint8_t *)"t12d", 3 + random_below(r, 2)},
                                      .client = side ? e->rec.dst : e->rec.src,
                                      .server = side ? e->rec.src : e->rec.dst,
                                      .server_port = 443,
