@@ -41,35 +41,6 @@ static struct stream_at at_flow(struct decode *d, uint32_t slot, struct msgs *ou
     };
 }
 
-/* A record for what is said without a packet: as in tcp.c. */
-static void make_up(struct stream_at *at)
-{
-    struct decode *d = at->d;
-    assert(d->n_made_up < MADE_UP_MAX);
-    struct rec *rec = &d->made_up[d->n_made_up++];
-    const struct flow *f = at->flow;
-    const struct stream *s = at->stream;
-    *rec = (struct rec){
-        .ts_ns = f->last_ts_ns,
-        .ord = s->first_ord,
-        .origin = flow_origin(f),
-        .flags = REC_HAS_IP | REC_HAS_PORTS,
-        .proto = PROTO_DTLS,
-        .ip_proto = 17,
-        .ip_outer = addr_is_v4(&s->addr[0]) ? 4 : 6,
-        .sport = flow_port(f, 0),
-        .dport = flow_port(f, 1),
-        .service_port = flow_service_port(f),
-        .src = s->addr[0],
-        .dst = s->addr[1],
-        .payload = cur_of("", 0, 0),
-        .site = s->site,
-        .client = {s->client[0], s->client[1]},
-    };
-    at->rec = rec;
-    at->rec_dir = 0;
-}
-
 /* States what the session at->rec has ended held, and lets go of it. */
 static void end(struct stream_at *at)
 {
@@ -82,7 +53,7 @@ static void end(struct stream_at *at)
 static void end_without_packet(struct decode *d, uint32_t slot, struct msgs *out)
 {
     struct stream_at at = at_flow(d, slot, out);
-    make_up(&at);
+    stream_make_up(&at, PROTO_DTLS);
     end(&at);
 }
 
@@ -195,7 +166,7 @@ void dtls_sweep(struct decode *d, uint64_t before_ns, struct msgs *out)
     for (uint32_t slot = next_used(t, 1); slot != 0; slot = next_used(t, slot + 1)) {
         struct stream_at at = at_flow(d, slot, out);
         make_room(d, out);
-        make_up(&at);
+        stream_make_up(&at, PROTO_DTLS);
         tls_session_sweep(&at, before_ns);
     }
     msgs_flush(out);

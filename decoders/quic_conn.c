@@ -249,37 +249,13 @@ void quic_conn_close(struct quic_at *at)
     let_go(at);
 }
 
-/* A record for what is said without a packet: as if direction 0 had sent one, at the time of the
- * connection's last. */
 static void make_up(struct quic_at *at)
 {
-    struct decode *d = at->s.d;
-    if (d->n_made_up == MADE_UP_MAX) { /* messages borrow them */
+    if (at->s.d->n_made_up == MADE_UP_MAX) { /* messages borrow them */
         msgs_flush(at->s.out);
-        d->n_made_up = 0;
+        at->s.d->n_made_up = 0;
     }
-    struct rec *rec = &d->made_up[d->n_made_up++];
-    const struct flow *f = at->s.flow;
-    const struct stream *s = &at->conn->stream;
-    *rec = (struct rec){
-        .ts_ns = f->last_ts_ns,
-        .ord = s->first_ord,
-        .origin = flow_origin(f),
-        .flags = REC_HAS_IP | REC_HAS_PORTS,
-        .proto = PROTO_QUIC,
-        .ip_proto = 17,
-        .ip_outer = addr_is_v4(&s->addr[0]) ? 4 : 6,
-        .sport = flow_port(f, 0),
-        .dport = flow_port(f, 1),
-        .service_port = flow_service_port(f),
-        .src = s->addr[0],
-        .dst = s->addr[1],
-        .payload = cur_of("", 0, 0),
-        .site = s->site,
-        .client = {s->client[0], s->client[1]},
-    };
-    at->s.rec = rec;
-    at->s.rec_dir = 0;
+    stream_make_up(&at->s, PROTO_QUIC);
 }
 
 void quic_conn_end(struct quic_at *at)

@@ -34,6 +34,34 @@ static void node_give(struct stream_at *at, uint32_t i, bool aside)
         at->d->holders--;
 }
 
+void stream_make_up(struct stream_at *at, enum proto proto)
+{
+    struct decode *d = at->d;
+    assert(d->n_made_up < MADE_UP_MAX);
+    struct rec *rec = &d->made_up[d->n_made_up++];
+    const struct flow *f = at->flow;
+    const struct stream *s = at->stream;
+    *rec = (struct rec){
+        .ts_ns = f->last_ts_ns,
+        .ord = s->first_ord,
+        .origin = flow_origin(f),
+        .flags = REC_HAS_IP | REC_HAS_PORTS,
+        .proto = (uint8_t)proto,
+        .ip_proto = proto == PROTO_TLS ? 6 : 17,
+        .ip_outer = addr_is_v4(&s->addr[0]) ? 4 : 6,
+        .sport = flow_port(f, 0),
+        .dport = flow_port(f, 1),
+        .service_port = flow_service_port(f),
+        .src = s->addr[0],
+        .dst = s->addr[1],
+        .payload = cur_of("", 0, 0),
+        .site = s->site,
+        .client = {s->client[0], s->client[1]},
+    };
+    at->rec = rec;
+    at->rec_dir = 0;
+}
+
 void stream_outcome(struct stream_at *at, enum outcome o)
 {
     static const uint8_t rank[OUT_N] = {

@@ -120,6 +120,10 @@ static inline uint8_t stream_sender(const struct stream_at *at, unsigned dir)
     return dir == at->rec_dir ? SIDE_SRC : SIDE_DST;
 }
 
+/* A record for what is said without a packet: as if direction 0 of the connection had sent one, of `proto`, at the time of its last
+ * one. Takes one of d->made_up, which must have room. */
+void stream_make_up(struct stream_at *at, enum proto proto);
+
 /* Remembers the worse of two outcomes: malformed, table full, truncated, ok. */
 void stream_outcome(struct stream_at *at, enum outcome o);
 

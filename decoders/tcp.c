@@ -18,36 +18,6 @@ static bool both_fins(const struct flow *f)
 
 /* ---- ends */
 
-/* A record for what is said without a packet: as if the direction 0 had sent one, at the time of
- * the connection's last. */
-static void make_up(struct stream_at *at)
-{
-    struct decode *d = at->d;
-    assert(d->n_made_up < MADE_UP_MAX);
-    struct rec *rec = &d->made_up[d->n_made_up++];
-    const struct flow *f = at->flow;
-    const struct stream *s = at->stream;
-    *rec = (struct rec){
-        .ts_ns = f->last_ts_ns,
-        .ord = s->first_ord,
-        .origin = flow_origin(f),
-        .flags = REC_HAS_IP | REC_HAS_PORTS,
-        .proto = PROTO_TLS,
-        .ip_proto = 6,
-        .ip_outer = addr_is_v4(&s->addr[0]) ? 4 : 6,
-        .sport = flow_port(f, 0),
-        .dport = flow_port(f, 1),
-        .service_port = flow_service_port(f),
-        .src = s->addr[0],
-        .dst = s->addr[1],
-        .payload = cur_of("", 0, 0),
-        .site = s->site,
-        .client = {s->client[0], s->client[1]},
-    };
-    at->rec = rec;
-    at->rec_dir = 0;
-}
-
 static struct stream_at at_flow(struct decode *d, uint32_t slot, struct msgs *out)
 {
     struct flow *f = &d->flows.flows[slot];
@@ -68,7 +38,7 @@ static void end_without_packet(struct decode *d, uint32_t slot, struct msgs *out
     struct stream_at at = at_flow(d, slot, out);
     if (at.stream == NULL)
         return;
-    make_up(&at);
+    stream_make_up(&at, PROTO_TLS);
     stream_flush(&at);
     if (at.flow->kind == FLOW_TLS)
         tls_session_end(&at, false);
@@ -496,7 +466,7 @@ void tcp_sweep(struct decode *d, uint64_t before_ns, struct msgs *out)
             continue;
         struct stream_at at = at_flow(d, slot, out);
         make_room(d, out);
-        make_up(&at);
+        stream_make_up(&at, PROTO_TLS);
         tls_session_sweep(&at, before_ns);
         if (calm)
             tls_calm_down(d, at.flow);
