@@ -3,7 +3,7 @@
 import argparse, json, os, shutil, statistics, struct, subprocess, sys, tempfile, time
 
 ap = argparse.ArgumentParser()
-ap.add_argument("what", choices=("speed", "memory"))
+ap.add_argument("what", choices=("speed", "fleet", "memory"))
 ap.add_argument("--program", required=True)
 ap.add_argument("--bound")
 ap.add_argument("--capture", required=True)
@@ -63,6 +63,14 @@ def speed():
     print("CPU ratio replay / bound: %.2f (%.2f without 1.5 us a row)" % (ratio, without))
 
 
+def fleet():
+    (cpu, wall, rss, out), (files, size, rows) = replay(a.capture, rows=True)
+    totals = json.loads(out)
+    line("replay", cpu, wall, rss, totals["packets"]["read"])
+    print("%d gateways, %d rows in %d files of %d bytes; ledger %s"
+          % (totals["gateways"], rows, files, size, json.dumps(totals.get("ledger", {}))))
+
+
 def memory():
     with tempfile.NamedTemporaryFile(suffix=".pcap") as empty:
         empty.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
@@ -78,4 +86,4 @@ def memory():
     print("an empty run: %d MiB; over that %.0f bytes for each of %d flows and all rows" % (floor // 1024, (rss - floor) * 1024 / a.flows, a.flows))
 
 
-{"speed": speed, "memory": memory}[a.what]()
+{"speed": speed, "fleet": fleet, "memory": memory}[a.what]()
