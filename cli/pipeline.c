@@ -59,6 +59,8 @@ bool pipeline_new(struct pipeline **out, const struct config *config, const char
         .dtls_hellos = (uint32_t)config->limits.dtls_hellos,
         .dns_pending = (uint32_t)config->limits.dns_pending,
         .ntp_pending = (uint32_t)config->limits.ntp_pending,
+        .tls_resumptions = (uint32_t)config->limits.tls_resumptions,
+        .scope_all = config->scope == SCOPE_ALL,
         .quic_flows = (uint32_t)config->limits.quic_flows,
         .quic_buffers = (uint32_t)config->limits.quic_buffers,
         .quic_buffer_bytes = (uint32_t)config->limits.quic_buffer_bytes,
@@ -158,6 +160,8 @@ static void tell_ledger(struct pipeline *pl)
     l->bytes_turned_away += d->bytes_turned_away - dt->bytes_turned_away;
     l->pending_turned_away += d->dns_pending_turned_away - dt->dns_pending_turned_away
                               + d->ntp_pending_turned_away - dt->ntp_pending_turned_away;
+    l->certs_turned_away += d->certs_turned_away - dt->certs_turned_away;
+    l->resumptions_turned_away += d->resumptions_turned_away - dt->resumptions_turned_away;
     l->holes += d->holes - dt->holes;
     l->overlap_conflicts += d->overlap_conflicts - dt->overlap_conflicts;
     *ht = *h;

@@ -5,6 +5,7 @@
 #include "cli/runs.h"
 #include "cli/stop.h"
 #include "core/arena.h"
+#include "enrich/cert.h"
 #include "ingest/capture.h"
 #include "sinks/segment.h"
 #include "sinks/segment_batch.h"
@@ -137,6 +138,7 @@ static bool write_segment(struct run *run, struct window *w, struct err *e)
     struct segment_options options = {.zstd_level = (int)c->zstd_level, .force = run->o->force,
                                       .batch = &run->batch};
     segment_head_config(&head, c);
+    window_cert_facts(w, cert_facts);
     snprintf(head.release, sizeof head.release, "%s", TELLSCOPE_VERSION);
     head.start_s = window_start_s(w);
     head.length_s = window_length_s(w);
@@ -175,7 +177,8 @@ static bool run_all(struct run *run, const struct path_item items[], struct err 
 {
     struct run_result *r = run->r;
     struct events *events = NULL;
-    struct events_options eo = {.kinds = run->o->events, .force = run->o->force};
+    struct events_options eo = {.kinds = run->o->events, .force = run->o->force,
+                                .describe = cert_describe};
     if (run->o->events != 0 && !events_new(&events, run->o->dir, run->o->config, &eo, e))
         return false;
     r->pipeline->events = events;

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE /* O_TMPFILE */
 #include "cli/runs.h"
 
+#include "enrich/cert.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -80,6 +82,7 @@ static bool leave(void *ctx, struct window *w, struct err *e)
     }
     struct segment_head head = {.start_s = window_start_s(w), .length_s = window_length_s(w)};
     segment_head_config(&head, r->config);
+    window_cert_facts(w, cert_facts);
     if (!open_file(r, e) || !segment_write_fd(w, &head, r->fd, 1, NULL, e))
         return err_in(e, "put a window aside");
     off_t end = lseek(r->fd, 0, SEEK_CUR);

@@ -78,7 +78,9 @@ struct config {
             ntp_pending;
         uint64_t quic_flows, quic_buffers, quic_buffer_bytes;
         /* rows a window and worker keep exactly; the rest folds into `other` */
-        uint64_t clients, coverage, bindings, peers, ntp, dns, tls, hellos, tallies;
+        uint64_t clients, coverage, bindings, peers, ntp, dns, tls, hellos, answers, certs, reuse, tallies;
+        uint64_t cert_bytes;      /* of certificates a run remembers */
+        uint64_t tls_resumptions; /* sessions that later ones may resume */
         uint64_t string_bytes; /* names and blobs a window */
         uint64_t windows_open; /* windows held in memory at once */
         uint64_t windows_max;  /* windows a run may have */

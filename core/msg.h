@@ -14,6 +14,8 @@ enum msg_kind {
     MSG_TLS_SESSION,      /* what is known of a session: at handshake end, window change, flow end */
     MSG_HTTP,             /* a firmware call or a User-Agent of interest */
     MSG_TCP_UNSEEN,       /* TCP bytes acknowledged but never captured */
+    MSG_TLS_CERT,         /* a certificate of a session of which rows are written */
+    MSG_TLS_REUSE,        /* a value that a server should not use twice */
     MSG_KIND_N
 };
 
@@ -105,6 +107,25 @@ enum tls_outcome {
 };
 
 enum tls_carrier { TLS_OVER_TCP, TLS_OVER_QUIC, TLS_OVER_DTLS, TLS_CARRIER_N };
+/* What a TLS session came after on its connection. */
+enum tls_via { VIA_DIRECT, VIA_SMTP, VIA_IMAP, VIA_POP3, VIA_FTP, VIA_XMPP, VIA_POSTGRESQL, VIA_LDAP, VIA_MYSQL, VIA_HTTP_CONNECT,
+               VIA_SOCKS, VIA_N };
+
+/* What else a session showed. Their names: tls_sign_names in summary/rows.c. */
+enum tls_sign {
+    TLS_SIGN_HEARTBLEED_REQUEST = 1 << 0, /* a heartbeat that claims more than it has (CVE-2014-0160) */
+    TLS_SIGN_HEARTBLEED_REPLY = 1 << 1,   /* and an answer much larger than the request */
+    TLS_SIGN_FALLBACK_SCSV = 1 << 2,      /* offered: RFC 7507 */
+    TLS_SIGN_EARLY_DATA = 1 << 3,         /* offered: RFC 8446 4.2.10 */
+    TLS_SIGN_RENEGOTIATED = 1 << 4,       /* a second handshake, under protection */
+    TLS_SIGN_TICKET_RESUMPTION = 1 << 5,  /* abbreviated, after a ticket was offered */
+    TLS_SIGN_ID_RESUMPTION = 1 << 6,      /* abbreviated, with the session id that was offered */
+    TLS_SIGN_CLIENT_ALERT = 1 << 7,       /* who sent readable alerts */
+    TLS_SIGN_SERVER_ALERT = 1 << 8,
+    TLS_SIGN_ECH_OUTER = 1 << 9, /* encrypted_client_hello: the SNI may be a public name that covers another */
+    TLS_SIGN_INHERITED = 1 << 10, /* the answer's certificates and key exchange are those of the session resumed */
+};
+enum { TLS_SIGNS_N = 11 };
 
 struct tls_hello_msg {
     uint8_t carrier;         /* enum tls_carrier */
@@ -135,6 +156,18 @@ struct tls_certs_msg {
     unsigned n;              /* certificates in the message */
 };
 
+struct tls_cert_msg {
+    uint64_t id;      /* of der: core/cert.h */
+    struct bytes der;
+};
+
+enum tls_reuse { REUSE_DH, REUSE_ECDH, REUSE_TICKET_KEY, REUSE_WHAT_N };
+struct tls_reuse_msg {
+    uint64_t value;       /* XXH3, seed 0: of dh_Ys, of the point, of the first 16 bytes of a ticket */
+    uint16_t server_port; /* the server is the message's sender */
+    uint8_t what;         /* enum tls_reuse */
+};
+
 /* A session's state towards a window. Sent at handshake end, when a packet falls in another window than the last one, and at
  * flow end. Counters are what came since the last such message and belong to the window of `window_ts_ns`. */
 struct tls_session_msg {
@@ -159,6 +192,10 @@ struct tls_session_msg {
     struct bytes ja4;        /* of the ClientHello, as in tls_hello_msg */
     struct bytes ja3, ja3s;  /* of the hellos, likewise */
     struct bytes offer;      /* of the ClientHello, as in tls_hello_msg; absent after the first message of a flow */
+    uint64_t answer_id;      /* 0: the server's flight is not known */
+    struct bytes answer;     /* its blob (core/answer.h), in one message of the flow */
+    uint16_t signs;          /* enum tls_sign */
+    uint8_t via;             /* enum tls_via */
     uint8_t last_alert_level, last_alert;
     bool has_alert;
     struct addr client, server;  /* the roles: who sent the ClientHello (else: who opened TCP, else the higher port) */
@@ -197,6 +234,8 @@ struct msg {
         struct tls_session_msg session;
         struct http_msg http;
         struct tcp_unseen_msg unseen;
+        struct tls_cert_msg cert;
+        struct tls_reuse_msg reuse;
     };
 };
 

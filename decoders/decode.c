@@ -223,6 +223,7 @@ void decode_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
     quic_origin_end(d, origin, out);
     dns_match_origin_end(d->dns, origin);
     ntp_pairs_origin_end(d->ntp, origin);
+    tls_resume_origin_end(d->resume, origin);
 }
 
 void decode_sweep(struct decode *d, uint64_t before_ns, struct msgs *out)
@@ -239,6 +240,7 @@ const struct decode_stats *decode_stats(const struct decode *d)
     struct decode_stats *s = &((struct decode *)(uintptr_t)d)->stats;
     s->dns_pending_turned_away = dns_match_turned_away(d->dns);
     s->ntp_pending_turned_away = ntp_pairs_turned_away(d->ntp);
+    s->resumptions_turned_away = tls_resume_turned_away(d->resume);
     return s;
 }
 
@@ -268,6 +270,7 @@ bool decode_new(struct decode **out, const struct decode_limits *limits,
               && dtls_table_init(&d->dtls, limits->dtls_flows, limits->dtls_hellos, limits->seed, e)
               && dns_match_new(&d->dns, limits->dns_pending, limits->seed, e)
               && ntp_pairs_new(&d->ntp, limits->ntp_pending, limits->seed, e)
+              && tls_resume_new(&d->resume, limits->tls_resumptions, limits->seed, e)
               && quic_new(&d->quic, limits, e)
               && fingerprint_new(&d->fingerprints, limits->ja3, e);
     if (ok) {
@@ -291,6 +294,7 @@ void decode_free(struct decode *d)
         return;
     arena_free(d->scratch, (size_t)d->limits.tcp_buffer_bytes + OFFER_BLOB_MAX);
     arena_free(d->open, (size_t)d->limits.tcp_flows * sizeof *d->open);
+    tls_resume_free(d->resume);
     quic_free(d->quic);
     fingerprint_free(d->fingerprints);
     ntp_pairs_free(d->ntp);

@@ -13,11 +13,13 @@ struct decode_limits {
     uint32_t dtls_hellos;       /* DTLS hellos put together from fragments at once */
     uint32_t dns_pending;       /* queries waiting for their response */
     uint32_t ntp_pending;       /* address pairs whose requests are remembered */
+    uint32_t tls_resumptions;   /* TLS sessions remembered for those that resume them */
     uint32_t quic_flows;        /* QUIC connections followed at once */
     uint32_t quic_buffers;      /* of these, handshakes in progress at once */
     uint32_t quic_buffer_bytes; /* copied bytes a handshake and direction may hold */
     uint64_t window_ns;         /* sessions are reported anew in each window; 0: never */
     uint64_t seed;              /* of hashes */
+    bool scope_all;             /* rows are written of everybody, not of gateways alone */
     bool ja3;                   /* JA3 and JA3S are wanted, not JA4 alone */
 };
 
@@ -34,6 +36,8 @@ struct decode_stats {
     uint64_t holes;             /* gaps in a stream skipped over */
     uint64_t quic_flows_turned_away; /* live QUIC connections pushed out by the limit */
     uint64_t dns_pending_turned_away, ntp_pending_turned_away;
+    uint64_t certs_turned_away;       /* certificates too long or too many to be kept */
+    uint64_t resumptions_turned_away; /* TLS sessions forgotten that might be resumed */
 };
 
 /* Caller owns `*d`. `http_hosts`: NULL-terminated, borrowed for the life of `*d`: hosts whose

@@ -8,6 +8,7 @@
 #include "decoders/quic.h"
 #include "decoders/stream.h"
 #include "decoders/tls_hello.h"
+#include "decoders/tls_resume.h"
 
 /* A record stands in for a packet where a connection ends without one. As many as a burst may need:
  * an eviction and a reuse a packet. */
@@ -40,9 +41,12 @@ struct decode {
     struct quic *quic;
     struct fingerprints *fingerprints;
     const struct fifo_ahead *ahead; /* of the datagram being decoded */
+    struct tls_resume *resume;
     uint8_t *scratch;               /* limits.tcp_buffer_bytes: a kept message in one piece */
     struct decode_open *open; /* limits.tcp_flows: for sorting at the end of a capture context */
     unsigned n_made_up;
     struct rec made_up[MADE_UP_MAX];
+    uint16_t answer_len; /* of the session that was just decided */
+    uint8_t answer[ANSWER_BLOB_MAX];
     struct tls_client_hello hello; /* too large for the stack of every record */
 };

@@ -2,6 +2,7 @@
 
 #include "core/hash.h"
 #include "decoders/decode_state.h"
+#include "decoders/tls_message.h"
 #include "decoders/tls_record.h"
 #include "decoders/tls_session.h"
 #include "decoders/tls_wire.h"
@@ -139,12 +140,12 @@ static void hello_whole(struct stream_at *at, unsigned dir, uint8_t type, struct
     if (type == TLS_MSG_CLIENT_HELLO) {
         o = dtls_client_hello_decode(body, &at->d->hello, &usable);
         if (usable)
-            tls_record_client_hello(at, dir, &at->d->hello, body, len, ts_ns);
+            tls_message_client_hello(at, dir, &at->d->hello, body, len, ts_ns);
     } else {
         struct tls_server_hello hello;
         o = dtls_server_hello_decode(body, &hello, &usable);
         if (usable)
-            tls_record_server_hello(at, dir, &hello, body, len, ts_ns);
+            tls_message_server_hello(at, dir, &hello, body, len, ts_ns);
     }
     stream_outcome(at, o);
 }
@@ -250,8 +251,8 @@ static uint16_t went_on_flag(unsigned dir)
 static void protected_record(struct stream_at *at, uint16_t version)
 {
     struct tls_session *s = &at->stream->tls;
-    if (s->record_version == 0)
-        s->record_version = version;
+    if (s->record_version[at->rec_dir] == 0)
+        s->record_version[at->rec_dir] = version;
     if (s->flags & TLS_S_SERVER)
         tls_session_went_on(at, at->rec_dir);
 }
@@ -284,7 +285,7 @@ static void record(struct stream_at *at, const struct record *r)
         break;
     case TLS_TYPE_ALERT:
         if (r->len == 2 && r->body.left == 2 && tls_alert_known(r->body.p[0], r->body.p[1]))
-            tls_session_alert(at, r->body.p[0], r->body.p[1]);
+            tls_session_alert(at, at->rec_dir, r->body.p[0], r->body.p[1]);
         break;
     case TYPE_ACK:
     case TLS_TYPE_HEARTBEAT:

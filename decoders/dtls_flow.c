@@ -2,6 +2,7 @@
 
 #include "core/arena.h"
 #include "decoders/decode_state.h"
+#include "decoders/tls_flight.h"
 #include "decoders/dtls.h"
 #include "decoders/tls_session.h"
 
@@ -48,6 +49,7 @@ static void end(struct stream_at *at)
     tls_session_end(at, false);
     stream_drop(at, &at->stream->tls.offer);
     stream_drop(at, &at->stream->tls.long_names);
+    tls_flight_drop(at);
 }
 
 static void end_without_packet(struct decode *d, uint32_t slot, struct msgs *out)

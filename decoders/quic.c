@@ -2,6 +2,7 @@
 
 #include "decoders/quic_conn.h"
 #include "decoders/quic_wire.h"
+#include "decoders/tls_message.h"
 #include "decoders/tls_record.h"
 #include "decoders/tls_wire.h"
 
@@ -24,12 +25,12 @@ static void hello(struct quic_at *at, int side, unsigned dir, struct cur body, u
         struct tls_client_hello *h = &at->s.d->hello;
         o = tls_client_hello_decode(body, h, &usable);
         if (usable)
-            tls_record_client_hello(&at->s, dir, h, body, len, ts_ns);
+            tls_message_client_hello(&at->s, dir, h, body, len, ts_ns);
     } else {
         struct tls_server_hello h;
         o = tls_server_hello_decode(body, &h, &usable);
         if (usable)
-            tls_record_server_hello(&at->s, dir, &h, body, len, ts_ns);
+            tls_message_server_hello(&at->s, dir, &h, body, len, ts_ns);
     }
     stream_outcome(&at->s, o);
 }
@@ -90,7 +91,7 @@ static void frames(struct quic_at *at, int side, unsigned dir, size_t n)
         if (kind == QUIC_FRAME_CRYPTO) {
             crypto_frame(at, h, side, &f);
         } else if ((f.error & ~UINT64_C(0xff)) == ERROR_CRYPTO) {
-            tls_session_alert(&at->s, 2, (uint8_t)f.error);
+            tls_session_alert(&at->s, dir, 2, (uint8_t)f.error);
         } else {
             at->closed = true;
         }

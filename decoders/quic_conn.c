@@ -2,6 +2,7 @@
 
 #include "core/arena.h"
 #include "core/hash.h"
+#include "decoders/tls_flight.h"
 
 #include <stdlib.h>
 
@@ -240,6 +241,7 @@ static void let_go(struct quic_at *at)
     handshake_give(at->q, at->conn);
     stream_drop(&at->s, &at->conn->stream.tls.offer);
     stream_drop(&at->s, &at->conn->stream.tls.long_names);
+    tls_flight_drop(&at->s);
     at->conn->ended = true;
 }
 

@@ -1,5 +1,6 @@
 #include "decoders/decode_state.h"
 #include "decoders/tls_calm.h"
+#include "decoders/tls_flight.h"
 #include "decoders/tls_record.h"
 
 static struct stream_node *node_at(const struct stream_at *at, uint32_t i)
@@ -32,6 +33,16 @@ static void node_give(struct stream_at *at, uint32_t i, bool aside)
     stream_pool_give(&at->d->nodes, i);
     if (!aside && --at->stream->n_nodes == 0)
         at->d->holders--;
+}
+
+uint32_t stream_aside(struct stream_at *at)
+{
+    return node_take(at, true);
+}
+
+void stream_aside_give(struct stream_at *at, uint32_t node)
+{
+    node_give(at, node, true);
 }
 
 void stream_make_up(struct stream_at *at, enum proto proto)
@@ -137,6 +148,7 @@ void stream_close(struct stream_at *at)
     }
     stream_drop(at, &s->tls.offer);
     stream_drop(at, &s->tls.long_names);
+    tls_flight_drop(at);
     stream_give(at->d, at->flow->stream);
     at->flow->stream = 0;
     at->stream = NULL;

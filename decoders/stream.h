@@ -70,8 +70,14 @@ struct tls_session {
     uint64_t bytes[2];       /* on the wire, by direction, since the last report */
     uint64_t first_ts_ns;
     uint64_t last_alive_ns[2]; /* starts of the last two windows in which it was counted */
-    uint64_t hello_id;
-    uint16_t version, record_version, cipher, group, client_max_version;
+    uint64_t hello_id, answer_id;
+    uint64_t offered_id, offered_ticket; /* hashes of what the client would resume; 0: none */
+    uint32_t flight;                     /* node: see tls_flight.h; 0: none */
+    uint16_t beat[2];                    /* bytes of the last heartbeat of direction 0, 1 */
+    uint16_t signs;                      /* enum tls_sign */
+    uint8_t via;                         /* enum tls_via */
+    uint16_t version, cipher, group, client_max_version;
+    uint16_t record_version[2]; /* of protected records of direction 0, 1; 0: none seen */
     uint16_t flags;  /* enum tls_session_flags */
     uint8_t outcome; /* enum tls_outcome */
     uint8_t n_alive; /* of last_alive_ns */
@@ -156,6 +162,10 @@ void stream_flush(struct stream_at *at);
 /* Appends to what is kept of `dir`. False where a limit is reached (counted). */
 MUST_CHECK bool stream_keep(struct stream_at *at, struct stream_kept *kept, const uint8_t *p,
                             size_t n);
+/* A node for what a session gathers; 0 where the limit is reached (counted). Its bytes are as they were left. */
+MUST_CHECK uint32_t stream_aside(struct stream_at *at);
+void stream_aside_give(struct stream_at *at, uint32_t node);
+
 /* All of it as one piece, valid until the next call of this function. */
 const uint8_t *stream_kept_bytes(struct stream_at *at, const struct stream_kept *kept);
 void stream_drop(struct stream_at *at, struct stream_kept *kept);

@@ -53,7 +53,7 @@ struct flow {
     uint8_t kind;          /* enum flow_kind */
     uint8_t young[2];      /* payload segments seen, up to 255 */
     uint8_t ahead[2]; /* acknowledgements in a row that tell of bytes of direction 0, 1 not seen */
-    uint8_t pad;
+    uint8_t via;      /* what it spoke so far: see stream_via.h */
 };
 static_assert(sizeof(struct flow) == 64, "one cache line");
 

@@ -10,14 +10,14 @@ enum {
 
 /* What reports say and sessions share. Names and the offer follow. */
 struct told {
-    uint64_t hello_id;
-    uint16_t version, record_version, cipher, group, client_max_version;
+    uint64_t hello_id, answer_id, offered_id, offered_ticket;
+    uint16_t version, record_version[2], cipher, group, client_max_version, signs, beat[2];
     uint16_t flags, offer_len;
-    uint8_t outcome, n_alive, alert_level, alert, client_dir, sni_len, alpn_len;
-    uint8_t pad[3];
+    uint8_t outcome, n_alive, alert_level, alert, client_dir, sni_len, alpn_len, via;
+    uint8_t pad[2];
     char ja4[FINGERPRINT_JA4_LEN], pad4[4];
 };
-static_assert(sizeof(struct told) == 72, "no hidden padding in a key");
+static_assert(sizeof(struct told) == 104, "no hidden padding in a key");
 
 enum { END_BYTES = 50 };
 
@@ -41,7 +41,7 @@ bool tls_calm_at_rest(const struct flow *f, const struct stream *s)
 {
     const struct tls_session *t = &s->tls;
     return f->kind == FLOW_TLS && half_at_rest(f, s, 0) && half_at_rest(f, s, 1)
-           && tls_session_sure(t) && t->window_last_ns == f->last_ts_ns
+           && t->flight == 0 && tls_session_sure(t) && t->window_last_ns == f->last_ts_ns
            && (t->bytes[0] | t->bytes[1]) <= UINT32_MAX;
 }
 
@@ -67,8 +67,14 @@ static uint32_t keep_told(struct stream_at *at)
     uint8_t all[BLOB_MAX];
     struct told told = {
         .hello_id = t->hello_id,
+        .answer_id = t->answer_id,
+        .offered_id = t->offered_id,
+        .offered_ticket = t->offered_ticket,
+        .signs = t->signs,
+        .beat = {t->beat[0], t->beat[1]},
+        .via = t->via,
         .version = t->version,
-        .record_version = t->record_version,
+        .record_version = {t->record_version[0], t->record_version[1]},
         .cipher = t->cipher,
         .group = t->group,
         .client_max_version = t->client_max_version,
@@ -163,8 +169,14 @@ static void recall_told(struct stream_at *at, uint32_t number)
     memcpy(&told, p, sizeof told);
     p += sizeof told;
     t->hello_id = told.hello_id;
+    t->answer_id = told.answer_id;
+    t->offered_id = told.offered_id;
+    t->offered_ticket = told.offered_ticket;
+    t->signs = told.signs;
+    t->via = told.via;
     t->version = told.version;
-    t->record_version = told.record_version;
+    memcpy(t->record_version, told.record_version, sizeof t->record_version);
+    memcpy(t->beat, told.beat, sizeof t->beat);
     t->cipher = told.cipher;
     t->group = told.group;
     t->client_max_version = told.client_max_version;

@@ -2,11 +2,15 @@
 
 enum {
     EXT_SERVER_NAME = 0,
+    EXT_STATUS_REQUEST = 5,
     EXT_SUPPORTED_GROUPS = 10,
     EXT_POINT_FORMATS = 11,
     EXT_SIGNATURE_ALGORITHMS = 13,
+    EXT_HEARTBEAT = 15,
     EXT_ALPN = 16,
     EXT_PADDING = 21,
+    EXT_ENCRYPT_THEN_MAC = 22,
+    EXT_EXTENDED_MASTER_SECRET = 23,
     EXT_SESSION_TICKET = 35,
     EXT_PRE_SHARED_KEY = 41,
     EXT_EARLY_DATA = 42,
@@ -14,14 +18,11 @@ enum {
     EXT_COOKIE = 44,
     EXT_KEY_SHARE = 51,
     EXT_ECH = 0xfe0d, /* RFC 9849 */
+    EXT_RENEGOTIATION_INFO = 0xff01,
 
     TLS_MAJOR = 3,
     DTLS_MAJOR = 0xfe,
     RANDOM_LEN = 32,
-    SSLV2_CLIENT_HELLO = 1,
-    SSLV2_SERVER_HELLO = 4,
-    SSLV2_CLIENT_HEAD = 9,  /* type, version, three lengths */
-    SSLV2_SERVER_HEAD = 11, /* type, hit, certificate type, version, three lengths */
 };
 
 /* RFC 8446 4.1.3 */
@@ -133,8 +134,9 @@ static bool client_extension(uint16_t type, struct cur body, struct tls_client_h
     }
     if (type == EXT_SERVER_NAME)
         return read_sni(body, &h->sni);
-    h->resumption_offered |=
-        type == EXT_PRE_SHARED_KEY || (type == EXT_SESSION_TICKET && body.left > 0);
+    if (type == EXT_SESSION_TICKET)
+        h->ticket = bytes_of(&body);
+    h->resumption_offered |= type == EXT_PRE_SHARED_KEY || h->ticket.len > 0;
     h->ech |= type == EXT_ECH;
     return true;
 }
@@ -354,13 +356,6 @@ static void seal(struct tls_client_hello *h, struct draft *d, struct cur ciphers
         h->more |= MORE_ODD;
 }
 
-/* All of `h` but the blob's bytes, of which there are many. */
-static void clear(struct tls_client_hello *h)
-{
-    memset(h, 0, offsetof(struct tls_client_hello, blob));
-    h->id = h->more = 0;
-}
-
 static enum outcome client_hello(struct cur in, uint8_t major, struct tls_client_hello *out,
                                  bool *usable)
 {
@@ -374,9 +369,10 @@ static enum outcome client_hello(struct cur in, uint8_t major, struct tls_client
     if (version >> 8 != major || session_id.left > 32)
         return OUT_MALFORMED;
     *usable = true;
-    clear(out);
+    tls_client_hello_clear(out);
     out->legacy_version = version;
     out->resumption_offered = session_id.left > 0;
+    out->session_id = bytes_of(&session_id);
     memset(&d, 0, offsetof(struct draft, high));
     enum outcome result;
     if (cur_block8(&in, &compressions)) {
@@ -399,6 +395,38 @@ enum outcome tls_client_hello_decode(struct cur in, struct tls_client_hello *out
 enum outcome dtls_client_hello_decode(struct cur in, struct tls_client_hello *out, bool *usable)
 {
     return client_hello(in, DTLS_MAJOR, out, usable);
+}
+
+static uint32_t answer_flag(uint16_t type)
+{
+    switch (type) {
+    case EXT_RENEGOTIATION_INFO:
+        return ANSWER_RENEG_INFO;
+    case EXT_EXTENDED_MASTER_SECRET:
+        return ANSWER_EMS;
+    case EXT_ENCRYPT_THEN_MAC:
+        return ANSWER_ETM;
+    case EXT_HEARTBEAT:
+        return ANSWER_HEARTBEAT;
+    case EXT_SESSION_TICKET:
+        return ANSWER_TICKET;
+    case EXT_STATUS_REQUEST:
+        return ANSWER_OCSP;
+    case EXT_PRE_SHARED_KEY:
+        return ANSWER_PSK;
+    default:
+        return 0;
+    }
+}
+
+/* RFC 8446 4.1.3: the last 8 bytes of the random of a server that could do better. */
+static uint32_t sentinel(const uint8_t random[static RANDOM_LEN])
+{
+    if (memcmp(random + RANDOM_LEN - 8, "DOWNGRD", 7) != 0)
+        return 0;
+    return random[RANDOM_LEN - 1] == 1   ? ANSWER_SENTINEL_12
+           : random[RANDOM_LEN - 1] == 0 ? ANSWER_SENTINEL_11
+                                         : 0;
 }
 
 static bool server_extension(uint16_t type, struct cur body, struct tls_server_hello *h)
@@ -435,6 +463,9 @@ static enum outcome server_hello(struct cur in, uint8_t major, struct tls_server
         return OUT_MALFORMED;
     if (!early_draft && !cur_block8(&in, &session_id))
         return cur_why(&in);
+    if (!early_draft)
+        h.session_id = bytes_of(&session_id);
+    h.answer_flags = sentinel(random.p);
     if (!cur_u16(&in, &h.cipher) || (!early_draft && !cur_u8(&in, &h.compression)))
         return cur_why(&in);
     h.version = h.legacy_version;
@@ -451,6 +482,7 @@ static enum outcome server_hello(struct cur in, uint8_t major, struct tls_server
                 result = cur_why(&all);
                 break;
             }
+            h.answer_flags |= answer_flag(type);
             if (!server_extension(type, body, &h))
                 result = OUT_MALFORMED;
         }
@@ -467,95 +499,4 @@ enum outcome tls_server_hello_decode(struct cur in, struct tls_server_hello *out
 enum outcome dtls_server_hello_decode(struct cur in, struct tls_server_hello *out, bool *usable)
 {
     return server_hello(in, DTLS_MAJOR, out, usable);
-}
-
-/* Reads the 2-byte record header, and gives the record. OUT_TRUNCATED leaves the captured part. */
-static enum outcome sslv2_record(struct cur in, size_t head, struct cur *record, size_t *len)
-{
-    uint16_t top;
-    if (!cur_u16(&in, &top))
-        return in.snapped && (in.left == 0 || in.p[0] & 0x80) ? OUT_TRUNCATED : OUT_NOT_MINE;
-    size_t n = top & 0x7fff;
-    if ((top & 0x8000) == 0 || n < head)
-        return OUT_NOT_MINE;
-    *len = 2 + n;
-    if (!cur_take_captured(&in, n, record))
-        return OUT_NOT_MINE; /* a record that ends in no segment */
-    return OUT_OK;
-}
-
-enum outcome sslv2_client_hello_decode(struct cur in, struct tls_client_hello *out, size_t *len)
-{
-    struct cur record, kinds, rest;
-    uint8_t type;
-    uint16_t version, kinds_len, id_len, challenge_len;
-    enum outcome o = sslv2_record(in, SSLV2_CLIENT_HEAD, &record, len);
-    if (o != OUT_OK)
-        return o;
-    if (*len > 2048)
-        return OUT_NOT_MINE;
-    if (!cur_u8(&record, &type))
-        return OUT_TRUNCATED;
-    if (type != SSLV2_CLIENT_HELLO)
-        return OUT_NOT_MINE;
-    if (!cur_u16(&record, &version))
-        return OUT_TRUNCATED;
-    if (version != TLS_SSLV2 && (version < TLS_SSLV3 || version > TLS_1_3))
-        return OUT_NOT_MINE;
-    if (!cur_u16(&record, &kinds_len) || !cur_u16(&record, &id_len)
-        || !cur_u16(&record, &challenge_len))
-        return OUT_TRUNCATED;
-    bool sane = kinds_len > 0 && kinds_len % 3 == 0 && (id_len == 0 || id_len == 16)
-                && challenge_len >= 16 && challenge_len <= 32
-                && 2u + SSLV2_CLIENT_HEAD + kinds_len + id_len + challenge_len == *len;
-    if (!sane)
-        return OUT_NOT_MINE;
-    if (!cur_take(&record, kinds_len, &kinds)
-        || !cur_take(&record, (size_t)id_len + challenge_len, &rest))
-        return OUT_TRUNCATED;
-    struct offer of;
-    offer_init(&of);
-    of.flags = OFFER_SSLV2_FORMAT;
-    uint32_t kind;
-    while (cur_u24(&kinds, &kind)) {
-        if (kind >> 16 == 0)
-            offer_add(&of, of.ciphers, &of.n_ciphers, OFFER_CIPHERS_MAX, (uint16_t)kind);
-        else if (of.n_kinds < OFFER_KINDS_MAX)
-            of.kinds[of.n_kinds++] = kind;
-        else
-            of.flags |= OFFER_CUT;
-    }
-    clear(out);
-    out->legacy_version = version;
-    out->sslv2_format = true;
-    out->sslv2 = version == TLS_SSLV2;
-    out->resumption_offered = id_len > 0;
-    of.legacy_version = out->max_version = version;
-    out->blob_len = (uint16_t)offer_write(&of, out->blob);
-    out->id = offer_id(out->blob, out->blob_len);
-    return OUT_OK;
-}
-
-enum outcome sslv2_server_hello_decode(struct cur in, struct tls_server_hello *out, size_t *len)
-{
-    struct cur record;
-    uint8_t type, hit, cert_type;
-    uint16_t version, cert_len, kinds_len, id_len;
-    enum outcome o = sslv2_record(in, SSLV2_SERVER_HEAD, &record, len);
-    if (o != OUT_OK)
-        return o;
-    if (!cur_u8(&record, &type) || !cur_u8(&record, &hit))
-        return OUT_TRUNCATED;
-    if (type != SSLV2_SERVER_HELLO || hit > 1)
-        return OUT_NOT_MINE;
-    if (!cur_u8(&record, &cert_type) || !cur_u16(&record, &version) || !cur_u16(&record, &cert_len)
-        || !cur_u16(&record, &kinds_len) || !cur_u16(&record, &id_len))
-        return OUT_TRUNCATED;
-    bool sane = cert_type <= 1 && version == TLS_SSLV2 && kinds_len % 3 == 0 && id_len <= 32
-                && 2u + SSLV2_SERVER_HEAD + cert_len + kinds_len + id_len == *len;
-    if (!sane)
-        return OUT_NOT_MINE;
-    *out =
-        (struct tls_server_hello){.legacy_version = TLS_SSLV2, .version = TLS_SSLV2, .sslv2 = true};
-    return OUT_OK;
 }

@@ -4,6 +4,7 @@
  *
  * The canonical offer of a client, and its identity: core/offer.h. */
 #pragma once
+#include "core/answer.h"
 #include "core/offer.h"
 #include "decoders/msg.h"
 
@@ -36,11 +37,19 @@ struct tls_client_hello {
     uint16_t max_version; /* highest of supported_versions, else legacy_version */
     bool sslv2_format, sslv2, ech, resumption_offered;
     struct bytes sni, alpn; /* into the input, or absent: first host_name, first protocol */
+    struct bytes session_id, ticket; /* likewise */
     uint16_t blob_len;
     uint8_t blob[OFFER_BLOB_MAX]; /* see core/offer.h */
     uint64_t id;                  /* of the blob */
     uint64_t more;                /* what the blob leaves out and JA4 tells: enum tls_hello_more */
 };
+
+/* Empties all of `h` but the blob's bytes, of which there are many. */
+static inline void tls_client_hello_clear(struct tls_client_hello *h)
+{
+    memset(h, 0, offsetof(struct tls_client_hello, blob));
+    h->id = h->more = 0;
+}
 
 struct tls_server_hello {
     uint16_t legacy_version;
@@ -50,6 +59,8 @@ struct tls_server_hello {
     bool hello_retry, sslv2;
     bool psk;          /* pre_shared_key selected: TLS 1.3 resumption */
     struct bytes alpn; /* into the input, or absent */
+    struct bytes session_id;
+    uint32_t answer_flags; /* enum answer_flags: extensions, and what its random tells */
 };
 
 /* Decodes the body of a ClientHello (without the 4-byte handshake header).

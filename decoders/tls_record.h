@@ -29,9 +29,11 @@ void tls_record_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_
                      uint64_t ts_ns);
 MUST_CHECK bool tls_record_gap(struct stream_at *at, unsigned dir, uint32_t n);
 
-/* States a hello that `dir` sent (`body`: what it was decoded from), of a message of `raw_len`
- * bytes that began at `ts_ns`, and tells the session of it. */
-void tls_record_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,
-                             struct cur body, uint32_t raw_len, uint64_t ts_ns);
-void tls_record_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,
-                             struct cur body, uint32_t raw_len, uint64_t ts_ns);
+/* ---- for tls_message.c and tls_sslv2.c */
+
+/* What cannot be was read: malformed, where we saw all of it. */
+void tls_record_broken(struct stream_at *at, const struct stream_half *h);
+/* A protected record of `dir`, of this record version (0: it was told before). */
+void tls_record_protected(struct stream_at *at, unsigned dir, uint16_t version);
+/* The direction is out of step: it looks for a record where a segment starts. */
+void tls_record_forget(struct stream_at *at, struct stream_half *h);

@@ -1,6 +1,8 @@
 #include "decoders/tls_session.h"
 
 #include "decoders/decode_state.h"
+#include "decoders/stream_via.h"
+#include "decoders/tls_flight.h"
 
 static const uint64_t HANDSHAKE_NS = UINT64_C(10) * 1000 * 1000 * 1000;
 
@@ -20,7 +22,9 @@ void tls_session_begin(struct stream_at *at, unsigned client_dir)
     struct tls_session *s = &at->stream->tls;
     stream_drop(at, &s->offer);
     stream_drop(at, &s->long_names);
+    tls_flight_drop(at);
     *s = (struct tls_session){.offer.aside = true, .long_names.aside = true};
+    s->via = at->flow->via & (uint8_t)~STREAM_VIA_SURE;
     s->window_ns = tls_session_window(at->d, at->rec->ts_ns);
     s->first_ts_ns = at->rec->ts_ns;
     const struct flow *f = at->flow;
@@ -71,6 +75,8 @@ static void put_names(struct stream_at *at, struct tls_session_msg *m)
     m->ja3s = msgs_copy(at->out, n.ja3s.p, n.ja3s.len);
     if (s->ja4[0] != '\0')
         m->ja4 = msgs_copy(at->out, s->ja4, sizeof s->ja4);
+    m->answer = msgs_copy(at->out, at->d->answer, at->d->answer_len);
+    at->d->answer_len = 0;
     if (s->offer.len > 0)
         m->offer = msgs_copy(at->out, stream_kept_bytes(at, &s->offer), s->offer.len);
     stream_drop(at, &s->offer);
@@ -95,6 +101,12 @@ static uint8_t outcome_now(const struct tls_session *s)
     return s->flags & TLS_S_DECIDED ? s->outcome : TLS_UNDECIDED;
 }
 
+/* Of a session that began before: only where both directions say the same (one alone may be anything). */
+static uint16_t record_version(const struct tls_session *s)
+{
+    return s->record_version[0] == s->record_version[1] ? s->record_version[0] : 0;
+}
+
 static void report(struct stream_at *at, bool decided, bool final)
 {
     struct tls_session *s = &at->stream->tls;
@@ -105,7 +117,8 @@ static void report(struct stream_at *at, bool decided, bool final)
     }
     uint8_t client_side = stream_sender(at, s->client_dir);
     const struct rec *rec = at->rec;
-    struct msg *m = msgs_push(at->out, MSG_TLS_SESSION, rec, client_side, report_bytes(s));
+    struct msg *m = msgs_push(at->out, MSG_TLS_SESSION, rec, client_side,
+                              report_bytes(s) + at->d->answer_len);
     m->session = (struct tls_session_msg){
         .window_ts_ns = counted ? s->window_last_ns : s->window_ns,
         .first_ts_ns = s->first_ts_ns,
@@ -121,11 +134,14 @@ static void report(struct stream_at *at, bool decided, bool final)
         .client_seen = s->flags & TLS_S_CLIENT,
         .server_seen = s->flags & TLS_S_SERVER,
         .version = s->version,
-        .record_version = tls_session_handshake_seen(s) ? 0 : s->record_version,
+        .record_version = tls_session_handshake_seen(s) ? 0 : record_version(s),
         .cipher = s->cipher,
         .group = s->group,
         .client_max_version = s->client_max_version,
         .hello_id = s->hello_id,
+        .answer_id = s->answer_id,
+        .signs = s->signs,
+        .via = s->via,
         .last_alert_level = s->alert_level,
         .last_alert = s->alert,
         .has_alert = s->flags & TLS_S_ALERT,
@@ -145,6 +161,7 @@ static void decided(struct stream_at *at, enum tls_outcome outcome)
     struct tls_session *s = &at->stream->tls;
     s->outcome = (uint8_t)outcome;
     s->flags |= TLS_S_DECIDED;
+    tls_flight_finish(at, s->outcome);
     report(at, true, false);
 }
 
@@ -200,6 +217,7 @@ void tls_session_client_hello(struct stream_at *at, unsigned dir, const struct t
     s->client_dir = (uint8_t)dir;
     s->client_max_version = h->max_version;
     s->hello_id = h->id;
+    tls_flight_client_hello(at, h);
     struct names n = names_of(at); /* the server's hello may have come first */
     n.sni = said->sni;
     n.ja3 = said->ja3;
@@ -227,6 +245,7 @@ void tls_session_server_hello(struct stream_at *at, unsigned dir, const struct t
     s->version = h->version;
     s->cipher = h->cipher;
     s->group = h->group;
+    tls_flight_server_hello(at, h);
     if (h->psk)
         s->flags |= TLS_S_RESUMED;
     if (said->alpn.len == 0 && said->ja3.len == 0)
@@ -237,9 +256,10 @@ void tls_session_server_hello(struct stream_at *at, unsigned dir, const struct t
     keep_names(at, &n);
 }
 
-void tls_session_alert(struct stream_at *at, uint8_t level, uint8_t description)
+void tls_session_alert(struct stream_at *at, unsigned dir, uint8_t level, uint8_t description)
 {
     struct tls_session *s = &at->stream->tls;
+    s->signs |= dir == s->client_dir ? TLS_SIGN_CLIENT_ALERT : TLS_SIGN_SERVER_ALERT;
     s->flags |= TLS_S_ALERT | (level == 2 ? TLS_S_REFUSED : 0);
     s->alert_level = level;
     s->alert = description;
@@ -282,6 +302,7 @@ void tls_session_end(struct stream_at *at, bool closed)
         bool known = closed && !tls_session_late(s, at->rec->ts_ns) && (at->flow->flags & FLOW_HOLE) == 0;
         s->outcome = known ? TLS_RESET : TLS_UNDECIDED;
         s->flags |= TLS_S_DECIDED;
+        tls_flight_finish(at, s->outcome);
     }
     report(at, open, true);
 }

@@ -33,7 +33,7 @@ void tls_session_client_hello(struct stream_at *at, unsigned dir, const struct t
                               const struct tls_hello_msg *said, uint64_t ts_ns);
 void tls_session_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,
                               const struct tls_hello_msg *said, uint64_t ts_ns);
-void tls_session_alert(struct stream_at *at, uint8_t level, uint8_t description);
+void tls_session_alert(struct stream_at *at, unsigned dir, uint8_t level, uint8_t description);
 void tls_session_went_on(struct stream_at *at, unsigned dir);
 
 /* The packet at->rec is in another window than those before: reports on these. */

@@ -6,6 +6,7 @@
 #include "sinks/events_body.h"
 #include "sinks/events_file.h"
 #include "sinks/rowjson.h"
+#include "summary/certs.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -17,6 +18,8 @@ struct events {
     uint64_t n;
     struct events_file *file;
     struct community *community;
+    struct certs *certs; /* NULL: none are told of */
+    bool (*describe)(const uint8_t *der, size_t len, struct cert *c, struct cert_label *label);
     struct text_sink *line; /* the file's */
 };
 
@@ -37,6 +40,11 @@ bool events_new(struct events **out, const char *dir, const struct config *confi
     ev->config = config;
     ev->kinds = o->kinds;
     ev->force = o->force;
+    ev->describe = o->describe;
+    if (ev->describe != NULL && ev->kinds & EVENTS_TLS && !certs_new(&ev->certs, config, e)) {
+        events_free(ev);
+        return err_in(e, "events");
+    }
     if (!community_new(&ev->community, 0, e)
         || !events_file_new(&ev->file, dir, "events.ndjson.zst", (int)config->zstd_level, e)) {
         events_free(ev);
@@ -53,6 +61,7 @@ void events_free(struct events *ev)
         return;
     events_file_free(ev->file);
     community_free(ev->community);
+    certs_free(ev->certs);
     free(ev);
 }
 
@@ -207,6 +216,18 @@ static void ntp_event(struct events *ev, const struct msg *m)
     put_line(ev);
 }
 
+/* The certificate that the server of this session showed first, read. */
+static bool leaf_of(struct events *ev, const struct answer *a, struct cert *c, struct cert_label *label)
+{
+    if (ev->certs == NULL || a->n_certs == 0)
+        return false;
+    struct bytes der = certs_der(ev->certs, a->certs[0]);
+    if (der.len == 0)
+        return false;
+    (void)ev->describe(der.p, der.len, c, label); /* what could be read is told */
+    return true;
+}
+
 /* Of the messages that tell of a session one becomes an event: that which decides it, or its last
  * where nothing was there to decide. */
 static void tls_event(struct events *ev, const struct msg *m)
@@ -224,8 +245,27 @@ static void tls_event(struct events *ev, const struct msg *m)
         events_quic(ev->line, ev->config, m);
         text_puts(ev->line, ",");
     }
-    events_tls(ev->line, ev->config, m);
+    struct answer a;
+    struct cert c;
+    struct cert_label label;
+    struct events_answer answer = {0};
+    if (s->answer.len > 0 && answer_read(s->answer.p, s->answer.len, &a)) {
+        answer.a = &a;
+        bool shown = (s->signs & TLS_SIGN_INHERITED) == 0;
+        if (shown && leaf_of(ev, &a, &c, &label)) {
+            answer.leaf = &c;
+            answer.label = &label;
+        }
+    }
+    events_tls(ev->line, ev->config, m, &answer);
     put_line(ev);
+}
+
+/* What is turned away is not told. */
+static void keep_cert(struct events *ev, const struct msg *m)
+{
+    bool kept = certs_keep(ev->certs, m->cert.id, m->cert.der);
+    (void)kept;
 }
 
 void events_messages(struct events *ev, const struct msgs *batch)
@@ -236,6 +276,8 @@ void events_messages(struct events *ev, const struct msgs *batch)
             dns_event(ev, m);
         else if (m->kind == MSG_NTP && (ev->kinds & EVENTS_NTP))
             ntp_event(ev, m);
+        else if (m->kind == MSG_TLS_CERT && ev->certs != NULL)
+            keep_cert(ev, m);
         else if (m->kind == MSG_TLS_SESSION && (ev->kinds & EVENTS_TLS))
             tls_event(ev, m);
     }

@@ -5,6 +5,7 @@
  * the messages: packet order. Under the scope `gateways` only what a gateway said or was told is
  * written. The names policy of the configuration holds here too. */
 #pragma once
+#include "core/cert.h"
 #include "core/config.h"
 #include "core/msg.h"
 
@@ -15,6 +16,8 @@ struct events; /* one writer, one thread */
 struct events_options {
     unsigned kinds; /* bits of enum events_kinds */
     bool force;     /* replace a file that says something else */
+    /* Reads certificates (enrich/cert.h); NULL: nothing is told of them. */
+    bool (*describe)(const uint8_t *der, size_t len, struct cert *c, struct cert_label *label);
 };
 
 /* Begins a file aside in `dir`, which must exist. `config` (scope, names, zstd_level) is borrowed

@@ -2,6 +2,7 @@
 
 #include "core/dns_names.h"
 #include "core/tls_names.h"
+#include "sinks/rowjson.h"
 #include "summary/names.h"
 
 #include <math.h>
@@ -248,6 +249,50 @@ static void tls_version(struct text_sink *t, const char *member, uint16_t versio
     put_text(t, member, text);
 }
 
+static void put_bytes(struct text_sink *t, const char *member, const char *p, size_t len)
+{
+    if (len == 0)
+        return;
+    text_printf(t, ",\"%s\":", member);
+    rowjson_string(t, p, len);
+}
+
+/* EVE's form, which has no zone; of years it can write. */
+static void put_when(struct text_sink *t, const char *member, int64_t s)
+{
+    if (s < 0 || s > INT64_MAX / 1000000000)
+        return;
+    text_printf(t, ",\"%s\":\"", member);
+    text_time(t, (uint64_t)s * 1000000000, 0);
+    if (!t->failed)
+        t->len--; /* the Z */
+    text_puts(t, "\"");
+}
+
+static void tls_certificate(struct text_sink *t, const struct cert *c, const struct cert_label *label)
+{
+    put_bytes(t, "subject", c->subject, c->subject_len);
+    put_bytes(t, "issuerdn", c->issuer, c->issuer_len);
+    put_bytes(t, "serial", label->serial, strlen(label->serial));
+    put_bytes(t, "fingerprint", label->fingerprint, strlen(label->fingerprint));
+    if (c->not_before_s == 0 && c->not_after_s == 0)
+        return; /* not read */
+    put_when(t, "notbefore", c->not_before_s);
+    put_when(t, "notafter", c->not_after_s);
+}
+
+static void tls_signs(struct text_sink *t, const struct tls_session_msg *s)
+{
+    const char *before = ",\"signs\":[";
+    for (unsigned i = 0; i < TLS_SIGNS_N; i++) {
+        if ((s->signs >> i & 1) == 0)
+            continue;
+        text_printf(t, "%s\"%s\"", before, tls_sign_names[i]);
+        before = ",";
+    }
+    text_puts(t, s->signs != 0 ? "]" : "");
+}
+
 void events_quic(struct text_sink *t, const struct config *config, const struct msg *m)
 {
     uint32_t v = m->session.quic_version;
@@ -260,7 +305,8 @@ void events_quic(struct text_sink *t, const struct config *config, const struct 
         text_printf(t, "\"version\":\"%x\"}", v);
 }
 
-void events_tls(struct text_sink *t, const struct config *config, const struct msg *m)
+void events_tls(struct text_sink *t, const struct config *config, const struct msg *m,
+                const struct events_answer *answer)
 {
     static const char *const outcomes[] = {
         [TLS_UNDECIDED] = "undecided", [TLS_ESTABLISHED] = "established", [TLS_REFUSED] = "refused",
@@ -280,8 +326,11 @@ void events_tls(struct text_sink *t, const struct config *config, const struct m
     if (s->server_seen) {
         const char *cipher = tls_cipher_name(s->cipher);
         tls_code(t, "cipher", cipher, s->cipher);
-        tls_code(t, "curve", s->group == 0 ? NULL : tls_group_name(s->group), s->group);
+        bool shown = s->group == 0 && answer->a != NULL && (s->signs & TLS_SIGN_INHERITED) == 0;
+        uint16_t group = shown ? answer->a->group : s->group;
+        tls_code(t, "curve", group == 0 ? NULL : tls_group_name(group), group);
         put_bool(t, "resumed", s->resumed);
+        put_flag(t, "session_resumed", s->resumed);
     }
     if (s->has_alert) {
         const char *alert = tls_alert_name(s->last_alert);
@@ -293,6 +342,15 @@ void events_tls(struct text_sink *t, const struct config *config, const struct m
     }
     if (s->alpn.len > 0)
         put_printable(t, "next_protocol", s->alpn);
+    if (answer->leaf != NULL)
+        tls_certificate(t, answer->leaf, answer->label);
+    if (s->signs & TLS_SIGN_ECH_OUTER)
+        put_text(t, "sni_trust", "outer");
+    if (s->via != VIA_DIRECT)
+        put_text(t, "via", tls_via_names[s->via]);
+    tls_signs(t, s);
+    if (s->answer_id != 0)
+        text_printf(t, ",\"answer\":\"%016llx\"", (unsigned long long)s->answer_id);
     if (s->hello_id != 0)
         text_printf(t, ",\"hello\":\"%016llx\"", (unsigned long long)s->hello_id);
     if (s->ja4.len > 0)

@@ -40,7 +40,7 @@ struct rowjson_field {
     char name[ROWJSON_NAME_MAX + 1]; /* as a member begins: `,"queries":` */
 };
 struct rowjson_word {
-    char text[15]; /* in quotes */
+    char text[23]; /* in quotes */
     uint8_t len;
 };
 

@@ -1,6 +1,6 @@
 #include "sinks/rowjson_put.h"
 
-#include "sinks/rowjson_offer.h"
+#include "sinks/rowjson_blob.h"
 
 #include <assert.h>
 
@@ -148,11 +148,9 @@ static char *put_distinct(struct rowjson_writer *r, char *p, const struct distin
     return put_char(put_close(p, ']'), '}');
 }
 
-static char *put_blob(const struct window *w, char *p, uint32_t id)
+static char *put_blob(const struct window *w, char *p, unsigned kind, uint32_t id)
 {
-    struct bytes blob = window_string(w, id);
-    struct offer o;
-    return offer_read(blob.p, blob.len, &o) ? rowjson_offer(p, &o) : put_text(p, "{}");
+    return rowjson_blob(p, (enum blob_kind)kind, window_string(w, id));
 }
 
 static char *put_addr(char *p, const uint8_t *at)
@@ -241,6 +239,7 @@ static inline char *put_value(struct rowjson_writer *r, char *p, const struct ro
         return put_addr(p, at);
     case F_MAC:
         return put_mac(p, at);
+    case F_BITS16:
     case V_BITS32:
         return put_bits(p, f, v);
     case V_COUNTS32:
@@ -256,7 +255,7 @@ static inline char *put_value(struct rowjson_writer *r, char *p, const struct ro
     case V_DISTINCT:
         return put_distinct(r, p, (const struct distinct *)(const void *)at, shape);
     case V_BLOB:
-        return put_blob(r->w, p, (uint32_t)v);
+        return put_blob(r->w, p, f->field->n, (uint32_t)v);
     case V_TALLY:
     case F_END:
         break;
@@ -324,6 +323,7 @@ static unsigned number_bytes(enum field_type type)
         return 1;
     case F_U16:
     case F_HEX16:
+    case F_BITS16:
         return 2;
     case F_U32:
     case F_STR:
@@ -409,6 +409,7 @@ size_t rowjson_field_bytes(const struct field *f)
         return NAMES + ROWJSON_SITE_MAX;
     case V_COUNTS32:
     case V_COUNTS:
+    case F_BITS16:
     case V_BITS32:
         return NAMES + (size_t)f->n * (sizeof(struct rowjson_word) + NUMBER);
     case V_HIST:
@@ -420,7 +421,7 @@ size_t rowjson_field_bytes(const struct field *f)
     case V_DISTINCT:
         return NAMES + 2 * NUMBER + ROWJSON_DISTINCT_MAX;
     case V_BLOB:
-        return NAMES + ROWJSON_OFFER_MAX;
+        return NAMES + (f->n == BLOB_CERT ? ROWJSON_CERT_MAX : ROWJSON_OFFER_MAX);
     default:
         return NAMES + ADDR_TEXT_MAX;
     }

@@ -1,4 +1,4 @@
-#include "core/offer.h"
+#include "core/hash.h"
 #include "sinks/rowjson_value.h"
 
 #include <assert.h>
@@ -274,14 +274,23 @@ static void *place(struct rowjson_reader *r, enum row_kind kind, const void *key
     return r->nameless ? window_other_make(r->w, kind) : window_row(r->w, kind, key_row);
 }
 
-static bool offer_is_its_id(const struct rowjson_reader *r, enum row_kind kind, struct err *e)
+/* What a row says of an offer or an answer is what its id stands for. (A certificate's id is that of its bytes, which are not here.) */
+static bool blob_is_its_id(const struct rowjson_reader *r, enum row_kind kind, struct err *e)
 {
-    const struct row_hello *hello = (const struct row_hello *)(const void *)r->row;
-    struct bytes blob = window_string(r->w, kind == ROW_HELLO ? hello->offer : 0);
-    if (blob.len == 0 || offer_id(blob.p, blob.len) == hello->key.id)
-        return true;
-    err_set(e, "\"id\" is not the hash of \"offer\"");
-    return false;
+    uint64_t id;
+    for (const struct field *f = row_types[kind].values; f->type != F_END; f++) {
+        if (f->type != V_BLOB || f->n == BLOB_CERT)
+            continue;
+        uint32_t blob_id;
+        memcpy(&id, r->row + row_types[kind].key_at, sizeof id);
+        memcpy(&blob_id, r->row + f->at, sizeof blob_id);
+        struct bytes blob = window_string(r->w, blob_id);
+        if (blob.len == 0 || hash_bytes(blob.p, blob.len, 0) == id)
+            continue;
+        err_set(e, "\"id\" is not the hash of \"%s\"", f->name);
+        return false;
+    }
+    return true;
 }
 
 bool rowjson_read_row(struct rowjson_reader *r, enum row_kind kind, uint8_t client_kind,
@@ -294,7 +303,7 @@ bool rowjson_read_row(struct rowjson_reader *r, enum row_kind kind, uint8_t clie
         return err_in(e, "%s", row_types[kind].name);
     void *into = place(r, kind, r->row);
     if (!read_values(r, row_types[kind].values, false, &distinct_small, &m, r->row, into, e)
-        || !members_end(&m, e) || !offer_is_its_id(r, kind, e))
+        || !members_end(&m, e) || !blob_is_its_id(r, kind, e))
         return err_in(e, "%s", row_types[kind].name);
     window_row_add(r->w, kind, into, r->w, r->row);
     return true;

@@ -1,4 +1,4 @@
-#include "sinks/rowjson_offer.h"
+#include "sinks/rowjson_blob.h"
 #include "sinks/rowjson_value.h"
 
 #include <assert.h>
@@ -30,25 +30,6 @@ static bool counts(const struct field *f, const json_t *v, uint8_t *at, struct e
         else
             memcpy(at + 8 * which, &count, 8);
     }
-    return true;
-}
-
-static bool bits(const struct field *f, const json_t *v, uint8_t *at, struct err *e)
-{
-    uint32_t set = 0;
-    if (!json_is_array(v))
-        return value_wrong(e, "no list");
-    for (size_t i = 0; i < json_array_size(v); i++) {
-        const json_t *item = json_array_get(v, i);
-        uint64_t bit;
-        if (f->names != NULL ? !value_name(item, f->names, f->n, &bit, e)
-                             : !value_number(item, f->n - 1u, &bit, e))
-            return false;
-        if (set >> bit != 0)
-            return value_wrong(e, "a list out of order");
-        set |= UINT32_C(1) << bit;
-    }
-    memcpy(at, &set, sizeof set);
     return true;
 }
 
@@ -100,14 +81,17 @@ bool value_sum(struct window *w, const struct field *f, const json_t *v, uint8_t
         memcpy(at, &(uint32_t){(uint32_t)n}, 4);
         return true;
     case V_BITS32:
-        return bits(f, v, at, e);
+        if (!value_bits(f, v, &n, e))
+            return false;
+        memcpy(at, &(uint32_t){(uint32_t)n}, 4);
+        return true;
     case V_COUNTS32:
     case V_COUNTS:
         return counts(f, v, at, e);
     case V_SET8:
         return set8(w, v, (struct set8 *)(void *)at, e);
     case V_BLOB:
-        if (!rowjson_offer_read(w, v, &id, e))
+        if (!rowjson_blob_read(w, f->n, v, &id, e))
             return false;
         memcpy(at, &id, sizeof id);
         return true;

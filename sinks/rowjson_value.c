@@ -25,6 +25,25 @@ bool value_name(const json_t *v, const char *const names[], size_t n, uint64_t *
     return false;
 }
 
+bool value_bits(const struct field *f, const json_t *v, uint64_t *out, struct err *e)
+{
+    uint64_t set = 0;
+    if (!json_is_array(v))
+        return value_wrong(e, "no list");
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const json_t *item = json_array_get(v, i);
+        uint64_t bit;
+        if (f->names != NULL ? !value_name(item, f->names, f->n, &bit, e)
+                             : !value_number(item, f->n - 1u, &bit, e))
+            return false;
+        if (set >> bit != 0)
+            return value_wrong(e, "a list out of order");
+        set |= UINT64_C(1) << bit;
+    }
+    *out = set;
+    return true;
+}
+
 /* ---- text */
 
 bool value_bytes(const char *text, size_t len, uint8_t *to, size_t max, size_t *n, struct err *e)
@@ -231,6 +250,11 @@ bool value_key(struct window *w, const struct field *f, const json_t *v, uint8_t
             return false;
         *at = (uint8_t)n;
         return true;
+    case F_BITS16:
+        if (!value_bits(f, v, &n, e))
+            return false;
+        memcpy(at, &(uint16_t){(uint16_t)n}, 2);
+        return true;
     default:
         break;
     }
@@ -333,6 +357,7 @@ int value_order(const struct window *w, const struct field *f, const uint8_t *a,
     }
     case F_U16:
     case F_HEX16:
+    case F_BITS16:
         return compare(whole(a, 2), whole(b, 2));
     case F_U32:
         return compare(whole(a, 4), whole(b, 4));

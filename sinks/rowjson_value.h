@@ -17,6 +17,9 @@ MUST_CHECK bool value_number(const json_t *v, uint64_t max, uint64_t *out, struc
 MUST_CHECK bool value_name(const json_t *v, const char *const names[], size_t n, uint64_t *out,
                            struct err *e);
 
+/* A list of numbers below f->n, or of f->names, in order: as bits. */
+MUST_CHECK bool value_bits(const struct field *f, const json_t *v, uint64_t *out, struct err *e);
+
 /* A decimal number up to `max` without sign or leading zeros, to the end of `text`. */
 MUST_CHECK bool value_decimal(const char *text, uint64_t max, uint64_t *out);
 /* Exactly `digits` lower-case hex digits. */

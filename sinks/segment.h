@@ -2,7 +2,7 @@
  * back.
  *
  * Rows: `segment` first; then per kind in the order of enum row_kind (coverage, gateway and host,
- * binding, peer, ntp, dns, tls, hello, unattributed), each sorted; then `other` rows, `totals`, and
+ * binding, peer, ntp, dns, tls, hello, answer, cert, reuse, unattributed), each sorted; then `other` rows, `totals`, and
  * `end` with row counts, the ledger and the SHA-256 of all bytes before its line. A segment is a
  * pure function of the window, the header below and the release. docs/summary.schema.json describes
  * every row. */
@@ -15,7 +15,8 @@
 /* How many rows the tables could hold: what is merged with this segment must be cut alike. 0: not
  * told. */
 struct segment_limits {
-    uint64_t clients, coverage, bindings, peers, ntp, dns, tls, hellos, tallies, string_bytes;
+    uint64_t clients, coverage, bindings, peers, ntp, dns, tls, hellos, answers, certs, reuse,
+        tallies, string_bytes;
 };
 
 struct segment_head {

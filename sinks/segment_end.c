@@ -11,6 +11,7 @@ const char *const segment_scope_names[2] = {[SCOPE_GATEWAYS] = "gateways", [SCOP
 const struct field segment_limit_fields[] = {
     LIMIT(clients), LIMIT(coverage),     LIMIT(bindings), LIMIT(peers),
     LIMIT(ntp),     LIMIT(dns),          LIMIT(tls),      LIMIT(hellos),
+    LIMIT(answers), LIMIT(certs),        LIMIT(reuse),
     LIMIT(tallies), LIMIT(string_bytes), {.type = F_END},
 };
 static_assert(sizeof segment_limit_fields / sizeof *segment_limit_fields == SEGMENT_LIMITS_N + 1,
@@ -30,6 +31,9 @@ void segment_head_config(struct segment_head *h, const struct config *c)
                                         .dns = c->limits.dns,
                                         .tls = c->limits.tls,
                                         .hellos = c->limits.hellos,
+                                        .answers = c->limits.answers,
+                                        .certs = c->limits.certs,
+                                        .reuse = c->limits.reuse,
                                         .tallies = c->limits.tallies,
                                         .string_bytes = c->limits.string_bytes};
 }
@@ -50,6 +54,9 @@ void segment_limits_get(const struct segment_head *h, struct config *c)
     take(&c->limits.dns, h->limits.dns);
     take(&c->limits.tls, h->limits.tls);
     take(&c->limits.hellos, h->limits.hellos);
+    take(&c->limits.answers, h->limits.answers);
+    take(&c->limits.certs, h->limits.certs);
+    take(&c->limits.reuse, h->limits.reuse);
     take(&c->limits.tallies, h->limits.tallies);
     take(&c->limits.string_bytes, h->limits.string_bytes);
 }

@@ -108,6 +108,12 @@ void window_message(struct window *w, const struct msg *m, const struct message_
             coverage_row(w, &m->rec->client[m->sender], vantage)->tcp_unseen_bytes
                 += m->unseen.bytes;
         break;
+    case MSG_TLS_CERT:
+        fold_tls_cert(w, m);
+        break;
+    case MSG_TLS_REUSE:
+        fold_tls_reuse(w, m);
+        break;
     case MSG_KIND_N:
         break;
     }

@@ -24,6 +24,14 @@ static inline void binding_count(struct row_binding *b, uint64_t ts_ns, bool mat
     b->last_ns = ts_ns > b->last_ns ? ts_ns : b->last_ns;
 }
 
+static inline bool all_zero(const uint8_t *p, size_t n)
+{
+    uint8_t any = 0;
+    for (size_t i = 0; i < n; i++)
+        any |= p[i];
+    return any == 0;
+}
+
 static inline bool has_part(unsigned parts, enum msg_part part)
 {
     return parts >> part & 1;
@@ -39,4 +47,6 @@ void fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
 void fold_dns_hint_rows(const struct window *w, struct message_hint *hint);
 void fold_tls_hello(struct window *w, const struct msg *m);
 void fold_tls_session(struct window *w, const struct msg *m, unsigned parts);
+void fold_tls_cert(struct window *w, const struct msg *m);
+void fold_tls_reuse(struct window *w, const struct msg *m);
 void fold_http(struct window *w, const struct msg *m);

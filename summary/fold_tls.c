@@ -1,4 +1,6 @@
 /* TLS messages into rows. */
+#include "core/answer.h"
+#include "summary/certs.h"
 #include "summary/fold_parts.h"
 #include "summary/offers.h"
 
@@ -11,10 +13,65 @@ static struct row_hello *hello_row(struct window *w, uint64_t id, struct bytes o
     return row;
 }
 
+static struct row_cert *cert_row(struct window *w, uint64_t id)
+{
+    KEY(row_cert) key = {.id = id};
+    return row_of(w, ROW_CERT, key_tag(w, &key, sizeof key), &key);
+}
+
+static struct row_answer *answer_row(struct window *w, uint64_t id, struct bytes blob)
+{
+    KEY(row_answer) key = {.id = id};
+    struct row_answer *row = row_of(w, ROW_ANSWER, key_tag(w, &key, sizeof key), &key);
+    if (row->answer == 0 && row != window_other(w, ROW_ANSWER))
+        row->answer = window_intern(w, blob.p, blob.len);
+    return row;
+}
+
+void fold_tls_cert(struct window *w, const struct msg *m)
+{
+    if (!any_visible(w, m->rec))
+        return;
+    if (w->stores != NULL && !certs_keep(w->stores->certs, m->cert.id, m->cert.der))
+        w->totals.ledger.certs_turned_away++;
+    cert_row(w, m->cert.id)->count++;
+}
+
+void fold_tls_reuse(struct window *w, const struct msg *m)
+{
+    KEY(row_reuse)
+    key = {.site = m->rec->site,
+           .server = peer_addr(w, m->rec, m->sender),
+           .value = m->reuse.value,
+           .port = m->reuse.server_port,
+           .what = m->reuse.what};
+    if (!any_visible(w, m->rec) || all_zero(key.server.b, sizeof key.server.b))
+        return;
+    struct row_reuse *row = row_of(w, ROW_REUSE, key_tag(w, &key, sizeof key), &key);
+    row->count++;
+    row->first_ns = m->ts_ns < row->first_ns ? m->ts_ns : row->first_ns;
+    row->last_ns = m->ts_ns > row->last_ns ? m->ts_ns : row->last_ns;
+}
+
+/* The rows of the ids that a session's row tells: also in windows after that of its handshake. */
+static void tell_ids(struct window *w, const struct tls_session_msg *s)
+{
+    struct answer a;
+    struct bytes blob = s->hello_id != 0 ? offers_find(w->stores->offers, s->hello_id) : (struct bytes){0};
+    if (blob.len > 0)
+        (void)hello_row(w, s->hello_id, blob);
+    blob = s->answer_id != 0 ? offers_find(w->stores->answers, s->answer_id) : (struct bytes){0};
+    if (blob.len == 0 || !answer_read(blob.p, blob.len, &a))
+        return;
+    (void)answer_row(w, s->answer_id, blob);
+    for (unsigned i = 0; i < a.n_certs; i++)
+        (void)cert_row(w, a.certs[i]);
+}
+
 static void count_offer(struct window *w, const struct tls_hello_msg *h)
 {
-    if (w->offers != NULL)
-        offers_keep(w->offers, h->id, h->offer);
+    if (w->stores != NULL)
+        offers_keep(w->stores->offers, h->id, h->offer);
     hello_row(w, h->id, h->offer)->count++;
 }
 
@@ -98,6 +155,9 @@ static struct row_tls *tls_row(struct window *w, const struct msg *m, int side, 
         .outcome = s->outcome,
         .resumed = s->resumed,
         .handshake_seen = s->handshake_seen,
+        .answer = s->answer_id,
+        .via = s->via,
+        .signs = s->signs,
         .carrier = s->carrier,
     };
     char text[NAME_MAX_TEXT];
@@ -130,6 +190,9 @@ void fold_tls_session(struct window *w, const struct msg *m, unsigned parts)
     char text[NAME_MAX_TEXT];
     struct bytes sni = name_of(w, s->sni, true, text);
     bool session = has_part(parts, PART_SESSION), seen = false;
+    bool stores = w->stores != NULL;
+    if (stores && s->answer.len > 0 && any_visible(w, m->rec))
+        offers_keep(w->stores->answers, s->answer_id, s->answer);
     w->totals.tls.sessions += session && s->alive && s->carrier == TLS_OVER_TCP;
     for (int side = 0; side < 2; side++) {
         if (!side_visible(w, m->rec, side))
@@ -142,12 +205,12 @@ void fold_tls_session(struct window *w, const struct msg *m, unsigned parts)
         }
         if (session)
             count_session(r, s, side == s->client_side);
+        if (stores && !r->told)
+            tell_ids(w, s);
+        r->told = r != window_other(w, ROW_TLS);
     }
-    if (seen && s->hello_id != 0 && w->offers != NULL) {
-        struct bytes offer = offers_find(w->offers, s->hello_id);
-        if (offer.len > 0)
-            hello_row(w, s->hello_id, offer); /* also where the hello itself fell in an earlier window */
-    }
+    if (seen && s->answer_id != 0 && has_part(parts, PART_EXCHANGE))
+        answer_row(w, s->answer_id, s->answer)->count++;
     if (!seen && session && s->alive)
         unattributed_row(w, m->rec, m->rec->client[s->client_side].kind)->tls_sessions++;
 }

@@ -6,8 +6,6 @@
 
 #include <stdlib.h>
 
-enum { OFFER_BYTES = 2048 }; /* of address space for each offer: most take a tenth of it */
-
 struct kept {
     uint64_t hash;
     uint64_t id;
@@ -19,17 +17,16 @@ struct offers {
     struct strings strings;
 };
 
-bool offers_new(struct offers **out, const struct config *config, struct err *e)
+bool offers_new(struct offers **out, uint64_t limit, uint32_t bytes, struct err *e)
 {
     struct offers *o = calloc(1, sizeof *o);
-    uint32_t limit = (uint32_t)config->limits.hellos;
     if (o == NULL) {
         err_set(e, "out of memory");
         return false;
     }
-    if (!rowtab_new(&o->table, limit, sizeof(struct kept), offsetof(struct kept, id),
+    if (!rowtab_new(&o->table, (uint32_t)limit, sizeof(struct kept), offsetof(struct kept, id),
                     sizeof(uint64_t), ARENA_COLD, e)
-        || !strings_new(&o->strings, (uint64_t)limit * OFFER_BYTES, e)) {
+        || !strings_new(&o->strings, limit * bytes, e)) {
         offers_free(o);
         return false;
     }

@@ -1,12 +1,13 @@
-/* What every ClientHello of the run offered, by its id: a session may be alive in windows long after its hello was seen, and every id that a
- * segment uses has its row in it. One for all windows of a worker; bounded as the `hello` rows are. */
+/* What every ClientHello of the run offered, or what every server answered, by its id: a session may be alive in windows long after its
+ * handshake was seen, and every id that a segment uses has its row in it. One for all windows of a worker; bounded as the rows are. */
 #pragma once
 #include "core/config.h"
 #include "core/msg.h"
 
 struct offers;
 
-MUST_CHECK bool offers_new(struct offers **o, const struct config *config, struct err *e);
+/* For up to `limit` blobs of at most `bytes` bytes each. */
+MUST_CHECK bool offers_new(struct offers **o, uint64_t limit, uint32_t bytes, struct err *e);
 void offers_free(struct offers *o);
 
 /* Remembers an offer; at the limit those with the smallest hash. */

@@ -51,6 +51,7 @@ static struct step *steps_of(struct step *s, const struct field *f)
         return step_add(s, f, 0, WORD_U32);
     case F_U16:
     case F_HEX16:
+    case F_BITS16:
         return step_add(s, f, 0, WORD_U16);
     default: /* F_U8, F_ENUM, F_FLAG */
         return step_add(s, f, 0, WORD_U8);
@@ -245,56 +246,74 @@ static void order(struct ordering *o, uint32_t from, uint32_t to, const struct s
     }
 }
 
-/* ---- names */
+/* ---- rows of which only so many are kept of one kind: names of an address, values of a server */
 
-static bool same_names(const struct row_binding *a, const struct row_binding *b)
+static bool same_group(enum row_kind kind, const void *x, const void *y)
 {
-    return a->key.kind == BIND_DNS && b->key.kind == BIND_DNS
-           && a->key.client.site == b->key.client.site && addr_equal(&a->key.addr, &b->key.addr);
+    if (kind == ROW_BINDING) {
+        const struct row_binding *a = x, *b = y;
+        return a->key.kind == BIND_DNS && b->key.kind == BIND_DNS
+               && a->key.client.site == b->key.client.site
+               && addr_equal(&a->key.addr, &b->key.addr);
+    }
+    const struct row_reuse *a = x, *b = y;
+    return a->key.site == b->key.site && addr_equal(&a->key.server, &b->key.server)
+           && a->key.port == b->key.port && a->key.what == b->key.what;
 }
 
-/* Of the names of one address, in [from, to) of the sorted rows, those with a larger hash join the
- * `other` row and count no more. */
-static void names_cut_one(struct window *w, size_t from, size_t to)
+static size_t group_max(enum row_kind kind)
 {
-    uint64_t least[BINDING_NAMES];
-    unsigned n = 0;
+    return kind == ROW_BINDING ? BINDING_NAMES : kind == ROW_REUSE ? REUSE_VALUES : SIZE_MAX;
+}
+
+/* Was it cut before? */
+static bool is_cut(enum row_kind kind, const void *row)
+{
+    const struct row_binding *b = row;
+    return kind == ROW_BINDING ? b->count == 0 && b->key.kind != BIND_MAC
+                               : ((const struct row_reuse *)row)->count == 0;
+}
+
+/* Of a group, [from, to) of the sorted rows, those with a larger hash join the `other` row and count no more. */
+static void group_cut(struct window *w, enum row_kind kind, size_t from, size_t to)
+{
+    uint64_t least[REUSE_VALUES];
+    size_t n = 0, max = group_max(kind);
     for (size_t i = from; i < to; i++) {
         uint64_t hash = ((const struct row *)w->sorted[i])->hash;
-        unsigned at = n < BINDING_NAMES ? n++ : BINDING_NAMES - 1;
-        if (i >= from + BINDING_NAMES && hash >= least[at])
+        size_t at = n < max ? n++ : max - 1;
+        if (i >= from + max && hash >= least[at])
             continue;
         for (; at > 0 && least[at - 1] > hash; at--)
             least[at] = least[at - 1];
         least[at] = hash;
     }
+    const struct row_type *type = &row_types[kind];
     for (size_t i = from; i < to; i++) {
-        struct row_binding *b = w->sorted[i];
-        if (b->row.hash <= least[n - 1])
+        struct row *row = w->sorted[i];
+        if (row->hash <= least[n - 1])
             continue;
-        window_row_add(w, ROW_BINDING, window_other_make(w, ROW_BINDING), w, b);
-        row_blocks_give(w, ROW_BINDING, b);
-        size_t values = offsetof(struct row_binding, key) + sizeof b->key;
-        memcpy((uint8_t *)b + values, w->zero[ROW_BINDING] + values, sizeof *b - values);
+        window_row_add(w, kind, window_other_make(w, kind), w, row);
+        row_blocks_give(w, kind, row);
+        size_t values = (size_t)type->key_at + type->key_len;
+        memcpy((uint8_t *)row + values, w->zero[kind] + values, type->size - values);
         w->sorted[i] = NULL;
     }
 }
 
 /* A row that was cut stays in its table, empty, and is passed over here. */
-static size_t names_cut(struct window *w, size_t n)
+static size_t groups_cut(struct window *w, enum row_kind kind, size_t n)
 {
     for (size_t from = 0, to; from < n; from = to) {
-        for (to = from + 1; to < n && same_names(w->sorted[from], w->sorted[to]); to++)
+        for (to = from + 1; to < n && same_group(kind, w->sorted[from], w->sorted[to]); to++)
             ;
-        if (to - from > BINDING_NAMES)
-            names_cut_one(w, from, to);
+        if (to - from > group_max(kind))
+            group_cut(w, kind, from, to);
     }
     size_t kept = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct row_binding *b = w->sorted[i];
-        if (b != NULL && (b->count > 0 || b->key.kind == BIND_MAC))
+    for (size_t i = 0; i < n; i++)
+        if (w->sorted[i] != NULL && !is_cut(kind, w->sorted[i]))
             w->sorted[kept++] = w->sorted[i];
-    }
     return kept;
 }
 
@@ -332,6 +351,6 @@ void *const *window_rows(struct window *w, enum row_kind kind, size_t *n)
         order(&o, 0, t->n, steps, 0);
     for (uint32_t i = 0; i < t->n; i++)
         w->sorted[i] = rowtab_at(t, o.rows[i]);
-    *n = kind == ROW_BINDING ? names_cut(w, t->n) : t->n;
+    *n = group_max(kind) != SIZE_MAX ? groups_cut(w, kind, t->n) : t->n;
     return w->sorted;
 }

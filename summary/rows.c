@@ -1,5 +1,7 @@
 #include "summary/rows.h"
 
+#include "core/msg.h"
+
 #include <limits.h>
 
 #define AT(row, member) offsetof(struct row, member)
@@ -19,6 +21,14 @@ static const char *const kiss_names[KISS_N] = {"RATE", "DENY", "RSTR", "other"};
 static const char *const tls_outcome_names[] = {"undecided", "established", "refused", "reset",
                                                 "partial"};
 static const char *const tls_carrier_names[] = {NULL, "quic", "dtls"};
+
+const char *const tls_via_names[VIA_N] = {NULL,         "smtp", "imap",  "pop3",         "ftp",  "xmpp",
+                                            "postgresql", "ldap", "mysql", "http_connect", "socks"};
+const char *const tls_sign_names[TLS_SIGNS_N] = {
+    "heartbleed_request", "heartbleed_reply",  "fallback_scsv", "early_data_offered",
+    "renegotiated",       "ticket_resumption", "id_resumption", "client_alert",
+    "server_alert",       "ech_outer",         "inherited"};
+static const char *const reuse_names[REUSE_WHAT_N] = {"dh", "ecdh", "ticket_key"};
 
 #define COVERAGE(m) AT(row_coverage, m)
 static const struct field coverage_keys[] = {
@@ -173,6 +183,9 @@ static const struct field tls_keys[] = {
     {"record_version", F_HEX16, TLS(key.record_version), 0, NULL},
     {"resumed", F_FLAG, TLS(key.resumed), 0, NULL},
     {"handshake_seen", F_FLAG, TLS(key.handshake_seen), 0, NULL},
+    {"answer", F_ID64, TLS(key.answer), 0, NULL},
+    {"via", F_ENUM, TLS(key.via), VIA_N, tls_via_names},
+    {"signs", F_BITS16, TLS(key.signs), TLS_SIGNS_N, tls_sign_names},
     {"carrier", F_ENUM, TLS(key.carrier), 3, tls_carrier_names},
     END,
 };
@@ -192,7 +205,42 @@ static const struct field hello_keys[] = {
 };
 static const struct field hello_values[] = {
     {"count", V_SUM, AT(row_hello, count), 0, NULL},
-    {"offer", V_BLOB, AT(row_hello, offer), 0, NULL},
+    {"offer", V_BLOB, AT(row_hello, offer), BLOB_OFFER, NULL},
+    END,
+};
+
+static const struct field answer_keys[] = {
+    {"id", F_ID64, AT(row_answer, key.id), 0, NULL},
+    END,
+};
+static const struct field answer_values[] = {
+    {"count", V_SUM, AT(row_answer, count), 0, NULL},
+    {"answer", V_BLOB, AT(row_answer, answer), BLOB_ANSWER, NULL},
+    END,
+};
+
+static const struct field cert_keys[] = {
+    {"id", F_ID64, AT(row_cert, key.id), 0, NULL},
+    END,
+};
+static const struct field cert_values[] = {
+    {"count", V_SUM, AT(row_cert, count), 0, NULL},
+    {"facts", V_BLOB, AT(row_cert, facts), BLOB_CERT, NULL},
+    END,
+};
+
+static const struct field reuse_keys[] = {
+    {"site", F_SITE, AT(row_reuse, key.site), 0, NULL},
+    {"server", F_ADDR, AT(row_reuse, key.server), 0, NULL},
+    {"port", F_U16, AT(row_reuse, key.port), 0, NULL},
+    {"what", F_ENUM, AT(row_reuse, key.what), REUSE_WHAT_N, reuse_names},
+    {"value", F_ID64, AT(row_reuse, key.value), 0, NULL},
+    END,
+};
+static const struct field reuse_values[] = {
+    {"count", V_SUM, AT(row_reuse, count), 0, NULL},
+    {"first_ns", V_MIN_NS, AT(row_reuse, first_ns), 0, NULL},
+    {"last_ns", V_MAX_NS, AT(row_reuse, last_ns), 0, NULL},
     END,
 };
 
@@ -239,6 +287,9 @@ const struct row_type row_types[ROW_KIND_N] = {
     [ROW_DNS] = TYPE("dns", row_dns, dns_keys, dns_values),
     [ROW_TLS] = TYPE("tls", row_tls, tls_keys, tls_values),
     [ROW_HELLO] = TYPE("hello", row_hello, hello_keys, hello_values),
+    [ROW_ANSWER] = TYPE("answer", row_answer, answer_keys, answer_values),
+    [ROW_CERT] = TYPE("cert", row_cert, cert_keys, cert_values),
+    [ROW_REUSE] = TYPE("reuse", row_reuse, reuse_keys, reuse_values),
     [ROW_UNATTRIBUTED]
     = TYPE("unattributed", row_unattributed, unattributed_keys, unattributed_values),
     [ROW_TALLY] = TYPE("tally", row_tally, tally_keys, tally_values),
@@ -305,6 +356,8 @@ const struct field totals_fields[] = {
     {"ledger.holes", V_SUM, T(ledger.holes), 0, NULL},
     {"ledger.overlap_conflicts", V_SUM, T(ledger.overlap_conflicts), 0, NULL},
     {"ledger.too_deep", V_SUM, T(ledger.too_deep), 0, NULL},
+    {"ledger.certs_turned_away", V_SUM, T(ledger.certs_turned_away), 0, NULL},
+    {"ledger.resumptions_turned_away", V_SUM, T(ledger.resumptions_turned_away), 0, NULL},
     END,
 };
 

@@ -16,6 +16,9 @@ enum row_kind {
     ROW_DNS,
     ROW_TLS,
     ROW_HELLO,
+    ROW_ANSWER,
+    ROW_CERT,
+    ROW_REUSE,
     ROW_UNATTRIBUTED,
     ROW_TALLY, /* written inside the totals row, never alone */
     ROW_KIND_N
@@ -36,6 +39,7 @@ enum field_type {
     F_ENUM,   /* uint8_t, `names[n]`; absent where that is NULL */
     F_STR,    /* uint32_t id of a string of the window; 0: absent */
     F_FLAG,   /* uint8_t 0 or 1; written when 1 */
+    F_BITS16, /* uint16_t: set of `names[n]`; written as a list; 0: absent */
     /* in values: zero is absent */
     V_SUM,      /* uint64_t: added */
     V_SUM32,    /* uint32_t: added, sticks at UINT32_MAX */
@@ -50,15 +54,18 @@ enum field_type {
     V_SET8,     /* struct set8 */
     V_SLOTS,    /* uint64_t bit per slot of the window (see slot_seconds); or'ed; written as intervals in seconds from its start */
     V_DISTINCT, /* struct distinct */
-    V_BLOB,     /* uint32_t id of a blob of the window; equal keys have equal blobs */
+    V_BLOB,     /* uint32_t id of a blob of the window, of enum blob_kind `n`; equal keys have equal blobs */
     V_TALLY,    /* no storage here: the ROW_TALLY rows of family `n` */
 };
+
+/* What a V_BLOB is: who writes and reads it is in core/. */
+enum blob_kind { BLOB_OFFER, BLOB_ANSWER, BLOB_CERT };
 
 struct field {
     const char *name; /* dots nest: "dns.queries" */
     uint8_t type;     /* enum field_type */
     uint16_t at;      /* offset in the row */
-    uint16_t n;       /* V_COUNTS: how many; F_ENUM: how many names; V_TALLY: family */
+    uint16_t n;       /* V_COUNTS: how many; F_ENUM: how many names; V_TALLY: family; V_BLOB: enum blob_kind */
     const char *const *names;
 };
 
@@ -225,12 +232,17 @@ struct row_dns {
     struct hist latency;               /* of answered queries */
 };
 
+/* Names of enum tls_sign of core/msg.h, by bit. */
+extern const char *const tls_sign_names[];
+extern const char *const tls_via_names[];
+
 struct row_tls {
     struct row row;
     struct {
         struct client client;
         struct addr peer;
         uint64_t hello;      /* 0: no ClientHello seen */
+        uint64_t answer;     /* 0: not known */
         uint32_t sni, alpn;  /* strings */
         uint16_t port;       /* the server's */
         uint16_t version, cipher, group;
@@ -240,14 +252,16 @@ struct row_tls {
         uint8_t outcome;         /* enum tls_outcome of core/msg.h */
         uint8_t resumed;
         uint8_t handshake_seen;
+        uint16_t signs;          /* enum tls_sign of core/msg.h */
+        uint8_t via;             /* enum tls_via of core/msg.h */
         uint8_t carrier;         /* enum tls_carrier of core/msg.h */
-        uint8_t pad[3];
         uint32_t ja4;            /* string */
     } key;
     uint64_t sessions;   /* alive in this window */
     uint64_t handshakes; /* begun in this window and decided */
     uint64_t bytes_out, bytes_in;
     uint64_t first_ns, last_ns;
+    uint8_t told; /* not in segments: the rows of its ids were made in this window */
 };
 
 struct row_hello {
@@ -256,7 +270,41 @@ struct row_hello {
         uint64_t id;
     } key;
     uint64_t count;
-    uint32_t offer; /* blob: see tls_hello.h */
+    uint32_t offer; /* blob: see core/offer.h */
+};
+
+struct row_answer {
+    struct row row;
+    struct {
+        uint64_t id;
+    } key;
+    uint64_t count;  /* handshakes that were answered so */
+    uint32_t answer; /* blob: see core/answer.h */
+};
+
+struct row_cert {
+    struct row row;
+    struct {
+        uint64_t id;
+    } key;
+    uint64_t count; /* times it was sent in clear */
+    uint32_t facts; /* blob: see core/cert.h; 0: nobody read it yet, or its bytes were turned away */
+};
+
+/* Public values that a server should not use twice. Of a server and `what` at most the REUSE_VALUES with the smallest hash are written. */
+enum { REUSE_VALUES = 64 };
+struct row_reuse {
+    struct row row;
+    struct {
+        uint64_t site;
+        struct addr server;
+        uint64_t value; /* XXH3, seed 0: of dh_Ys, of the point, of the first 16 bytes of a ticket */
+        uint16_t port;
+        uint8_t what;   /* enum tls_reuse of core/msg.h */
+        uint8_t pad[5];
+    } key;
+    uint64_t count;
+    uint64_t first_ns, last_ns;
 };
 
 struct row_unattributed {
@@ -331,6 +379,8 @@ struct totals {
         uint64_t pending_turned_away; /* DNS and NTP exchanges whose state was pushed out */
         uint64_t strings_turned_away, blocks_turned_away;
         uint64_t holes, overlap_conflicts, too_deep;
+        uint64_t certs_turned_away;       /* certificates whose bytes were not kept, and so not read */
+        uint64_t resumptions_turned_away; /* TLS sessions forgotten that a later one may resume */
     } ledger;
 };
 

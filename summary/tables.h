@@ -8,8 +8,6 @@
 
 enum { SEEN_HOSTS = 1024, SITES_MAX = 4096 };
 
-struct offers;
-
 /* What leads on from a peer's row: numbers of other rows, as they were once. Guesses (rowtab_near) that spare hashing. */
 struct peer_link {
     uint32_t client;
@@ -19,7 +17,7 @@ struct peer_link {
 struct window {
     const struct config *config;
     uint64_t secret; /* of rowtab_mix */
-    struct offers *offers; /* of all windows of the worker; NULL: none */
+    const struct window_stores *stores; /* of all windows of the worker; NULL: none */
     uint64_t start_s, length_s, start_ns, slot_ns;
     unsigned slot; /* coverage slot of the last packet, and when it began after start_ns */
     uint64_t slot_from_ns;

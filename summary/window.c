@@ -2,6 +2,7 @@
 
 #include "core/arena.h"
 #include "core/hash.h"
+#include "summary/certs.h"
 
 #include <stdlib.h>
 
@@ -26,6 +27,12 @@ static uint64_t row_limit(const struct config *c, enum row_kind kind)
         return c->limits.tls;
     case ROW_HELLO:
         return c->limits.hellos;
+    case ROW_ANSWER:
+        return c->limits.answers;
+    case ROW_CERT:
+        return c->limits.certs;
+    case ROW_REUSE:
+        return c->limits.reuse;
     case ROW_UNATTRIBUTED:
         return c->limits.clients;
     case ROW_TALLY:
@@ -162,9 +169,21 @@ void window_reset(struct window *w, uint64_t start_s, uint64_t length_s)
             window_site_name(w, w->config->files[i].site);
 }
 
-void window_offers(struct window *w, struct offers *offers)
+void window_stores(struct window *w, const struct window_stores *stores)
 {
-    w->offers = offers;
+    w->stores = stores;
+}
+
+void window_cert_facts(struct window *w, cert_facts_fn *read)
+{
+    const struct rowtab *t = &w->tabs[ROW_CERT];
+    for (uint32_t i = 0; w->stores != NULL && i < t->n; i++) {
+        struct row_cert *row = rowtab_at(t, i);
+        if (row->facts != 0)
+            continue;
+        struct bytes facts = certs_facts(w->stores->certs, row->key.id, read);
+        row->facts = window_intern(w, facts.p, facts.len);
+    }
 }
 
 uint64_t window_start_s(const struct window *w)

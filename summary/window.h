@@ -4,6 +4,7 @@
 #pragma once
 #include "core/config.h"
 #include "core/msg.h"
+#include "summary/certs.h"
 #include "summary/distinct.h"
 #include "summary/rows.h"
 
@@ -14,9 +15,15 @@ struct window;
 MUST_CHECK bool window_new(struct window **w, const struct config *config, struct err *e);
 void window_free(struct window *w);
 
-/* Gives it the offers it looks hello ids up in: borrowed, for all its lives. */
-struct offers;
-void window_offers(struct window *w, struct offers *offers);
+/* Gives it the stores in which it looks up the ids of hellos, answers and certificates: borrowed, for all its lives. */
+struct window_stores {
+    struct offers *offers, *answers;
+    struct certs *certs;
+};
+void window_stores(struct window *w, const struct window_stores *stores);
+
+/* Has the certificates of its rows read, those that were not: before the rows leave memory, and not in the packet path. */
+void window_cert_facts(struct window *w, cert_facts_fn *read);
 
 /* Empties it and makes it the window that starts at `start_s` (UTC seconds). Costs what was filled. */
 void window_reset(struct window *w, uint64_t start_s, uint64_t length_s);

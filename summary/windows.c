@@ -1,6 +1,9 @@
 #include "summary/windows.h"
 
+#include "core/answer.h"
 #include "core/hash.h"
+#include "core/offer.h"
+#include "summary/certs.h"
 #include "summary/offers.h"
 
 #include <stdlib.h>
@@ -13,7 +16,7 @@ struct open_window {
 struct windows {
     const struct config *config;
     struct windows_spill spill;
-    struct offers *offers;
+    struct window_stores stores; /* of all its windows */
     struct open_window *open;
     struct window **sorted;
     unsigned n_open;
@@ -46,7 +49,10 @@ bool windows_new(struct windows **out, const struct config *config, struct windo
         err_set(e, "out of memory");
         return false;
     }
-    if (!offers_new(&ws->offers, config, e)) {
+    struct window_stores *s = &ws->stores;
+    if (!offers_new(&s->offers, config->limits.hellos, OFFER_BLOB_MAX, e)
+        || !offers_new(&s->answers, config->limits.answers, ANSWER_BLOB_MAX, e)
+        || !certs_new(&s->certs, config, e)) {
         windows_free(ws);
         return false;
     }
@@ -60,7 +66,9 @@ void windows_free(struct windows *ws)
         return;
     for (unsigned i = 0; i < ws->n_open; i++)
         window_free(ws->open[i].w);
-    offers_free(ws->offers);
+    offers_free(ws->stores.offers);
+    offers_free(ws->stores.answers);
+    certs_free(ws->stores.certs);
     free(ws->open);
     free(ws->sorted);
     free(ws->known);
@@ -99,7 +107,7 @@ static struct open_window *place(struct windows *ws)
             fail(ws, &e);
             return NULL;
         }
-        window_offers(o->w, ws->offers);
+        window_stores(o->w, &ws->stores);
         ws->n_open++;
         return o;
     }

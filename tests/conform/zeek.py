@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Zeek's dns.log, ssl.log and ntp.log of real captures against our events."""
-import re
-import answers
+"""Zeek's dns.log, ssl.log, ntp.log and x509.log of real captures against our events and certificate rows."""
+import os, re
+import answers, harness
 
 t = answers.Answers(__doc__, "zeek-differences.tsv")
 EVE_VERSION = {"SSLv2": "SSLv2", "SSLv3": "SSLv3", "TLSv10": "TLSv1", "TLSv11": "TLS 1.1", "TLSv12": "TLS 1.2", "TLSv13": "TLS 1.3",
@@ -77,8 +77,11 @@ def ssl(capture, path):
         want = {"version": "TLS 1.3 draft-" + draft.group(1) if draft else EVE_VERSION.get(version), "cipher": row.get("cipher"),
                 "sni": row.get("server_name"), "established": row["established"] == "T", "last_alert": row.get("last_alert"),
                 "next_protocol": row.get("next_protocol"), "resumed": row["resumed"] == "T"}
-        if version.startswith(("TLSv13", "DTLSv13")):
-            want["curve"] = row.get("curve")
+        flight = not version.startswith(("DTLSv10", "DTLSv12"))     # what comes after a ServerHello is read of TCP alone
+        if version != "" and "curve" in row and flight:
+            want["curve"] = row["curve"]
+        if "subject" in row and row["resumed"] == "F":
+            want["subject"], want["issuerdn"] = unescape(row["subject"]), unescape(row.get("issuer", ""))
         if version and want["version"] is None:
             del want["version"]                         # an experiment that Zeek calls by number
         for name, value in want.items():
@@ -135,9 +138,49 @@ def ntp(capture, path):
             t.compare(capture, "ntp", n.get("ref_id", "") == text, "%s: ref_id %s, not %s", what, n.get("ref_id"), text)
 
 
-for capture, kind, path, how in t.mapping("zeek-dns", "zeek-ssl", "zeek-ntp", "zeek-quic"):
+def certificates(capture):
+    """Facts of the certificates of a capture by their SHA-256."""
+    out = t.path("certs", re.sub(r"\W", "_", capture), "")
+    t.replay("--scope", "all", "-o", out, os.path.join(t.set, capture), want=(0, 4))
+    rows = [r for s in harness.segments(out) for r in harness.rows(s) if r["kind"] == "cert"]
+    return {r["facts"]["sha256"]: r["facts"] for r in rows if "facts" in r}
+
+
+def x509(capture, path):
+    if "dtls" in capture:
+        return                                          # only what TCP carries is read
+    mine = certificates(capture)
+    for row in log(path):
+        print_ = row.get("fingerprint", "")
+        what = row.get("certificate.subject", print_)
+        if len(print_) != 64:
+            continue                                    # a script of the test chose another hash
+        t.compare(capture, "x509", print_ in mine, "%s: no certificate", what)
+        if print_ not in mine:
+            continue
+        facts = mine[print_]
+        bits, curve = row.get("certificate.key_length"), row.get("certificate.curve")
+        want = {"subject": unescape(row.get("certificate.subject", "")), "issuer": unescape(row.get("certificate.issuer", "")),
+                "not_before_s": int(float(row["certificate.not_valid_before"])), "not_after_s": int(float(row["certificate.not_valid_after"])),
+                "signature": row.get("certificate.sig_alg"), "ca": 1 if row.get("basic_constraints.ca") == "T" else None}
+        if "certificate.key_type" in row:
+            want["key"] = {"ecdsa": "ec"}.get(row["certificate.key_type"], row["certificate.key_type"])
+        if bits is not None:
+            want["key_bits"] = int(bits)
+        if curve is not None:
+            want["curve"] = curve
+        names = [n for n in unescape(row.get("san.dns", "")).split(",") if n]
+        if names and not facts.get("cut"):
+            want["dns_names"] = names
+        if row.get("certificate.exponent", "65537").isdigit():
+            want["small_exponent"] = 1 if int(row.get("certificate.exponent", "65537")) < 65537 else None
+        for name, value in want.items():
+            t.compare(capture, "x509", facts.get(name) == value, "%s: %s %s, not %s", what, name, facts.get(name), value)
+
+
+for capture, kind, path, how in t.mapping("zeek-dns", "zeek-ssl", "zeek-ntp", "zeek-quic", "zeek-x509"):
     if " -f " in how:
         continue                                        # a part of the capture only
-    read = {"dns": dns, "ssl": ssl, "ntp": ntp, "qui": quic}[kind[5:8]]
+    read = {"dns": dns, "ssl": ssl, "ntp": ntp, "qui": quic, "x50": x509}[kind[5:8]]
     (quic_ssl if read is ssl and "protocols.quic" in path else read)(capture, path)
 t.end()

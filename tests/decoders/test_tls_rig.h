@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "core/answer.h"
 #include "decoders/decode_state.h"
 #include "decoders/tls_calm.h"
 #include "tests/guard.h"
@@ -218,6 +219,12 @@ struct rig {
     struct msgs *out;
     char text[65536]; /* what was stated: hellos, certificates, alerts, DNS, HTTP, unseen bytes */
     char session[65536]; /* the session reports */
+    char flight[65536];  /* certificates, values, answers */
+    struct answer answer; /* the last one */
+    uint64_t answer_id;
+    uint16_t signs, record_version; /* as last told */
+    uint8_t via;
+    bool stranger; /* the client is no gateway */
     uint64_t ts_ns, ord;
     uint32_t seq[2]; /* next, of client and server */
     uint16_t client_port, server_port, origin;
@@ -275,6 +282,23 @@ static inline void rig_hello(struct rig *r, const struct msg *m)
     }
 }
 
+static inline void rig_answer(struct rig *r, const struct tls_session_msg *s)
+{
+    r->signs = s->signs;
+    r->record_version = s->record_version;
+    r->via = s->via;
+    r->answer_id = s->answer_id;
+    if (s->answer.len == 0)
+        return;
+    assert_true(answer_read(s->answer.p, s->answer.len, &r->answer));
+    assert_true(s->answer_id == answer_id(s->answer.p, s->answer.len));
+    const struct answer *a = &r->answer;
+    rig_line(r->flight, sizeof r->flight,
+             "answer %04x %04x group %04x flags %x sig %04x dh %u %u ticket %u certs %u kinds %u%s\n",
+             a->version, a->cipher, a->group, a->flags, a->ske_signature, a->dh_bits, a->dh_prime,
+             a->ticket_lifetime_s, a->n_certs, a->n_kinds, s->resumed ? " resumed" : "");
+}
+
 static inline void rig_session(struct rig *r, const struct tls_session_msg *s)
 {
     static const char *const outcomes[] = {"undecided", "established", "refused", "reset",
@@ -285,6 +309,7 @@ static inline void rig_session(struct rig *r, const struct tls_session_msg *s)
     r->first_ts_ns = s->first_ts_ns;
     r->n_decided += s->decided;
     r->n_offers += s->offer.len > 0;
+    rig_answer(r, s);
     r->bytes[0] += s->bytes[0];
     r->bytes[1] += s->bytes[1];
     rig_line(r->session, sizeof r->session, "%s%s%s%s %04x %04x %llu/%llu at %llu sni %.*s%s%s\n",
@@ -331,6 +356,14 @@ static inline void rig_fold(void *ctx, struct msgs *batch)
             break;
         case MSG_TCP_UNSEEN:
             r->unseen[m->sender] += m->unseen.bytes;
+            break;
+        case MSG_TLS_CERT:
+            rig_line(r->flight, sizeof r->flight, "cert %016llx %u\n",
+                     (unsigned long long)m->cert.id, m->cert.der.len);
+            break;
+        case MSG_TLS_REUSE:
+            rig_line(r->flight, sizeof r->flight, "reuse %u %016llx port %u\n", m->reuse.what,
+                     (unsigned long long)m->reuse.value, m->reuse.server_port);
             break;
         case MSG_KIND_N:
             break;
@@ -381,7 +414,7 @@ static inline void rig_free(struct rig *r)
 /* What was stated so far is forgotten, and the next packets are another connection's. */
 static inline void rig_again(struct rig *r)
 {
-    r->text[0] = r->session[0] = '\0';
+    r->text[0] = r->session[0] = r->flight[0] = '\0';
     r->n_client_hellos = r->n_sessions = r->n_alive = r->n_decided = r->n_offers = 0;
     r->bytes[0] = r->bytes[1] = r->unseen[0] = r->unseen[1] = 0;
     r->client_port++;
@@ -410,7 +443,8 @@ static inline struct rec rig_rec(struct rig *r, int from, uint8_t flags, uint32_
         .dst = addr_v4(addrs[!from]),
         .payload = cur_of("", 0, 0),
     };
-    rec.client[from] = (struct client){.kind = CLIENT_GATEWAY};
+    rec.client[CLIENT == from ? SIDE_SRC : SIDE_DST] =
+        (struct client){.kind = r->stranger ? CLIENT_HOST : CLIENT_GATEWAY};
     return rec;
 }
 

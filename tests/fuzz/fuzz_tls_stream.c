@@ -2,6 +2,7 @@
  * must state the same hellos, certificates and alerts.
  *
  * Input: u8 pieces' seed, u16 length of the client's stream, then both streams. */
+#include "core/cert.h"
 #include "decoders/decode_state.h"
 #include "decoders/tls_record.h"
 
@@ -27,11 +28,25 @@ static void say(struct run *r, const void *p, size_t n)
     r->len += n;
 }
 
+static void check_answer(const struct tls_session_msg *s)
+{
+    struct answer a;
+    uint8_t blob[ANSWER_BLOB_MAX];
+    if (!answer_read(s->answer.p, s->answer.len, &a) || answer_write(&a, blob) != s->answer.len
+        || memcmp(blob, s->answer.p, s->answer.len) != 0
+        || s->answer_id != answer_id(blob, s->answer.len))
+        abort();
+}
+
 static void fold(void *ctx, struct msgs *batch)
 {
     struct run *r = ctx;
     for (unsigned i = 0; i < batch->n; i++) {
         const struct msg *m = &batch->m[i];
+        if (m->kind == MSG_TLS_CERT && m->cert.id != cert_id(m->cert.der.p, m->cert.der.len))
+            abort();
+        if (m->kind == MSG_TLS_SESSION && m->session.answer.len > 0)
+            check_answer(&m->session);
         if (m->kind > MSG_TLS_ALERT)
             continue; /* sessions are reported when packets come */
         say(r, &m->kind, 1);
@@ -71,6 +86,7 @@ static void packet(struct run *r, int dir, uint8_t flags, uint32_t seq, const ui
         .dport = dir == 0 ? 443 : 40000,
         .src = {{[15] = (uint8_t)(1 + dir)}},
         .dst = {{[15] = (uint8_t)(2 - dir)}},
+        .client = {{.kind = CLIENT_GATEWAY}, {.kind = CLIENT_GATEWAY}},
         .tcp_flags = flags,
         .tcp_seq = seq,
         .tcp_ack = 1,

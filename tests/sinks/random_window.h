@@ -1,5 +1,7 @@
 /* A window filled with random rows of every kind, as the field tables describe them. */
 #pragma once
+#include "core/answer.h"
+#include "core/cert.h"
 #include "core/offer.h"
 #include "summary/window.h"
 
@@ -101,6 +103,10 @@ static inline void random_key(struct window *w, uint64_t *state, enum row_kind k
     case F_U32:
         memcpy(at, &n, 4);
         break;
+    case F_BITS16:
+        n &= (1u << f->n) - 1;
+        memcpy(at, &n, 2);
+        break;
     case F_ENUM:
         *at = (uint8_t)(n % f->n);
         break;
@@ -139,6 +145,56 @@ static inline uint32_t random_offer(struct window *w, uint64_t *state, uint64_t 
     size_t n = offer_write(&o, blob);
     *id = offer_id(blob, n);
     return window_intern(w, blob, (uint32_t)n);
+}
+
+/* A random answer; its id at *id. */
+static inline uint32_t random_answer(struct window *w, uint64_t *state, uint64_t *id)
+{
+    struct answer a = {.version = (uint16_t)random_u64(state),
+                       .cipher = (uint16_t)random_u64(state),
+                       .flags = (uint32_t)(random_u64(state) % (1 << ANSWER_FLAGS_N)),
+                       .dh_prime = (uint8_t)(random_u64(state) % DH_PRIME_N),
+                       .dh_prime_id = random_u64(state),
+                       .dh_bits = (uint16_t)random_u64(state),
+                       .ticket_lifetime_s = (uint32_t)random_u64(state)};
+    uint8_t blob[ANSWER_BLOB_MAX];
+    for (uint64_t n = random_u64(state) % (ANSWER_CERTS_MAX + 1); n > 0; n--)
+        a.certs[a.n_certs++] = random_u64(state);
+    for (uint64_t n = random_u64(state) % (ANSWER_KINDS_MAX + 1); n > 0; n--)
+        a.kinds[a.n_kinds++] = (uint32_t)(random_u64(state) >> 40);
+    size_t n = answer_write(&a, blob);
+    *id = answer_id(blob, n);
+    return window_intern(w, blob, (uint32_t)n);
+}
+
+static inline void random_text(uint64_t *state, char *to, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] = (char)random_u64(state);
+}
+
+/* Facts depend on the certificate alone: here on its id. */
+static inline uint32_t random_facts(struct window *w, uint64_t id)
+{
+    static struct cert c;
+    static uint8_t blob[CERT_BLOB_MAX];
+    uint64_t state = id | 1;
+    memset(&c, 0, sizeof c);
+    random_text(&state, (char *)c.sha256, 32);
+    random_text(&state, (char *)c.spki_sha256, random_u64(&state) % 2 ? 32 : 0);
+    c.flags = (uint16_t)(random_u64(&state) % (1 << CERT_FLAGS_N));
+    c.not_before_s = (int64_t)(random_u64(&state) % 4000000000) - 2000000000;
+    c.not_after_s = (int64_t)(random_u64(&state) % 4000000000);
+    c.key = (uint8_t)(random_u64(&state) % CERT_KEY_N);
+    c.key_bits = (uint16_t)random_u64(&state);
+    c.signature_hash = (uint8_t)(random_u64(&state) % CERT_HASH_N);
+    strcpy(c.curve, random_u64(&state) % 2 ? "prime256v1" : "");
+    strcpy(c.signature, "1.2.840.113549.1.1.11");
+    random_text(&state, c.subject, c.subject_len = (uint16_t)(random_u64(&state) % (CERT_NAME_MAX + 1)));
+    random_text(&state, c.issuer, c.issuer_len = (uint16_t)(random_u64(&state) % 20));
+    for (uint64_t n = random_u64(&state) % (CERT_SANS_MAX + 1); n > 0; n--, c.n_sans++)
+        random_text(&state, c.sans[c.n_sans], c.san_len[c.n_sans] = (uint8_t)random_u64(&state));
+    return window_intern(w, blob, (uint32_t)cert_write(&c, blob));
 }
 
 static inline void random_value(struct window *w, uint64_t *state, const struct field *f,
@@ -219,6 +275,8 @@ static inline void random_rows(struct window *w, uint64_t *state, enum row_kind 
         }
         if (kind == ROW_HELLO)
             offer = random_offer(w, state, &((struct row_hello *)(void *)row)->key.id);
+        if (kind == ROW_ANSWER)
+            offer = random_answer(w, state, &((struct row_answer *)(void *)row)->key.id);
         uint8_t *into = window_row(w, kind, row);
         if (into == window_other(w, kind))
             continue;
@@ -226,6 +284,11 @@ static inline void random_rows(struct window *w, uint64_t *state, enum row_kind 
             random_value(w, state, f, into + f->at, &distinct_small);
         if (kind == ROW_HELLO)
             ((struct row_hello *)(void *)into)->offer = offer;
+        if (kind == ROW_ANSWER)
+            ((struct row_answer *)(void *)into)->answer = offer;
+        struct row_cert *c = (struct row_cert *)(void *)into;
+        if (kind == ROW_CERT && c->key.id % 4 != 0)
+            c->facts = random_facts(w, c->key.id);
         if (kind == ROW_TALLY)
             ((struct row_tally *)(void *)into)->count++;
     }

@@ -64,6 +64,7 @@ static inline bool same_field(const struct field *f, const struct window *wa, co
         return *a == *b;
     case F_U16:
     case F_HEX16:
+    case F_BITS16:
         return memcmp(a, b, 2) == 0;
     case F_U32:
     case V_SUM32:

@@ -747,10 +747,18 @@ static void all_messages(const struct rec *r)
                        .ts_ns = r->ts_ns,
                        .rec = r,
                        .http = {.user_agent = bytes_of("secret agent"), .client = r->src}};
+    struct msg cert = {.kind = MSG_TLS_CERT, .ts_ns = r->ts_ns, .rec = r, .cert = {.id = 5}};
+    struct msg reuse = {.kind = MSG_TLS_REUSE,
+                        .sender = SIDE_DST,
+                        .ts_ns = r->ts_ns,
+                        .rec = r,
+                        .reuse = {.value = 7, .server_port = 443}};
+    tls.session.answer_id = 9;
     struct msg unseen = {.kind = MSG_TCP_UNSEEN, .ts_ns = r->ts_ns, .rec = r, .unseen = {7}};
     dns.sender = SIDE_DST;
     tls.session.sni = bytes_of("secret.example.org");
     tell(&dns), tell(&tls), tell(&hello), tell(&ntp), tell(&http), tell(&unseen);
+    tell(&cert), tell(&reuse);
     dns.dns.response = false;
     dns.sender = SIDE_SRC;
     tell(&dns);

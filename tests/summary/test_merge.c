@@ -21,6 +21,7 @@ static struct config config_of(unsigned limit, enum scope scope, enum name_polic
     c.names = (uint8_t)names;
     c.limits.clients = c.limits.coverage = c.limits.bindings = c.limits.peers = limit;
     c.limits.ntp = c.limits.dns = c.limits.tls = c.limits.hellos = c.limits.tallies = limit;
+    c.limits.answers = c.limits.certs = c.limits.reuse = limit;
     c.limits.string_bytes = 1 << 20;
     c.limits.windows_open = 2;
     return c;

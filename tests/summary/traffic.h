@@ -157,6 +157,9 @@ static inline void event_tls(struct random *r, struct event *e, struct msg *m)
                                      .version = versions[random_below(r, 4)],
                                      .cipher = (uint16_t)random_below(r, 3),
                                      .hello_id = id,
+                                     .answer_id = random_below(r, 5),
+                                     .signs = (uint16_t)(1u << random_below(r, TLS_SIGNS_N)),
+                                     .via = (uint8_t)random_below(r, VIA_N),
                                      .sni = name,
                                      .alpn = {(const uint8_t *)"h2", random_below(r, 3)},
                                      .ja4 = {(const uint8_t *)"t12d", 3 + random_below(r, 2)},
@@ -215,6 +218,14 @@ static inline void event_message(struct random *r, struct event *e, struct msg *
         break;
     case MSG_TCP_UNSEEN:
         m->unseen.bytes = random_below(r, 5000);
+        break;
+    case MSG_TLS_CERT:
+        m->cert = (struct tls_cert_msg){.id = random_below(r, 9)};
+        break;
+    case MSG_TLS_REUSE:
+        m->reuse = (struct tls_reuse_msg){.value = random_below(r, 2000),
+                                          .server_port = (uint16_t)(443 + random_below(r, 2)),
+                                          .what = (uint8_t)random_below(r, REUSE_WHAT_N)};
         break;
     case MSG_KIND_N:
         break;

@@ -1,0 +1,180 @@
+/* Rows of answers, certificates and values used twice: every id of a segment has its row in it, and facts are read once. */
+#include "core/answer.h"
+#include "core/cert.h"
+#include "summary/offers.h"
+#include "summary/windows.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+enum { START_S = 1519819200 };
+static const uint64_t SECOND = 1000000000;
+static struct config config;
+static unsigned n_read;
+
+static size_t read_facts(const uint8_t *der, size_t len, uint8_t *blob)
+{
+    static struct cert c;
+    memset(&c, 0, sizeof c);
+    n_read++;
+    c.key_bits = (uint16_t)len;
+    c.sha256[0] = der[0];
+    return cert_write(&c, blob);
+}
+
+static bool no_spill(void *ctx, struct window *w, struct err *e)
+{
+    (void)ctx, (void)w, (void)e;
+    return true;
+}
+
+static struct windows *windows(void)
+{
+    struct windows *ws;
+    struct err e;
+    config = config_default();
+    n_read = 0;
+    assert_true(windows_new(&ws, &config, (struct windows_spill){.leave = no_spill}, &e));
+    return ws;
+}
+
+static struct rec session_packet(uint64_t ts_ns)
+{
+    return (struct rec){.ts_ns = ts_ns,
+                        .flags = REC_HAS_IP | REC_HAS_PORTS,
+                        .ip_proto = 6,
+                        .site = 1,
+                        .src = {{[15] = 1}},
+                        .dst = {{[15] = 2}},
+                        .sport = 40000,
+                        .dport = 443,
+                        .client = {{.kind = CLIENT_GATEWAY, .by = BY_MAC, .id = {1}}}};
+}
+
+static void tell(struct windows *ws, const struct msg *m)
+{
+    static const uint8_t vantages[1];
+    windows_messages(ws, m, 1, vantages);
+}
+
+static const void *only(struct window *w, enum row_kind kind)
+{
+    size_t n;
+    void *const *rows = window_rows(w, kind, &n);
+    assert_int_equal(n, 1);
+    return rows[0];
+}
+
+static void test_later_windows(void **state)
+{
+    (void)state;
+    struct windows *ws = windows();
+    struct rec r = session_packet(START_S * SECOND);
+    struct bytes der = {(const uint8_t *)"certificate", 11};
+    struct answer a = {.version = 0x0303, .n_certs = 1, .certs = {cert_id(der.p, der.len)}};
+    uint8_t blob[ANSWER_BLOB_MAX];
+    size_t n = answer_write(&a, blob);
+    struct msg cert = {.kind = MSG_TLS_CERT, .ts_ns = r.ts_ns, .rec = &r};
+    cert.cert = (struct tls_cert_msg){.id = a.certs[0], .der = der};
+    struct msg m = {.kind = MSG_TLS_SESSION, .ts_ns = r.ts_ns, .rec = &r};
+    m.session = (struct tls_session_msg){.window_ts_ns = r.ts_ns,
+                                         .first_ts_ns = r.ts_ns,
+                                         .alive = true,
+                                         .decided = true,
+                                         .answer_id = answer_id(blob, n),
+                                         .answer = {blob, (uint32_t)n},
+                                         .signs = TLS_SIGN_RENEGOTIATED,
+                                         .via = VIA_SMTP};
+    tell(ws, &cert);
+    tell(ws, &m);
+    m.session.decided = false;
+    m.session.answer = (struct bytes){0};
+    m.session.window_ts_ns += 3600 * SECOND;
+    tell(ws, &m); /* alive an hour later, without its answer's bytes */
+    for (unsigned hour = 0; hour < 2; hour++) {
+        struct window *w = windows_at(ws, (START_S + hour * 3600) * SECOND);
+        window_cert_facts(w, read_facts);
+        const struct row_tls *t = only(w, ROW_TLS);
+        assert_true(t->key.answer == m.session.answer_id);
+        assert_int_equal(t->key.signs, TLS_SIGN_RENEGOTIATED);
+        assert_int_equal(t->key.via, VIA_SMTP);
+        const struct row_answer *answer = only(w, ROW_ANSWER);
+        assert_true(answer->key.id == m.session.answer_id);
+        assert_int_equal(answer->count, hour == 0);
+        assert_int_equal(window_string(w, answer->answer).len, n);
+        const struct row_cert *c = only(w, ROW_CERT);
+        assert_true(c->key.id == a.certs[0]);
+        assert_int_equal(c->count, hour == 0);
+        struct cert facts;
+        struct bytes b = window_string(w, c->facts);
+        assert_true(cert_read(b.p, b.len, &facts));
+        assert_int_equal(facts.key_bits, 11);
+    }
+    assert_int_equal(n_read, 1);
+    windows_free(ws);
+}
+
+/* Other bytes under an id that is taken, and what there is no room for, are counted and not read. */
+static void test_turned_away(void **state)
+{
+    (void)state;
+    struct windows *ws = windows();
+    struct rec r = session_packet(START_S * SECOND);
+    struct msg m = {.kind = MSG_TLS_CERT, .ts_ns = r.ts_ns, .rec = &r};
+    m.cert = (struct tls_cert_msg){.id = 7, .der = {(const uint8_t *)"one", 3}};
+    tell(ws, &m);
+    m.cert.der = (struct bytes){(const uint8_t *)"two, longer", 11};
+    tell(ws, &m);
+    struct window *w = windows_at(ws, r.ts_ns);
+    window_cert_facts(w, read_facts);
+    const struct row_cert *c = only(w, ROW_CERT);
+    assert_int_equal(c->count, 2);
+    struct cert facts;
+    struct bytes b = window_string(w, c->facts);
+    assert_true(cert_read(b.p, b.len, &facts));
+    assert_int_equal(facts.key_bits, 3);
+    assert_int_equal(window_totals(w)->ledger.certs_turned_away, 1);
+    windows_free(ws);
+}
+
+/* Of a server's values at most so many are written; the rest is in `other`; another server's are not touched. */
+static void test_reuse(void **state)
+{
+    (void)state;
+    struct windows *ws = windows();
+    struct rec r = session_packet(START_S * SECOND);
+    struct msg m = {.kind = MSG_TLS_REUSE, .sender = SIDE_DST, .ts_ns = r.ts_ns, .rec = &r};
+    for (unsigned i = 0; i < 100; i++) {
+        m.reuse = (struct tls_reuse_msg){.value = i + 1, .server_port = 443, .what = REUSE_DH};
+        tell(ws, &m);
+        tell(ws, &m);
+    }
+    m.reuse.what = REUSE_TICKET_KEY;
+    tell(ws, &m);
+    struct window *w = windows_at(ws, r.ts_ns);
+    for (int again = 0; again < 2; again++) {
+        size_t n;
+        void *const *rows = window_rows(w, ROW_REUSE, &n);
+        assert_int_equal(n, REUSE_VALUES + 1);
+        for (size_t i = 0; i < n; i++) {
+            const struct row_reuse *row = rows[i];
+            assert_int_equal(row->count, row->key.what == REUSE_DH ? 2 : 1);
+            assert_int_equal(row->key.server.b[15], 2);
+        }
+        const struct row_reuse *other = window_other(w, ROW_REUSE);
+        assert_int_equal(other->count, 2 * (100 - REUSE_VALUES));
+    }
+    windows_free(ws);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_later_windows),
+        cmocka_unit_test(test_turned_away),
+        cmocka_unit_test(test_reuse),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
