@@ -5,10 +5,20 @@
 #include <assert.h>
 
 const char *const answer_flag_names[ANSWER_FLAGS_N] = {
-    "renegotiation_info", "extended_master_secret", "encrypt_then_mac", "heartbeat",
-    "session_ticket",     "status_request",         "sentinel_12",      "sentinel_11",
-    "pre_shared_key",     "explicit_curve",         "ske_rsa",          "certificate_request",
-    "cut",                "hello_retry",
+    "renegotiation_info",
+    "extended_master_secret",
+    "encrypt_then_mac",
+    "heartbeat",
+    "session_ticket",
+    "status_request",
+    "sentinel_12",
+    "sentinel_11",
+    "pre_shared_key",
+    "explicit_curve",
+    "ske_rsa",
+    "certificate_request",
+    "cut",
+    "hello_retry",
 };
 
 const char *const dh_prime_names[DH_PRIME_N] = {

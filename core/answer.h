@@ -1,4 +1,5 @@
-/* What the handshake of a TLS server answers, as a canonical blob: equal answers have equal bytes, so that its hash is an identity.
+/* What the handshake of a TLS server answers, as a canonical blob: equal answers have equal bytes,
+ * so that its hash is an identity.
  *
  * The blob, all integers big-endian:
  *   u16 version, u16 cipher, u16 group, u8 compression
@@ -14,25 +15,27 @@
 enum { ANSWER_CERTS_MAX = 10, ANSWER_KINDS_MAX = 32, ANSWER_BLOB_MAX = 212 };
 
 enum answer_flags {
-    ANSWER_RENEG_INFO = 1 << 0, /* ServerHello: renegotiation_info (RFC 5746) */
-    ANSWER_EMS = 1 << 1,        /* extended_master_secret (RFC 7627) */
-    ANSWER_ETM = 1 << 2,        /* encrypt_then_mac (RFC 7366) */
-    ANSWER_HEARTBEAT = 1 << 3,  /* heartbeat (RFC 6520) */
-    ANSWER_TICKET = 1 << 4,     /* session_ticket, or a NewSessionTicket */
-    ANSWER_OCSP = 1 << 5,       /* status_request */
-    ANSWER_SENTINEL_12 = 1 << 6, /* its random says: I could do TLS 1.3 (RFC 8446 4.1.3) */
-    ANSWER_SENTINEL_11 = 1 << 7, /* ... TLS 1.2 */
-    ANSWER_PSK = 1 << 8,         /* pre_shared_key */
+    ANSWER_RENEG_INFO = 1 << 0,     /* ServerHello: renegotiation_info (RFC 5746) */
+    ANSWER_EMS = 1 << 1,            /* extended_master_secret (RFC 7627) */
+    ANSWER_ETM = 1 << 2,            /* encrypt_then_mac (RFC 7366) */
+    ANSWER_HEARTBEAT = 1 << 3,      /* heartbeat (RFC 6520) */
+    ANSWER_TICKET = 1 << 4,         /* session_ticket, or a NewSessionTicket */
+    ANSWER_OCSP = 1 << 5,           /* status_request */
+    ANSWER_SENTINEL_12 = 1 << 6,    /* its random says: I could do TLS 1.3 (RFC 8446 4.1.3) */
+    ANSWER_SENTINEL_11 = 1 << 7,    /* ... TLS 1.2 */
+    ANSWER_PSK = 1 << 8,            /* pre_shared_key */
     ANSWER_EXPLICIT_CURVE = 1 << 9, /* ServerKeyExchange with curve parameters of its own */
-    ANSWER_SKE_RSA = 1 << 10,       /* ServerKeyExchange with an RSA key (export suites): dh_bits is its modulus */
-    ANSWER_CERT_REQUEST = 1 << 11,  /* asked the client for a certificate */
-    ANSWER_CUT = 1 << 12,           /* not all of the flight was seen, or a list was longer than its limit */
-    ANSWER_RETRY = 1 << 13,         /* after a HelloRetryRequest */
+    ANSWER_SKE_RSA =
+        1 << 10, /* ServerKeyExchange with an RSA key (export suites): dh_bits is its modulus */
+    ANSWER_CERT_REQUEST = 1 << 11, /* asked the client for a certificate */
+    ANSWER_CUT = 1 << 12, /* not all of the flight was seen, or a list was longer than its limit */
+    ANSWER_RETRY = 1 << 13, /* after a HelloRetryRequest */
     ANSWER_FLAGS_N = 14
 };
 extern const char *const answer_flag_names[ANSWER_FLAGS_N]; /* by bit */
 
-/* Primes that many servers share. A group of unknown origin is DH_PRIME_UNKNOWN; no DH at all DH_PRIME_NONE. */
+/* Primes that many servers share. A group of unknown origin is DH_PRIME_UNKNOWN; no DH at all
+ * DH_PRIME_NONE. */
 enum dh_prime {
     DH_PRIME_NONE,
     DH_PRIME_UNKNOWN,
@@ -72,8 +75,8 @@ struct answer {
     uint8_t dh_prime; /* enum dh_prime */
     uint32_t flags;   /* enum answer_flags */
     uint16_t ske_signature;
-    uint16_t dh_bits;     /* of p; with ANSWER_SKE_RSA of the modulus */
-    uint64_t dh_prime_id; /* XXH3 of p; 0: none */
+    uint16_t dh_bits;           /* of p; with ANSWER_SKE_RSA of the modulus */
+    uint64_t dh_prime_id;       /* XXH3 of p; 0: none */
     uint32_t ticket_lifetime_s; /* hint of the NewSessionTicket */
     uint8_t n_certs, n_kinds;
     uint64_t certs[ANSWER_CERTS_MAX];
@@ -83,8 +86,9 @@ struct answer {
 /* Writes the blob of `a` and returns its length. */
 size_t answer_write(const struct answer *a, uint8_t blob[static ANSWER_BLOB_MAX]);
 
-/* Takes a blob apart. False, `a` then undefined, where it is none: lengths that do not add up, a list beyond its limit, an unknown flag
- * or prime. A blob that passes is what answer_write would write. */
+/* Takes a blob apart. False, `a` then undefined, where it is none: lengths that do not add up, a
+ * list beyond its limit, an unknown flag or prime. A blob that passes is what answer_write would
+ * write. */
 MUST_CHECK bool answer_read(const uint8_t *p, size_t n, struct answer *a);
 
 /* The identity of a blob: XXH3, 64 bits, seed 0. */

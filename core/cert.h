@@ -31,12 +31,31 @@ enum cert_flags {
 };
 extern const char *const cert_flag_names[CERT_FLAGS_N]; /* by bit; each is a member of its own */
 
-enum cert_key { CERT_KEY_OTHER, CERT_KEY_RSA, CERT_KEY_DSA, CERT_KEY_EC, CERT_KEY_ED25519, CERT_KEY_ED448, CERT_KEY_N };
+enum cert_key {
+    CERT_KEY_OTHER,
+    CERT_KEY_RSA,
+    CERT_KEY_DSA,
+    CERT_KEY_EC,
+    CERT_KEY_ED25519,
+    CERT_KEY_ED448,
+    CERT_KEY_N
+};
 extern const char *const cert_key_names[CERT_KEY_N];
 
-/* The hash that the issuer signed. NONE: the algorithm has none of its own (Ed25519), or is not known. */
-enum cert_hash { CERT_HASH_NONE, CERT_HASH_MD2, CERT_HASH_MD4, CERT_HASH_MD5, CERT_HASH_SHA1, CERT_HASH_SHA224, CERT_HASH_SHA256,
-                 CERT_HASH_SHA384, CERT_HASH_SHA512, CERT_HASH_N };
+/* The hash that the issuer signed. NONE: the algorithm has none of its own (Ed25519), or is not
+ * known. */
+enum cert_hash {
+    CERT_HASH_NONE,
+    CERT_HASH_MD2,
+    CERT_HASH_MD4,
+    CERT_HASH_MD5,
+    CERT_HASH_SHA1,
+    CERT_HASH_SHA224,
+    CERT_HASH_SHA256,
+    CERT_HASH_SHA384,
+    CERT_HASH_SHA512,
+    CERT_HASH_N
+};
 extern const char *const cert_hash_names[CERT_HASH_N];
 
 struct cert {
@@ -57,15 +76,17 @@ struct cert {
 
 /* What else events tell of a certificate. */
 struct cert_label {
-    char serial[64 * 3];         /* "0A:1B", "" where it is longer or unreadable; "-" before a negative one */
-    char fingerprint[20 * 3];    /* SHA-1 of the DER, "ab:cd:..." */
+    char serial[64
+                * 3]; /* "0A:1B", "" where it is longer or unreadable; "-" before a negative one */
+    char fingerprint[20 * 3]; /* SHA-1 of the DER, "ab:cd:..." */
 };
 
 /* Writes the blob of `c` and returns its length. */
 size_t cert_write(const struct cert *c, uint8_t blob[static CERT_BLOB_MAX]);
 
-/* Takes a blob apart. False, `c` then undefined, where it is none: lengths that do not add up or are beyond their limit, an unknown flag,
- * key or hash, a time outside the years 0 to 9999, a NUL in curve or signature. A blob that passes is what cert_write would write. */
+/* Takes a blob apart. False, `c` then undefined, where it is none: lengths that do not add up or
+ * are beyond their limit, an unknown flag, key or hash, a time outside the years 0 to 9999, a NUL
+ * in curve or signature. A blob that passes is what cert_write would write. */
 MUST_CHECK bool cert_read(const uint8_t *p, size_t n, struct cert *c);
 
 /* The identity of a certificate: XXH3, 64 bits, seed 0, of its DER. */

@@ -1,5 +1,5 @@
-/* Primes that many servers use: RFC 2409, 3526, 5114, 7919, and those that came with Apache's mod_ssl 2.0 and 2.2, Java's DSA parameters
- * and nginx. */
+/* Primes that many servers use: RFC 2409, 3526, 5114, 7919, and those that came with Apache's
+ * mod_ssl 2.0 and 2.2, Java's DSA parameters and nginx. */
 #include "core/answer.h"
 
 static const struct {

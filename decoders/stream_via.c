@@ -15,7 +15,8 @@ static bool postgresql(const uint8_t *p, size_t n)
     return n == sizeof request && memcmp(p, request, sizeof request) == 0;
 }
 
-/* MySQL's greeting: u24 length, number 0, protocol 10, a version in digits; its SSLRequest: 32 bytes, number 1. */
+/* MySQL's greeting: u24 length, number 0, protocol 10, a version in digits; its SSLRequest: 32
+ * bytes, number 1. */
 static bool mysql(const uint8_t *p, size_t n)
 {
     if (n < 7 || (p[1] | p[2]) != 0)

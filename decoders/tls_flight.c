@@ -186,8 +186,7 @@ bool tls_flight_wants_cert(struct stream_at *at, unsigned dir, uint32_t len)
     struct flight *f = flight_of(at);
     if (f == NULL || len == 0)
         return false;
-    bool fits = len <= TLS_CERT_MAX
-                && (!from_server(at, dir) || f->a.n_certs < ANSWER_CERTS_MAX);
+    bool fits = len <= TLS_CERT_MAX && (!from_server(at, dir) || f->a.n_certs < ANSWER_CERTS_MAX);
     if (fits)
         return true;
     at->d->stats.certs_turned_away++;
@@ -231,7 +230,9 @@ static struct tls_resume_key resume_key(const struct stream_at *at, uint64_t id)
 /* What an abbreviated handshake does not show: as the session it resumes had it. */
 static bool inherit(struct stream_at *at, struct answer *a, uint64_t *first_ns)
 {
-    enum { OF_KEY_EXCHANGE = ANSWER_EXPLICIT_CURVE | ANSWER_SKE_RSA | ANSWER_CERT_REQUEST | ANSWER_CUT };
+    enum {
+        OF_KEY_EXCHANGE = ANSWER_EXPLICIT_CURVE | ANSWER_SKE_RSA | ANSWER_CERT_REQUEST | ANSWER_CUT
+    };
     const struct tls_session *s = &at->stream->tls;
     const uint64_t ids[2] = {s->offered_ticket, s->offered_id};
     struct answer first;
@@ -269,7 +270,8 @@ static void finish(struct stream_at *at, uint8_t outcome)
     uint64_t first_ns = at->rec->ts_ns;
     if (s->flags & TLS_S_RETRY)
         f->a.flags |= ANSWER_RETRY;
-    bool dtls = s->version >> 8 == DTLS_1_2 >> 8 && s->version != DTLS_1_3; /* its flight is not read */
+    bool dtls =
+        s->version >> 8 == DTLS_1_2 >> 8 && s->version != DTLS_1_3; /* its flight is not read */
     if (dtls || (old && !resumed && (s->flags & TLS_S_DONE) == 0))
         f->a.flags |= ANSWER_CUT;
     if (resumed) {
@@ -322,7 +324,6 @@ void tls_flight_heartbeat(struct stream_at *at, unsigned dir, uint32_t len, cons
     }
     if (p[0] == REQUEST && n == HEAD && ((uint32_t)p[1] << 8 | p[2]) + HEAD + PADDING > len)
         s->signs |= TLS_SIGN_HEARTBLEED_REQUEST;
-    if (p[0] == RESPONSE && before > 0 && len > before
-        && s->signs & TLS_SIGN_HEARTBLEED_REQUEST)
+    if (p[0] == RESPONSE && before > 0 && len > before && s->signs & TLS_SIGN_HEARTBLEED_REQUEST)
         s->signs |= TLS_SIGN_HEARTBLEED_REPLY;
 }

@@ -10,7 +10,7 @@
 /* ---- hellos */
 
 void tls_message_client_hello(struct stream_at *at, unsigned dir, const struct tls_client_hello *h,
-                             struct cur body, uint32_t raw_len, uint64_t ts_ns)
+                              struct cur body, uint32_t raw_len, uint64_t ts_ns)
 {
     char ja4[FINGERPRINT_JA4_LEN];
     uint8_t ja3[FINGERPRINT_JA3_LEN];
@@ -40,7 +40,7 @@ void tls_message_client_hello(struct stream_at *at, unsigned dir, const struct t
 }
 
 void tls_message_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,
-                             struct cur body, uint32_t raw_len, uint64_t ts_ns)
+                              struct cur body, uint32_t raw_len, uint64_t ts_ns)
 {
     uint8_t ja3s[FINGERPRINT_JA3_LEN];
     bool has_ja3s = !h->sslv2 && fingerprint_ja3s(at->d->fingerprints, body, ja3s);
@@ -198,7 +198,8 @@ static void certs_end(struct stream_at *at, unsigned dir)
     m->certs.n = h->count;
 }
 
-/* Up to `n` bytes of a message wanted whole; where they are all of it, they are read where they lie. */
+/* Up to `n` bytes of a message wanted whole; where they are all of it, they are read where they
+ * lie. */
 static void kept_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n)
 {
     struct stream_half *h = &at->stream->half[dir];
@@ -221,7 +222,7 @@ static void kept_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint
 }
 
 void tls_message_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n,
-                           uint64_t ts_ns)
+                      uint64_t ts_ns)
 {
     struct stream_half *h = &at->stream->half[dir];
     while (n > 0 && h->mode != AT_LOST) {

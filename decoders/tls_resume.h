@@ -1,8 +1,9 @@
-/* TLS sessions that later ones may resume (TLS 1.2 and below): what the server of the first, full handshake answered, by the session id
- * or the ticket it gave.
+/* TLS sessions that later ones may resume (TLS 1.2 and below): what the server of the first, full
+ * handshake answered, by the session id or the ticket it gave.
  *
- * Only within one pair of client and server, of one site and capture context, and 24 hours of packet time. What a full table pushes out
- * is forgotten, and counted: a session that resumes it has an answer without certificates. */
+ * Only within one pair of client and server, of one site and capture context, and 24 hours of
+ * packet time. What a full table pushes out is forgotten, and counted: a session that resumes it
+ * has an answer without certificates. */
 #pragma once
 #include "core/answer.h"
 #include "core/err.h"
@@ -20,12 +21,14 @@ struct tls_resume_key {
     uint16_t origin;
 };
 
-/* `first_ns`: when the full handshake was. What is known under the key already stays, unless it is too old. */
-void tls_resume_keep(struct tls_resume *r, const struct tls_resume_key *k, uint64_t first_ns, const uint8_t *blob, size_t len);
+/* `first_ns`: when the full handshake was. What is known under the key already stays, unless it is
+ * too old. */
+void tls_resume_keep(struct tls_resume *r, const struct tls_resume_key *k, uint64_t first_ns,
+                     const uint8_t *blob, size_t len);
 
 /* The answer kept under this key, read into `a`, and when it was given. */
-MUST_CHECK bool tls_resume_find(const struct tls_resume *r, const struct tls_resume_key *k, uint64_t now_ns, struct answer *a,
-                                uint64_t *first_ns);
+MUST_CHECK bool tls_resume_find(const struct tls_resume *r, const struct tls_resume_key *k,
+                                uint64_t now_ns, struct answer *a, uint64_t *first_ns);
 
 void tls_resume_origin_end(struct tls_resume *r, uint16_t origin);
 

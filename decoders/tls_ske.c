@@ -18,9 +18,9 @@ static const struct {
     uint16_t cipher;
     uint8_t kx;
 } unnamed[] = {
-    {0x0062, TLS_KX_RSA},   {0x0063, TLS_KX_DHE},   {0x0064, TLS_KX_RSA}, {0x0065, TLS_KX_DHE},
-    {0x0066, TLS_KX_DHE},   {0xcc13, TLS_KX_ECDHE}, {0xcc14, TLS_KX_ECDHE}, {0xcc15, TLS_KX_DHE},
-    {0xfefe, TLS_KX_RSA},   {0xfeff, TLS_KX_RSA},
+    {0x0062, TLS_KX_RSA}, {0x0063, TLS_KX_DHE},   {0x0064, TLS_KX_RSA},   {0x0065, TLS_KX_DHE},
+    {0x0066, TLS_KX_DHE}, {0xcc13, TLS_KX_ECDHE}, {0xcc14, TLS_KX_ECDHE}, {0xcc15, TLS_KX_DHE},
+    {0xfefe, TLS_KX_RSA}, {0xfeff, TLS_KX_RSA},
 };
 
 enum tls_kx tls_kx_of(uint16_t cipher)
@@ -30,10 +30,14 @@ enum tls_kx tls_kx_of(uint16_t cipher)
         enum tls_kx kx;
     } named[] = {
         /* the longer ones first */
-        {"TLS_ECDHE_PSK_", TLS_KX_ECDHE_PSK}, {"TLS_ECDHE_", TLS_KX_ECDHE},
-        {"TLS_ECDH_anon_", TLS_KX_ECDH_ANON}, {"TLS_DHE_PSK_", TLS_KX_DHE_PSK},
-        {"TLS_DHE_", TLS_KX_DHE},             {"TLS_DH_anon_", TLS_KX_DH_ANON},
-        {"TLS_RSA_PSK_", TLS_KX_OTHER},       {"TLS_RSA_", TLS_KX_RSA},
+        {"TLS_ECDHE_PSK_", TLS_KX_ECDHE_PSK},
+        {"TLS_ECDHE_", TLS_KX_ECDHE},
+        {"TLS_ECDH_anon_", TLS_KX_ECDH_ANON},
+        {"TLS_DHE_PSK_", TLS_KX_DHE_PSK},
+        {"TLS_DHE_", TLS_KX_DHE},
+        {"TLS_DH_anon_", TLS_KX_DH_ANON},
+        {"TLS_RSA_PSK_", TLS_KX_OTHER},
+        {"TLS_RSA_", TLS_KX_RSA},
     };
     const char *name = tls_cipher_name(cipher);
     for (unsigned i = 0; name != NULL && i < sizeof named / sizeof *named; i++)

@@ -23,7 +23,7 @@ static void hello_whole(struct stream_at *at, unsigned dir, const uint8_t *p, ui
 }
 
 size_t tls_sslv2_hello(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n,
-                               uint64_t ts_ns)
+                       uint64_t ts_ns)
 {
     struct stream_half *h = &at->stream->half[dir];
     if (h->left == 0) { /* told by its head, which came in one piece */
@@ -49,7 +49,7 @@ size_t tls_sslv2_hello(struct stream_at *at, unsigned dir, const uint8_t *p, siz
 /* The server's answer to a hello of SSLv2 format may have that format itself. Its first bytes tell.
  */
 bool tls_sslv2_answer(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n,
-                         uint64_t ts_ns)
+                      uint64_t ts_ns)
 {
     struct stream_half *h = &at->stream->half[dir];
     struct tls_server_hello hello;
@@ -68,7 +68,8 @@ bool tls_sslv2_answer(struct stream_at *at, unsigned dir, const uint8_t *p, size
     return true;
 }
 
-/* Up to `n` bytes of the server's hello, of which its first ones told what it is. Returns how many it took. */
+/* Up to `n` bytes of the server's hello, of which its first ones told what it is. Returns how many
+ * it took. */
 uint32_t tls_sslv2_answer_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n)
 {
     struct stream_half *h = &at->stream->half[dir];

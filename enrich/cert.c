@@ -41,9 +41,12 @@ static const struct {
     const char *oid, *name;
     uint16_t bits;
 } curves[] = {
-    {"1.2.840.10045.3.1.7", "prime256v1", 256}, {"1.3.132.0.34", "secp384r1", 384},
-    {"1.3.132.0.35", "secp521r1", 521},         {"1.2.840.10045.3.1.1", "prime192v1", 192},
-    {"1.3.132.0.33", "secp224r1", 224},         {"1.3.132.0.10", "secp256k1", 256},
+    {"1.2.840.10045.3.1.7", "prime256v1", 256},
+    {"1.3.132.0.34", "secp384r1", 384},
+    {"1.3.132.0.35", "secp521r1", 521},
+    {"1.2.840.10045.3.1.1", "prime192v1", 192},
+    {"1.3.132.0.33", "secp224r1", 224},
+    {"1.3.132.0.10", "secp256k1", 256},
     {"1.3.36.3.3.2.8.1.1.7", "brainpoolP256r1", 256},
     {"1.3.36.3.3.2.8.1.1.11", "brainpoolP384r1", 384},
     {"1.3.36.3.3.2.8.1.1.13", "brainpoolP512r1", 512},
@@ -88,7 +91,8 @@ static void read_signature(X509 *x, struct cert *c)
             c->signature_hash = signatures[i].hash;
             break;
         }
-    if (strcmp(c->signature, "rsassaPss") == 0 && X509_get_signature_info(x, &hash, NULL, NULL, NULL))
+    if (strcmp(c->signature, "rsassaPss") == 0
+        && X509_get_signature_info(x, &hash, NULL, NULL, NULL))
         c->signature_hash = hash_of_nid(hash);
 }
 
@@ -271,7 +275,8 @@ static bool read_ca(X509 *x, struct cert *c)
     return !bad;
 }
 
-/* With what every release of the library can, or what is found would depend on it; and in bounded time. */
+/* With what every release of the library can, or what is found would depend on it; and in bounded
+ * time. */
 static bool can_verify(const struct cert *c)
 {
     bool known = false;
@@ -299,7 +304,7 @@ static void hex_text(char *to, const uint8_t *p, size_t n, bool upper)
         snprintf(to, 4, i + 1 < n ? (upper ? "%02X:" : "%02x:") : (upper ? "%02X" : "%02x"), p[i]);
 }
 
-static void read_serial(X509 *x, char text[static sizeof ((struct cert_label *)0)->serial])
+static void read_serial(X509 *x, char text[static sizeof((struct cert_label *)0)->serial])
 {
     const ASN1_INTEGER *serial = X509_get0_serialNumber(x);
     int n = ASN1_STRING_length(serial);

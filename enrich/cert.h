@@ -2,8 +2,9 @@
 #pragma once
 #include "core/cert.h"
 
-/* Fills `c` from a DER certificate. True where all of it could be read. Else CERT_UNREADABLE is set, and what could be read stands there:
- * the SHA-256 of the bytes at least. What follows the certificate in `der` makes it unreadable. */
+/* Fills `c` from a DER certificate. True where all of it could be read. Else CERT_UNREADABLE is
+ * set, and what could be read stands there: the SHA-256 of the bytes at least. What follows the
+ * certificate in `der` makes it unreadable. */
 bool cert_parse(const uint8_t *der, size_t len, struct cert *c);
 
 /* As cert_parse, with what else events tell. */

@@ -12,9 +12,10 @@ static const struct number {
     {                                                                                              \
 #member, offsetof(struct answer, member), sizeof(((struct answer *)0)->member), digits     \
     }
-    NUMBER(version, 4),     NUMBER(cipher, 4),           NUMBER(group, 4),
-    NUMBER(compression, 0), NUMBER(ske_signature, 4),    NUMBER(dh_bits, 0),
-    NUMBER(dh_prime_id, 16), NUMBER(ticket_lifetime_s, 0),
+    NUMBER(version, 4),       NUMBER(cipher, 4),
+    NUMBER(group, 4),         NUMBER(compression, 0),
+    NUMBER(ske_signature, 4), NUMBER(dh_bits, 0),
+    NUMBER(dh_prime_id, 16),  NUMBER(ticket_lifetime_s, 0),
 };
 enum { NUMBERS = sizeof numbers / sizeof *numbers };
 

@@ -4,8 +4,8 @@
 
 #include "sinks/rowjson_value.h"
 
-/* Writes the object that `blob` stands for at `p`, and returns the end; an empty one where it is none of `kind`, which no window
- * holds. At most ROWJSON_OFFER_MAX or ROWJSON_CERT_MAX bytes. */
+/* Writes the object that `blob` stands for at `p`, and returns the end; an empty one where it is
+ * none of `kind`, which no window holds. At most ROWJSON_OFFER_MAX or ROWJSON_CERT_MAX bytes. */
 char *rowjson_blob(char *p, enum blob_kind kind, struct bytes blob);
 
 /* Reads an object into a blob of the window; *id is 0 where the window has no room. */

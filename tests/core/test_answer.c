@@ -161,7 +161,7 @@ static void test_cert_strict(void **state)
     static const struct {
         size_t at;
         uint8_t value;
-    } wrong[] = {{FLAGS, 0xff},        {BEFORE, 0x7f}, {KEY, CERT_KEY_N},
+    } wrong[] = {{FLAGS, 0xff},       {BEFORE, 0x7f}, {KEY, CERT_KEY_N},
                  {HASH, CERT_HASH_N}, {CURVE, 0xff},  {CURVE + 2, 0}};
     assert_true(cert_read(blob, n, &back));
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {

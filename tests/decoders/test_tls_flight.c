@@ -1,4 +1,5 @@
-/* What a server answers: ServerKeyExchange, certificates, tickets, resumption, heartbeats; in one piece and in every two and three. */
+/* What a server answers: ServerKeyExchange, certificates, tickets, resumption, heartbeats; in one
+ * piece and in every two and three. */
 #include "core/cert.h"
 #include "core/hash.h"
 #include "decoders/decode_state.h"
@@ -16,11 +17,10 @@ static void put_block(struct buf *b, const void *p, size_t n, int bytes)
 /* ---- ServerKeyExchange */
 
 static const uint8_t mod_ssl_512[64] = {
-    0x9f, 0xdb, 0x8b, 0x8a, 0x00, 0x45, 0x44, 0xf0, 0x04, 0x5f, 0x17, 0x37, 0xd0,
-    0xba, 0x2e, 0x0b, 0x27, 0x4c, 0xdf, 0x1a, 0x9f, 0x58, 0x82, 0x18, 0xfb, 0x43,
-    0x53, 0x16, 0xa1, 0x6e, 0x37, 0x41, 0x71, 0xfd, 0x19, 0xd8, 0xd8, 0xf3, 0x7c,
-    0x39, 0xbf, 0x86, 0x3f, 0xd6, 0x0e, 0x3e, 0x30, 0x06, 0x80, 0xa3, 0x03, 0x0c,
-    0x6e, 0x4c, 0x37, 0x57, 0xd0, 0x8f, 0x70, 0xe6, 0xaa, 0x87, 0x10, 0x33};
+    0x9f, 0xdb, 0x8b, 0x8a, 0x00, 0x45, 0x44, 0xf0, 0x04, 0x5f, 0x17, 0x37, 0xd0, 0xba, 0x2e, 0x0b,
+    0x27, 0x4c, 0xdf, 0x1a, 0x9f, 0x58, 0x82, 0x18, 0xfb, 0x43, 0x53, 0x16, 0xa1, 0x6e, 0x37, 0x41,
+    0x71, 0xfd, 0x19, 0xd8, 0xd8, 0xf3, 0x7c, 0x39, 0xbf, 0x86, 0x3f, 0xd6, 0x0e, 0x3e, 0x30, 0x06,
+    0x80, 0xa3, 0x03, 0x0c, 0x6e, 0x4c, 0x37, 0x57, 0xd0, 0x8f, 0x70, 0xe6, 0xaa, 0x87, 0x10, 0x33};
 
 static void ske_dhe(struct buf *b, bool leading_zero, bool scheme)
 {
@@ -81,7 +81,8 @@ static void test_ske_others(void **state)
     assert_int_equal(a.ske_signature, 0x0401);
     assert_true(value == hash_bytes("point", 5, 0));
 
-    a = (struct answer){.version = 0x0303, .cipher = 0xc035}; /* ECDHE_PSK: a hint before, no signature */
+    a = (struct answer){.version = 0x0303,
+                        .cipher = 0xc035}; /* ECDHE_PSK: a hint before, no signature */
     tmp.n = 0;
     put_block(&tmp, "hint", 4, 2);
     put(&tmp, "\x03\x00\x1d", 3);
@@ -97,7 +98,8 @@ static void test_ske_others(void **state)
     assert_int_equal(a.flags, ANSWER_EXPLICIT_CURVE);
     assert_true(value == 0);
 
-    a = (struct answer){.version = 0x0301, .cipher = 0x0003}; /* RSA_EXPORT; also where no suite asks for it */
+    a = (struct answer){.version = 0x0301,
+                        .cipher = 0x0003}; /* RSA_EXPORT; also where no suite asks for it */
     tmp.n = 0;
     put_int(&tmp, 64, 2);
     put_fill(&tmp, 0x81, 64);
@@ -133,7 +135,8 @@ static void test_kx(void **state)
 static struct buf hello, flight, ending, body;
 static const struct hello_spec usual = {.version = 0x0301, .session_id = 32, .no_extensions = true};
 
-/* The server's flight of a DHE handshake with a chain of three certificates, in records of at most `most` bytes. */
+/* The server's flight of a DHE handshake with a chain of three certificates, in records of at most
+ * `most` bytes. */
 static void make_flight(size_t most)
 {
     body.n = flight.n = 0;
@@ -209,7 +212,8 @@ static void finish_connection(struct rig *r)
 #define ANSWER_FULL                                                                                \
     "answer 0301 0039 group 0000 flags 810 sig 0000 dh 512 18 ticket 7200 certs 3 kinds 0\n"
 
-/* Sends the flight in pieces that end at `a` and `b`, in the order told, some of it twice with other bytes. */
+/* Sends the flight in pieces that end at `a` and `b`, in the order told, some of it twice with
+ * other bytes. */
 static void send_pieces(struct rig *r, size_t a, size_t b, unsigned order)
 {
     static const uint8_t orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},

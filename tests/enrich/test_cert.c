@@ -8,7 +8,8 @@
 
 #include <cmocka.h>
 
-/* openssl req -x509: P-256, self-signed, with dNSNames and an address; RSA of 1024 bits with e = 3 and SHA-1. */
+/* openssl req -x509: P-256, self-signed, with dNSNames and an address; RSA of 1024 bits with e = 3
+ * and SHA-1. */
 static const uint8_t ec_cert[] = {
     0x30, 0x82, 0x01, 0xbc, 0x30, 0x82, 0x01, 0x63, 0xa0, 0x03, 0x02, 0x01, 0x02, 0x02, 0x02, 0x0a,
     0x1b, 0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02, 0x30, 0x38, 0x31,
@@ -102,10 +103,13 @@ static void test_ec(void **state)
     assert_int_equal(c.n_sans, 2);
     assert_int_equal(c.san_len[1], 12);
     assert_memory_equal(c.sans[1], "*.gw.example", 12);
-    assert_string_equal(digest(c.sha256), "f259729ef66d3bbd98a7b929ccff3956b5d9f60c5d22ce1e85b3a6173fe25d56");
-    assert_string_equal(digest(c.spki_sha256), "fc4a3c14bfb2bae36d2c18c425957d047d7ef5429b0e93f865767cf9321c1b8f");
+    assert_string_equal(digest(c.sha256),
+                        "f259729ef66d3bbd98a7b929ccff3956b5d9f60c5d22ce1e85b3a6173fe25d56");
+    assert_string_equal(digest(c.spki_sha256),
+                        "fc4a3c14bfb2bae36d2c18c425957d047d7ef5429b0e93f865767cf9321c1b8f");
     assert_string_equal(label.serial, "0A:1B");
-    assert_string_equal(label.fingerprint, "73:66:84:a4:04:47:3b:00:9e:b1:8c:8b:00:41:fd:9f:cb:7f:9c:6d");
+    assert_string_equal(label.fingerprint,
+                        "73:66:84:a4:04:47:3b:00:9e:b1:8c:8b:00:41:fd:9f:cb:7f:9c:6d");
 }
 
 static void test_rsa(void **state)

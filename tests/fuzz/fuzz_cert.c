@@ -1,4 +1,5 @@
-/* Certificates: whatever the bytes, what is said of them is a blob that reads back to the same, and the same each time. */
+/* Certificates: whatever the bytes, what is said of them is a blob that reads back to the same, and
+ * the same each time. */
 #include "enrich/cert.h"
 
 #include <stdlib.h>
@@ -22,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (strnlen(label.serial, sizeof label.serial) == sizeof label.serial)
         abort();
-    if (cert_read(data, size, &c) && (cert_write(&c, again) != size || memcmp(again, data, size) != 0))
+    if (cert_read(data, size, &c)
+        && (cert_write(&c, again) != size || memcmp(again, data, size) != 0))
         abort(); /* the reader is as strict as the writer */
     return 0;
 }

@@ -1,4 +1,5 @@
-/* Rows of answers, certificates and values used twice: every id of a segment has its row in it, and facts are read once. */
+/* Rows of answers, certificates and values used twice: every id of a segment has its row in it, and
+ * facts are read once. */
 #include "core/answer.h"
 #include "core/cert.h"
 #include "summary/offers.h"
@@ -116,7 +117,8 @@ static void test_later_windows(void **state)
     windows_free(ws);
 }
 
-/* Other bytes under an id that is taken, and what there is no room for, are counted and not read. */
+/* Other bytes under an id that is taken, and what there is no room for, are counted and not read.
+ */
 static void test_turned_away(void **state)
 {
     (void)state;
@@ -139,7 +141,8 @@ static void test_turned_away(void **state)
     windows_free(ws);
 }
 
-/* Of a server's values at most so many are written; the rest is in `other`; another server's are not touched. */
+/* Of a server's values at most so many are written; the rest is in `other`; another server's are
+ * not touched. */
 static void test_reuse(void **state)
 {
     (void)state;
