@@ -90,13 +90,21 @@ bool pipeline_new(struct pipeline **out, const struct config *config, const char
     return true;
 }
 
+void pipeline_done(struct pipeline *pl)
+{
+    filter_free(pl->filter);
+    headers_free(pl->headers);
+    decode_free(pl->decode);
+    pl->filter = NULL;
+    pl->headers = NULL;
+    pl->decode = NULL;
+}
+
 void pipeline_free(struct pipeline *pl)
 {
     if (pl == NULL)
         return;
-    filter_free(pl->filter);
-    headers_free(pl->headers);
-    decode_free(pl->decode);
+    pipeline_done(pl);
     windows_free(pl->windows);
     free(pl->origins);
     free(pl->vantages);

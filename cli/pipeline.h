@@ -47,5 +47,8 @@ int pipeline_poll(struct pipeline *pl, struct err *e);
 /* The capture ended: its flows are stated as they stand. Not called between the parts of a continuous capture. */
 void pipeline_end(struct pipeline *pl);
 
+/* All captures were read: gives back what only reading needs, before the windows are written. Nothing but pipeline_free may follow. */
+void pipeline_done(struct pipeline *pl);
+
 /* The source lost packets before us, as told at `ts_ns`. */
 void pipeline_lost(struct pipeline *pl, uint64_t packets, uint64_t ts_ns);

@@ -187,6 +187,7 @@ static bool run_all(struct run *run, const struct path_item items[], struct err 
         ok = run_capture(run, &items[i], &r->captures[i], e);
     if (run->o->config->continuous)
         pipeline_end(r->pipeline);
+    pipeline_done(r->pipeline);
     progress_end(&run->progress);
     ok = ok && (events == NULL || events_finish(events, e));
     events_free(events);

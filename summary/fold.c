@@ -30,17 +30,14 @@ struct leg {
 static inline void hint_leg(const struct window *w, const struct rec *rec, int side,
                             struct window_hint *hint)
 {
-    enum {
-        CLIENT_BYTES = sizeof(struct client),
-        PEER_BYTES = offsetof(struct row_peer, key.protocols) - offsetof(struct row_peer, key),
-    };
+    enum { CLIENT_BYTES = sizeof(struct client) };
     uint64_t mix = rowtab_mix(w->secret, &rec->client[side], CLIENT_BYTES);
     hint->sides |= 1u << side;
     hint->client_tag[side] = rowtab_tag(mix);
     KEY(row_peer) key = {.remote = peer_addr(w, rec, !side),
                          .port = rec->service_port,
                          .ip_proto = rec->ip_proto};
-    mix = rowtab_mix(mix, &key.remote, PEER_BYTES - CLIENT_BYTES);
+    mix = rowtab_mix(mix, &key.remote, PEER_KEY_LEN - CLIENT_BYTES);
     hint->peer_tag[side] = rowtab_tag(mix);
     rowtab_prefetch(&w->tabs[ROW_PEER], hint->peer_tag[side]);
 }
@@ -103,7 +100,7 @@ static void bind_mac_row(struct window *w, const struct rec *rec, const uint8_t 
     KEY(row_binding) key = {.client = rec->client[SIDE_SRC], .addr = rec->src, .kind = BIND_MAC};
     memcpy(key.mac, mac, 6);
     struct row_binding *b =
-        row_of(w, ROW_BINDING, key_tag_strings(w, &key, sizeof key, 0, 0), &key);
+        row_of(w, ROW_BINDING, key_tag_strings(w, &key, BINDING_KEY_LEN, 0, 0), &key);
     uint64_t from = w->start_ns + slot * w->slot_ns, to = from + w->slot_ns - 1;
     b->first_ns = from < b->first_ns ? from : b->first_ns;
     b->last_ns = to > b->last_ns ? to : b->last_ns;
@@ -307,7 +304,7 @@ static void count_not_ntp(struct window *w, const struct rec *rec)
         key = {.client = rec->client[side],
                .peer = peer_addr(w, rec, !side),
                .role = far_port == NTP_PORT ? ROLE_CLIENT : ROLE_SERVER};
-        struct row_ntp *row = row_of(w, ROW_NTP, key_tag(w, &key, sizeof key), &key);
+        struct row_ntp *row = row_of(w, ROW_NTP, key_tag(w, &key, NTP_KEY_LEN), &key);
         count32(broken ? &row->malformed : &row->not_ntp, 1);
     }
 }

@@ -89,12 +89,12 @@ static void bind_answers(struct window *w, const struct msg *m, const struct mes
             tag = hint->binding_tag[n];
             b = binding_near(w, hint->binding_row[n++], &key, &bound);
         } else {
-            tag = key_tag_strings(w, &key, sizeof key, bound.hash, 0);
+            tag = key_tag_strings(w, &key, BINDING_KEY_LEN, bound.hash, 0);
         }
         if (b == NULL)
             b = binding_row(w, tag, &key, &bound);
         binding_count(b, m->ts_ns, d->matched);
-        b->ttl_max_s = a->ttl_s > b->ttl_max_s ? a->ttl_s : b->ttl_max_s;
+        b->key.ttl_max_s = a->ttl_s > b->key.ttl_max_s ? a->ttl_s : b->key.ttl_max_s;
         window_set8_add(w, &b->clients, client, 1);
         b->resolvers |= resolver;
     }
@@ -233,7 +233,7 @@ void fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
         if (!is_address(&d->answers[i]))
             continue;
         KEY(row_binding) key = binding_key(m, client_side, &d->answers[i]);
-        uint32_t tag = key_tag_strings(w, &key, sizeof key, hint->name_hash, 0);
+        uint32_t tag = key_tag_strings(w, &key, BINDING_KEY_LEN, hint->name_hash, 0);
         rowtab_prefetch(&w->tabs[ROW_BINDING], tag);
         hint->binding_tag[hint->n_answers++] = tag;
     }

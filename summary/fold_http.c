@@ -15,7 +15,7 @@ static void bind_text(struct window *w, const struct msg *m, enum binding_kind k
     if (mac != NULL)
         memcpy(key.mac, mac, 6);
     uint64_t value_hash = clean.len > 0 ? strings_hash(clean.p, clean.len) : 0;
-    uint32_t tag = key_tag_strings(w, &key, sizeof key, value_hash, 0);
+    uint32_t tag = key_tag_strings(w, &key, BINDING_KEY_LEN, value_hash, 0);
     if (!row_refused(w, ROW_BINDING, &key, value_hash, 0))
         key.value = window_intern(w, clean.p, clean.len);
     struct row_binding *b = clean.len > 0 && key.value == 0 ? window_other_make(w, ROW_BINDING)

@@ -58,7 +58,7 @@ static void count_message(struct window *w, struct row_ntp *r, const struct ntp_
     if (n->is_request)
         return;
     r->strata |= 1u << (n->stratum < 31 ? n->stratum : 31);
-    count32(&r->unsynchronised, n->leap == 3);
+    count32(&r->key.unsynchronised, n->leap == 3);
     count32(&r->free_changes, n->free_changes);
     if (n->kod)
         count32(&r->kiss[kiss_of(n->refid)], 1);
@@ -87,10 +87,10 @@ static struct row_ntp *ntp_row(struct window *w, const struct msg *m, int side, 
 {
     KEY(row_ntp) key = ntp_key(w, m, side, client_side);
     struct row_ntp *r = rowtab_near(&w->tabs[ROW_NTP], near, &key, offsetof(struct row_ntp, key),
-                                    sizeof key);
+                                    NTP_KEY_LEN);
     if (r != NULL)
         return r;
-    r = row_of(w, ROW_NTP, key_tag(w, &key, sizeof key), &key);
+    r = row_of(w, ROW_NTP, key_tag(w, &key, NTP_KEY_LEN), &key);
     if (r != window_other(w, ROW_NTP))
         link_of(w, m->rec, side)->more = row_number(w, ROW_NTP, r);
     return r;

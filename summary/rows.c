@@ -80,14 +80,13 @@ static const struct field binding_values[] = {
     {"last_ns", V_MAX_NS, BINDING(last_ns), 0, NULL},
     {"count", V_SUM, BINDING(count), 0, NULL},
     {"matched", V_SUM, BINDING(matched), 0, NULL},
-    {"ttl_max_s", V_MAX32, BINDING(ttl_max_s), 0, NULL},
+    {"ttl_max_s", V_MAX32, BINDING(key.ttl_max_s), 0, NULL},
     {"clients", V_SET8, BINDING(clients), 0, NULL},
     {"resolvers", V_BITS32, BINDING(resolvers), 32, NULL},
     END,
 };
 
 #define PEER(m)      AT(row_peer, m)
-#define PEER_KEY_LEN (PEER(key.protocols) - PEER(key))
 static const struct field peer_keys[] = {
     {"client", F_CLIENT, PEER(key.client), 0, NULL},
     {"remote", F_ADDR, PEER(key.remote), 0, NULL},
@@ -136,7 +135,7 @@ static const struct field ntp_values[] = {
     {"ext_bytes", V_SUM, NTP(ext_bytes), 0, NULL},
     {"ext_unknown_bytes", V_SUM, NTP(ext_unknown_bytes), 0, NULL},
     {"free_changes", V_SUM32, NTP(free_changes), 0, NULL},
-    {"unsynchronised", V_SUM32, NTP(unsynchronised), 0, NULL},
+    {"unsynchronised", V_SUM32, NTP(key.unsynchronised), 0, NULL},
     {"refids", V_SET8, NTP(refids), 0, NULL},
     {"offset", V_HIST, NTP(offset), 0, NULL},
     {"delay", V_HIST, NTP(delay), 0, NULL},
@@ -281,9 +280,9 @@ static const struct field tally_values[] = {
 const struct row_type row_types[ROW_KIND_N] = {
     [ROW_COVERAGE] = TYPE("coverage", row_coverage, coverage_keys, coverage_values),
     [ROW_CLIENT] = TYPE("gateway", row_client, client_keys, client_values),
-    [ROW_BINDING] = TYPE("binding", row_binding, binding_keys, binding_values),
+    [ROW_BINDING] = TYPE_LEN("binding", row_binding, BINDING_KEY_LEN, binding_keys, binding_values),
     [ROW_PEER] = TYPE_LEN("peer", row_peer, PEER_KEY_LEN, peer_keys, peer_values),
-    [ROW_NTP] = TYPE("ntp", row_ntp, ntp_keys, ntp_values),
+    [ROW_NTP] = TYPE_LEN("ntp", row_ntp, NTP_KEY_LEN, ntp_keys, ntp_values),
     [ROW_DNS] = TYPE("dns", row_dns, dns_keys, dns_values),
     [ROW_TLS] = TYPE("tls", row_tls, tls_keys, tls_values),
     [ROW_HELLO] = TYPE("hello", row_hello, hello_keys, hello_values),

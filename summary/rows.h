@@ -84,8 +84,8 @@ struct row {
 };
 
 /* Log-scaled histogram of nanoseconds, signed. Bucket 0: under 1 us. Bucket b > 0: from hist_low_us(b) to under hist_low_us(b + 1), four
- * buckets an octave; b < 0 mirrors it; +-125 holds all beyond 2^31 us. Up to 7 buckets lie inline, more in a block of the window. */
-enum { HIST_INLINE = 7, HIST_MAX = 125 };
+ * buckets an octave; b < 0 mirrors it; +-125 holds all beyond 2^31 us. Up to 6 buckets lie inline, more in a block of the window. */
+enum { HIST_INLINE = 6, HIST_MAX = 125 };
 struct hist {
     uint32_t block;              /* 0: inline; else 1 + index of a struct hist_block */
     uint8_t n;                   /* inline buckets used, sorted by bucket */
@@ -161,12 +161,12 @@ struct row_binding {
         uint32_t value;       /* string: name or text */
         uint8_t kind;         /* enum binding_kind */
         uint8_t mac[6];
-        uint8_t pad[5];
+        uint8_t pad;
+        uint32_t ttl_max_s;   /* no part of the key, in its last gap */
     } key;
     uint64_t first_ns, last_ns;
     uint64_t count;   /* answers, calls */
     uint64_t matched; /* DNS: answers to a query seen; HTTP: calls that were answered */
-    uint32_t ttl_max_s;
     struct set8 clients;   /* DNS: who asked: low half of the client's hash (row_hash of its ROW_CLIENT row) */
     uint32_t resolvers;    /* DNS: who answered: bit XXH3(16 address bytes, seed 0) % 32; so many at least */
 };
@@ -199,12 +199,12 @@ struct row_ntp {
         struct client client;
         struct addr peer;  /* the other side */
         uint8_t role;
-        uint8_t pad[7];
+        uint8_t pad[3];
+        uint32_t unsynchronised; /* no part of the key, in its last gap: leap 3 in replies */
     } key;
     uint32_t requests, replies, pairs, free_changes;
     uint32_t modes[8];
     uint32_t strata, polls, versions; /* bits; stratum 31 stands for 31 and above, poll is clipped to 0..31 */
-    uint32_t unsynchronised;          /* leap 3 in replies */
     struct hist offset, delay;
     struct set8 refids;
     uint32_t kiss[KISS_N];
@@ -382,6 +382,13 @@ struct totals {
         uint64_t certs_turned_away;       /* certificates whose bytes were not kept, and so not read */
         uint64_t resumptions_turned_away; /* TLS sessions forgotten that a later one may resume */
     } ledger;
+};
+
+/* Bytes of the keys that have a value in their last gap. */
+enum {
+    BINDING_KEY_LEN = offsetof(struct row_binding, key.ttl_max_s) - offsetof(struct row_binding, key),
+    PEER_KEY_LEN = offsetof(struct row_peer, key.protocols) - offsetof(struct row_peer, key),
+    NTP_KEY_LEN = offsetof(struct row_ntp, key.unsynchronised) - offsetof(struct row_ntp, key),
 };
 
 extern const struct field totals_fields[]; /* ends with F_END; offsets in struct totals */

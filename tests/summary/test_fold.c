@@ -474,7 +474,7 @@ static void dns_exchange(void **state)
     assert_text(b->key.value, "api.telldus.com");
     assert_int_equal(b->count, 1);
     assert_int_equal(b->matched, 1);
-    assert_int_equal(b->ttl_max_s, 300);
+    assert_int_equal(b->key.ttl_max_s, 300);
     assert_int_equal(b->first_ns, r.ts_ns);
     assert_int_equal(b->key.client.kind, CLIENT_NONE);
     assert_true(b->key.client.site == r.client[SIDE_DST].site);

@@ -110,15 +110,15 @@ static void inline_edges(void **state)
     window_hist_add(w, &h, 5, UINT32_MAX); /* sticks */
     window_hist_add(w, &h, 5, 7);
     assert_int_equal(window_hist_count(w, &h, 5), UINT32_MAX);
-    struct hist seven = {0};
+    struct hist full = {0};
     for (int b = 0; b < HIST_INLINE; b++)
-        window_hist_add(w, &seven, -b, 1);
-    assert_int_equal(seven.block, 0);
-    window_hist_add(w, &seven, 100, 1);
-    assert_int_not_equal(seven.block, 0);
-    assert_int_equal(window_hist_count(w, &seven, -6), 1);
-    assert_int_equal(window_hist_count(w, &seven, 100), 1);
-    assert_int_equal(window_hist_count(w, &seven, 99), 0);
+        window_hist_add(w, &full, -b, 1);
+    assert_int_equal(full.block, 0);
+    window_hist_add(w, &full, 100, 1);
+    assert_int_not_equal(full.block, 0);
+    assert_int_equal(window_hist_count(w, &full, 1 - HIST_INLINE), 1);
+    assert_int_equal(window_hist_count(w, &full, 100), 1);
+    assert_int_equal(window_hist_count(w, &full, 99), 0);
     window_free(w);
 }
 
