@@ -126,7 +126,8 @@ const struct key config_keys[] = {
     {"limits.windows_open", AT(limits.windows_open), KEY_UINT, true, 1, 64, NULL, NULL},
     {"limits.windows_max", AT(limits.windows_max), KEY_UINT, true, 1, 1000000, NULL, NULL},
     {"output.zstd_level", AT(zstd_level), KEY_UINT, true, 1, 19, NULL, NULL},
-    {"migration", AT(migrations), .kind = KEY_LIST, .unhashed = true, .list = &config_list_migrations},
+    {"migration", AT(migrations), .kind = KEY_LIST, .unhashed = true,
+     .list = &config_list_migrations},
 };
 const unsigned n_config_keys = sizeof config_keys / sizeof *config_keys;
 
@@ -254,8 +255,8 @@ static bool check(const void *c, struct err *e)
     return config_check(c, e);
 }
 
-static const struct key_table table = {
-    config_keys, sizeof config_keys / sizeof *config_keys, sizeof(struct config), AT(names), check};
+static const struct key_table table = {config_keys, sizeof config_keys / sizeof *config_keys,
+                                       sizeof(struct config), AT(names), check};
 
 bool config_load(struct config *c, const char *path, struct err *e)
 {
@@ -287,8 +288,7 @@ void config_dump_text(const char *text, struct text_sink *out)
     text_puts(out, "\"");
 }
 
-static void dump_list(const void *c, const struct key *k, const char *indent,
-                      struct text_sink *out)
+static void dump_list(const void *c, const struct key *k, const char *indent, struct text_sink *out)
 {
     const struct key_list *l = k->list;
     unsigned n;

@@ -1,5 +1,5 @@
-/* Tables of keys: what reads, dumps and hashes a configuration goes by them. The program's configuration has one, the
- * TLS policy (enrich/tls_policy.c) another. */
+/* Tables of keys: what reads, dumps and hashes a configuration goes by them. The program's
+ * configuration has one, the TLS policy (enrich/tls_policy.c) another. */
 #pragma once
 #include "core/config.h"
 #include "core/config_list.h"
@@ -24,8 +24,8 @@ extern const unsigned n_config_keys;
 struct key_table {
     const struct key *keys; /* those of one mapping stand together */
     unsigned n;
-    size_t size;     /* of the struct */
-    size_t blame_at; /* of the key that is named where `check` fails */
+    size_t size;                                 /* of the struct */
+    size_t blame_at;                             /* of the key that is named where `check` fails */
     bool (*check)(const void *c, struct err *e); /* what no single key can tell */
 };
 

@@ -353,7 +353,8 @@ static void examples_load(void **state)
         if (strstr(g.gl_pathv[i], "/clients.yaml") != NULL)
             continue; /* no configuration: see test_client_types.c */
         struct err e = {""};
-        if (strstr(g.gl_pathv[i], "/policy-") != NULL) /* TLS policies: tests/enrich/test_tls_policy.c */
+        if (strstr(g.gl_pathv[i], "/policy-")
+            != NULL) /* TLS policies: tests/enrich/test_tls_policy.c */
             continue;
         if (!config_load(&c, g.gl_pathv[i], &e))
             fail_msg("%s", e.text);
