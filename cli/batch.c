@@ -1,5 +1,6 @@
 #include "cli/batch.h"
 
+#include "cli/report.h"
 #include "cli/stop.h"
 #include "core/hash.h"
 #include "ingest/capture.h"
@@ -227,6 +228,9 @@ static bool run_one(struct batch *b, const struct path_item *item, struct batch_
     result->damaged += r.damaged;
     result->failed += r.failed;
     result->interrupted = result->interrupted || r.interrupted;
+    if (ok && judge_wanted(o.judge))
+        ok = report_run(o.config, &(struct report_facts){0}, &r, o.judge, false, NULL,
+                        &result->fails, e);
     if (ok && r.failed == 0 && !r.interrupted) {
         ok = publish(b, aside, &r, e);
         result->done += ok;
@@ -237,12 +241,13 @@ static bool run_one(struct batch *b, const struct path_item *item, struct batch_
     return ok;
 }
 
-/* What decides the output of a capture besides its content: the configuration with sensor and window, filter and events. */
+/* What decides the output of a capture besides its content: the configuration with sensor and window, the policy, filter and events. */
 static void hash_options(const struct run_options *o, char hex[static 17])
 {
-    char config[17], all[4096];
+    char config[17], policy[17], all[4096];
     config_hash(o->config, config);
-    int n = snprintf(all, sizeof all, "%s %s %llu %d %u %s", config, o->config->sensor,
+    tls_policy_hash(&o->judge->policy, policy);
+    int n = snprintf(all, sizeof all, "%s %s %s %llu %d %u %s", config, policy, o->config->sensor,
                      (unsigned long long)o->config->window_s, o->config->continuous, o->events,
                      o->bpf != NULL ? o->bpf : "");
     size_t len = n < (int)sizeof all ? (size_t)n : sizeof all - 1;

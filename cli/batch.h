@@ -5,6 +5,7 @@
 struct batch_result {
     size_t done, skipped, damaged, failed;
     bool interrupted;
+    bool fails; /* a capture shows what --fail-on asks for */
 };
 
 /* Runs `o` over each path by itself: segments into o->dir/NAME-SHA256[0..12]/, and a line a capture into o->dir/captures.ndjson (sha256, configuration, release,

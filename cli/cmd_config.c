@@ -2,6 +2,7 @@
 #include "cli/options.h"
 #include "core/config.h"
 #include "core/text.h"
+#include "enrich/tls_policy.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,19 +10,45 @@
 static const struct usage usage = {
     "config", "check FILE... | dump [FILE]",
     "check: reads each FILE strictly and reports the first error with its line and column.\n"
-    "dump:  writes every key with the value it has after FILE; without FILE, the defaults.",
+    "dump:  writes every key with the value it has after FILE; without FILE, the defaults.\n"
+    "Files named policy-* are TLS policies.",
     NULL, 0};
+
+/* Policies are told by their name, as those in configs/ have it. */
+static bool is_policy(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    return strncmp(slash != NULL ? slash + 1 : file, "policy-", 7) == 0;
+}
+
+/* Reads `file` and fills what it amounts to. */
+static bool check_one(const char *file, char what[static 96], struct err *e)
+{
+    struct config c = config_default();
+    struct tls_policy p = tls_policy_default();
+    char hash[17];
+    if (is_policy(file)) {
+        if (!tls_policy_load(&p, file, e))
+            return false;
+        tls_policy_hash(&p, hash);
+        snprintf(what, 96, "policy %s %s", p.name, hash);
+        return true;
+    }
+    if (!config_load(&c, file, e))
+        return false;
+    config_hash(&c, hash);
+    snprintf(what, 96, "configuration %s", hash);
+    return true;
+}
 
 static int check(char *const *files, int n)
 {
     int status = EXIT_OK;
     for (int i = 0; i < n; i++) {
-        struct config c = config_default();
+        char what[96];
         struct err e = {""};
-        if (config_load(&c, files[i], &e)) {
-            char hash[17];
-            config_hash(&c, hash);
-            printf("%s: ok, configuration %s\n", files[i], hash);
+        if (check_one(files[i], what, &e)) {
+            printf("%s: ok, %s\n", files[i], what);
         } else {
             fprintf(stderr, "tellscope config: %s\n", e.text);
             status = EXIT_CONFIG;
@@ -33,13 +60,18 @@ static int check(char *const *files, int n)
 static int dump(const char *file)
 {
     struct config c = config_default();
+    struct tls_policy p = tls_policy_default();
     struct err e = {""};
-    if (file != NULL && !config_load(&c, file, &e)) {
+    bool policy = file != NULL && is_policy(file);
+    if (file != NULL && !(policy ? tls_policy_load(&p, file, &e) : config_load(&c, file, &e))) {
         fprintf(stderr, "tellscope config: %s\n", e.text);
         return EXIT_CONFIG;
     }
     struct text_sink text = {0};
-    config_dump(&c, &text);
+    if (policy)
+        tls_policy_dump(&p, &text);
+    else
+        config_dump(&c, &text);
     bool ok = !text.failed;
     if (ok)
         fputs(text.p, stdout);

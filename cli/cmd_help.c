@@ -8,6 +8,8 @@ const struct command commands[] = {
     {"replay", cmd_replay, "captures to segments, and their totals"},
     {"show", cmd_show, "what segments hold: merged totals and tables"},
     {"merge", cmd_merge, "one segment out of many, or coarser windows"},
+    {"whatif", cmd_whatif, "whom a stricter TLS policy would cut off"},
+    {"enrich", cmd_enrich, "judge summaries: make their flags segments"},
     {"config", cmd_config, "check a configuration, or write all keys with their values"},
     {"help", cmd_help, "this list, or the help of one command"},
     {NULL, NULL, NULL},

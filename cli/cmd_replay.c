@@ -16,7 +16,7 @@
 enum {
     OPT_CONFIG, OPT_OUTPUT, OPT_FILTER, OPT_JOBS, OPT_EVENTS, OPT_WINDOW, OPT_SENSOR, OPT_VANTAGE,
     OPT_SCOPE, OPT_SET, OPT_CONTINUOUS, OPT_JSON, OPT_QUIET, OPT_FORCE, OPT_PER_CAPTURE, OPT_RESUME,
-    OPT_DAMAGED_OK, OPT_MAX_LOSS, OPT_N
+    OPT_DAMAGED_OK, OPT_MAX_LOSS, OPT_POLICY, OPT_FAIL_ON, OPT_N
 };
 
 static const struct option_def defs[OPT_N] = {
@@ -38,6 +38,8 @@ static const struct option_def defs[OPT_N] = {
     [OPT_RESUME] = {0, "resume", NULL, "with --per-capture: skip captures that are done already"},
     [OPT_DAMAGED_OK] = {0, "damaged-ok", "N|P%", "exit 0 with up to N (or P %) damaged captures"},
     [OPT_MAX_LOSS] = {0, "max-loss", "P%", "exit 5 where captures tell of more loss than P %"},
+    [OPT_POLICY] = {0, "policy", "FILE", "judge TLS by this policy instead of the default one"},
+    [OPT_FAIL_ON] = {0, "fail-on", "SEVERITY|RULE", "exit 6 where such a finding is there: high, POODLE"},
 };
 static const struct usage usage = {
     "replay", "CAPTURE|DIR|- ...",
@@ -47,6 +49,7 @@ static const struct usage usage = {
 
 struct replay {
     struct config config;
+    struct judge_options judge;
     struct report_facts facts; /* for the table */
     struct run_options run;
     bool json, quiet, per_capture, resume;
@@ -125,6 +128,8 @@ static bool take_option(struct replay *r, int option, const char *value, struct 
         return config_set(&r->config, "continuous", "true", e);
     case OPT_DAMAGED_OK:
         return damaged_ok(r, value, e);
+    case OPT_FAIL_ON:
+        return judge_fail_on(&r->judge, value, e);
     case OPT_MAX_LOSS:
         return percent(value, &r->max_loss_percent, e);
     default:
@@ -149,11 +154,14 @@ static int take_options(struct replay *r, struct options *o, const struct usage 
             if (i == OPTIONS_STOP)
                 return -1;
             bool ok = true;
+            bool file = i == OPT_CONFIG || i == OPT_POLICY;
             if (i == OPT_CONFIG && pass == 0)
                 ok = config_load(&r->config, o->value, &e);
-            else if (i != OPT_CONFIG && pass == 1)
+            else if (i == OPT_POLICY && pass == 0)
+                ok = tls_policy_load(&r->judge.policy, o->value, &e);
+            else if (!file && pass == 1)
                 ok = take_option(r, i, o->value, &e);
-            if (!ok && i == OPT_CONFIG) {
+            if (!ok && file) {
                 fprintf(stderr, "tellscope replay: %s\n", e.text);
                 o->status = EXIT_CONFIG;
                 return -1;
@@ -207,7 +215,9 @@ static int once(struct replay *r, const struct paths *paths)
 {
     struct run_result result;
     struct err e = {""};
+    bool fails = false;
     r->run.config = &r->config;
+    r->run.judge = &r->judge;
     r->run.quiet = r->quiet;
     bool ok = run_captures(&r->run, paths->items, paths->n, &result, &e);
     int status = EXIT_OK;
@@ -215,7 +225,9 @@ static int once(struct replay *r, const struct paths *paths)
         fprintf(stderr, "tellscope replay: %s\n", e.text);
         status = EXIT_RUNTIME;
     } else {
-        if ((r->json || !r->quiet) && !report_run(&r->config, &r->facts, &result, r->json, stdout, &e)) {
+        FILE *to = r->json || !r->quiet ? stdout : NULL;
+        if ((to != NULL || judge_wanted(&r->judge))
+            && !report_run(&r->config, &r->facts, &result, &r->judge, r->json, to, &fails, &e)) {
             fprintf(stderr, "tellscope replay: %s\n", e.text);
             status = EXIT_RUNTIME;
         }
@@ -226,6 +238,8 @@ static int once(struct replay *r, const struct paths *paths)
         else if (status == EXIT_OK && result.damaged > 0
                  && !damage_allowed(r, result.damaged, result.n))
             status = EXIT_DAMAGED;
+        if (fails)
+            status = judge_status(status, EXIT_FINDINGS);
     }
     run_free(&result);
     return status;
@@ -236,6 +250,7 @@ static int each(struct replay *r, const struct paths *paths)
     struct batch_result b;
     struct err e = {""};
     r->run.config = &r->config;
+    r->run.judge = &r->judge;
     r->run.quiet = r->quiet;
     if (!batch_run(&r->run, paths, r->resume, &b, &e)) {
         fprintf(stderr, "tellscope replay: %s\n", e.text);
@@ -246,12 +261,16 @@ static int each(struct replay *r, const struct paths *paths)
                b.done, b.skipped, b.damaged, b.failed);
     if (b.failed > 0 || b.interrupted)
         return EXIT_RUNTIME;
-    return b.damaged > 0 && !damage_allowed(r, b.damaged, paths->n) ? EXIT_DAMAGED : EXIT_OK;
+    if (b.damaged > 0 && !damage_allowed(r, b.damaged, paths->n))
+        return EXIT_DAMAGED;
+    return b.fails ? EXIT_FINDINGS : EXIT_OK;
 }
 
 int cmd_replay(int argc, char **argv)
 {
-    struct replay r = {.config = config_default(), .max_loss_percent = -1};
+    struct replay r = {.config = config_default(),
+                       .judge = judge_options_default(),
+                       .max_loss_percent = -1};
     struct options o;
     if (take_options(&r, &o, &usage, argc, argv) != EXIT_OK)
         return o.status;

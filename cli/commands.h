@@ -16,6 +16,8 @@ extern const struct command commands[];
 int cmd_replay(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
+int cmd_enrich(int argc, char **argv);
+int cmd_whatif(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 

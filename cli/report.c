@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Where nothing is said, the file that was installed beside the configurations is taken, if it is there. */
+/* Where nothing is said, the file that was installed beside the configurations is taken, if it is
+ * there. */
 static const char *types_path(const struct config *c)
 {
     static const char installed[] = TELLSCOPE_SYSCONFDIR "/clients.yaml";
@@ -57,8 +58,8 @@ struct asking {
     struct client_typing *typing;
 };
 
-static void who_is(const void *ctx, const struct client *client, uint64_t first_ns, uint64_t last_ns,
-                   char text[static 32])
+static void who_is(const void *ctx, const struct client *client, uint64_t first_ns,
+                   uint64_t last_ns, char text[static 32])
 {
     who_was(((const struct asking *)ctx)->ids, client, first_ns, last_ns, text);
 }
@@ -90,8 +91,67 @@ static bool device_of(const void *ctx, const struct client *client, uint64_t fir
     return true;
 }
 
-static bool put_table(struct window *w, const struct report_facts *f, const struct totals_extra *x,
-                      enum report_as as, struct text_sink *out, struct err *e)
+static void put_text(struct window *w, const struct totals_extra *x, enum report_as as,
+                     struct text_sink *out)
+{
+    if (as == REPORT_JSON)
+        totals_json(w, x, out);
+    else if (as == REPORT_TABLE)
+        table_summary(w, x, out);
+    else
+        table_unknown_clients(w, x, as == REPORT_UNKNOWN_CLIENTS_JSON, out);
+}
+
+static bool print(struct window *w, const struct totals_extra *x, enum report_as as, FILE *to,
+                  struct err *e)
+{
+    struct text_sink out = {0};
+    put_text(w, x, as, &out);
+    bool ok = !out.failed;
+    if (!ok)
+        err_set(e, "out of memory");
+    else if (fwrite(out.p, 1, out.len, to) != out.len || fflush(to) != 0) {
+        err_set(e, "write the report: %s", strerror(errno));
+        ok = false;
+    }
+    text_free(&out);
+    return ok;
+}
+
+/* With all that is known about clients in `x`. */
+static bool judge_and_print(const struct config *c, struct window *w, struct asking *a,
+                            struct totals_extra *x, const struct judge_options *judge,
+                            enum report_as as, FILE *to, bool *fails, struct err *e)
+{
+    const struct tls_typing typing = {type_of, type_text, a};
+    struct tls_judged j = {0};
+    struct migrations m = {0};
+    bool judges = as == REPORT_TABLE || as == REPORT_JSON;
+    bool ok = !judges || judge_report(&j, &m, w, &judge->policy, c, &typing, e);
+    struct tls_report report = {.weak = j.weak,
+                                .findings = j.findings,
+                                .n_findings = j.n_findings,
+                                .servers = j.servers,
+                                .n_servers = j.n_servers,
+                                .sessions = j.sessions,
+                                .judged = j.judged,
+                                .unknown = j.unknown,
+                                .config = c,
+                                .users = m.users,
+                                .n_users = m.n_users,
+                                .calls = m.calls,
+                                .n_calls = m.n_calls};
+    x->tls = judges ? &report : NULL;
+    *fails = *fails || (ok && judges && judge_fails(judge, &j));
+    ok = ok && (to == NULL || print(w, x, as, to, e));
+    tls_judged_free(&j);
+    migrations_free(&m);
+    return ok;
+}
+
+bool report_window(const struct config *c, struct window *w, const struct report_facts *f,
+                   const struct totals_extra *x, const struct judge_options *judge,
+                   enum report_as as, FILE *to, bool *fails, struct err *e)
 {
     struct totals_extra with = *x;
     struct asking a = {.facts = f};
@@ -102,31 +162,9 @@ static bool put_table(struct window *w, const struct report_facts *f, const stru
     with.device = f->inventory != NULL ? device_of : NULL;
     with.who_ctx = with.type_ctx = &a;
     with.device_ctx = &a;
-    if (ok && as == REPORT_TABLE)
-        table_summary(w, &with, out);
-    else if (ok)
-        table_unknown_clients(w, &with, as == REPORT_UNKNOWN_CLIENTS_JSON, out);
+    ok = ok && judge_and_print(c, w, &a, &with, judge, as, to, fails, e);
     client_typing_free(a.typing);
     identities_free(a.ids);
-    return ok;
-}
-
-bool report_window(struct window *w, const struct report_facts *f, const struct totals_extra *x,
-                   enum report_as as, FILE *to, struct err *e)
-{
-    struct text_sink out = {0};
-    if (as == REPORT_JSON)
-        totals_json(w, x, &out);
-    else if (!put_table(w, f, x, as, &out, e))
-        return false;
-    bool ok = !out.failed;
-    if (!ok)
-        err_set(e, "out of memory");
-    else if (fwrite(out.p, 1, out.len, to) != out.len || fflush(to) != 0) {
-        err_set(e, "write the report: %s", strerror(errno));
-        ok = false;
-    }
-    text_free(&out);
     return ok;
 }
 
@@ -148,7 +186,7 @@ static void captures_json(const struct run_result *r, struct text_sink *out)
 }
 
 bool report_run(const struct config *c, const struct report_facts *f, const struct run_result *r,
-                bool json, FILE *to, struct err *e)
+                const struct judge_options *judge, bool json, FILE *to, bool *fails, struct err *e)
 {
     struct window *none = NULL;
     struct text_sink captures = {0};
@@ -158,7 +196,9 @@ bool report_run(const struct config *c, const struct report_facts *f, const stru
         x.captures_json = captures.p;
     }
     bool ok = r->all != NULL || window_new(&none, c, e); /* nothing read: all zero */
-    ok = ok && report_window(none != NULL ? none : r->all, f, &x, json ? REPORT_JSON : REPORT_TABLE, to, e);
+    ok = ok
+         && report_window(c, none != NULL ? none : r->all, f, &x, judge,
+                          json ? REPORT_JSON : REPORT_TABLE, to, fails, e);
     window_free(none);
     text_free(&captures);
     return ok;
@@ -173,8 +213,8 @@ void report_clients(struct window *w, const struct config *config, struct totals
         x->gateways += kind == CLIENT_GATEWAY;
         x->hosts += kind == CLIENT_HOST;
     }
-    const struct distinct_block *hosts
-        = window_distinct_block(w, &window_totals(w)->hosts, &distinct_large);
+    const struct distinct_block *hosts =
+        window_distinct_block(w, &window_totals(w)->hosts, &distinct_large);
     if (config->scope == SCOPE_GATEWAYS && hosts != NULL) /* no rows: only their number is kept */
         x->hosts = distinct_count(&distinct_large, hosts);
 }

@@ -143,7 +143,10 @@ static bool write_segment(struct run *run, struct window *w, struct err *e)
     head.start_s = window_start_s(w);
     head.length_s = window_length_s(w);
     head.interrupted = run->r->interrupted;
-    if (!segment_write(w, &head, run->o->dir, &options, NULL, e))
+    uint8_t sha256[32];
+    bool fails = false; /* is asked of all windows together */
+    if (!segment_write(w, &head, run->o->dir, &options, sha256, e)
+        || !judge_flags(w, &head, sha256, run->o->dir, NULL, run->o->judge, &options, &fails, e))
         return false;
     char name[160];
     segment_name(&head, name);

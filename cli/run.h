@@ -1,5 +1,6 @@
 /* One run: captures in, segments and totals out. */
 #pragma once
+#include "cli/judge.h"
 #include "cli/progress.h"
 #include "core/config.h"
 #include "core/text.h"
@@ -15,6 +16,7 @@ struct run_options {
     bool force;            /* replace segments with other content */
     bool quiet;
     bool hash;             /* SHA-256 of every capture */
+    const struct judge_options *judge; /* for flags beside the segments */
 };
 
 /* What became of a capture. */

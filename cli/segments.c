@@ -21,6 +21,13 @@ static bool looks_like_segment(const char *path)
            && strcmp(base + len - (sizeof end - 1), end) == 0;
 }
 
+/* Flags lie beside their summaries: whoever gives a folder, or all files in it, means the summaries. */
+static bool is_flags(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
+    return strncmp(base, "flags-", 6) == 0;
+}
+
 /* All segments were made alike, or their rows do not add up to anything. */
 static bool check_alike(const struct segments *s, const struct segment_item *item, struct err *e)
 {
@@ -85,7 +92,8 @@ bool segments_open(struct segments *s, const char *command, char *const args[], 
         if (p->error != NULL) {
             fprintf(stderr, "tellscope %s: %s\n", command, p->error);
             s->failed++;
-        } else if (is_named(p->path, args, n_args) || looks_like_segment(p->path)) {
+        } else if (!is_flags(p->path)
+                   && (is_named(p->path, args, n_args) || looks_like_segment(p->path))) {
             if (!take(s, command, p->path, e))
                 return false;
         }
@@ -129,16 +137,13 @@ static bool seen_before(struct segments *s, const uint8_t sha256[32])
     return false;
 }
 
-bool segments_add(struct segments *s, const char *command, size_t i, struct window *into,
-                  struct err *e)
+bool segments_read(struct segments *s, const char *command, size_t i, uint8_t sha256[32],
+                   struct err *e)
 {
     struct segment_item *item = &s->items[i];
     struct segment_reader *reader = NULL;
     struct segment_head head;
     struct err why;
-    uint8_t sha256[32];
-    if (!item->good)
-        return true;
     if (s->scratch == NULL && !window_new(&s->scratch, &s->config, e))
         return false;
     window_reset(s->scratch, item->head.start_s, item->head.length_s);
@@ -149,11 +154,32 @@ bool segments_add(struct segments *s, const char *command, size_t i, struct wind
         fprintf(stderr, "tellscope %s: %s\n", command, why.text);
         s->damaged++;
         item->good = false;
-        return true;
     }
-    if (seen_before(s, sha256))
-        s->twice++;
-    else
+    return true;
+}
+
+bool segments_next(struct segments *s, const char *command, size_t i, bool *fresh, struct err *e)
+{
+    uint8_t sha256[32];
+    *fresh = false;
+    if (!s->items[i].good)
+        return true;
+    if (!segments_read(s, command, i, sha256, e))
+        return false;
+    if (!s->items[i].good)
+        return true;
+    *fresh = !seen_before(s, sha256);
+    s->twice += !*fresh;
+    return true;
+}
+
+bool segments_add(struct segments *s, const char *command, size_t i, struct window *into,
+                  struct err *e)
+{
+    bool fresh;
+    if (!segments_next(s, command, i, &fresh, e))
+        return false;
+    if (fresh)
         window_merge(into, s->scratch);
     return true;
 }

@@ -31,6 +31,14 @@ void segments_free(struct segments *s);
 /* Start of the first and end of the last window. */
 void segments_span(const struct segments *s, uint64_t *start_s, uint64_t *end_s);
 
+/* Reads item `i` into s->scratch. A damaged segment is told on stderr, counted, and good no more. Fails only without memory. */
+MUST_CHECK bool segments_read(struct segments *s, const char *command, size_t i, uint8_t sha256[32],
+                              struct err *e);
+
+/* The same; *fresh where s->scratch holds it and no segment before said the same. */
+MUST_CHECK bool segments_next(struct segments *s, const char *command, size_t i, bool *fresh,
+                              struct err *e);
+
 /* Adds item `i` to `into`, whose window contains it. A damaged segment is told on stderr, counted, and adds nothing. Fails only without memory. */
 MUST_CHECK bool segments_add(struct segments *s, const char *command, size_t i, struct window *into,
                              struct err *e);

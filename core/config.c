@@ -55,6 +55,8 @@ struct config config_default(void)
                    .windows_open = 4,
                    .windows_max = 100000},
         .zstd_level = 1,
+        .migrations = {{"api.telldus.com", "pa-api.telldus.com"}},
+        .n_migrations = 1,
     };
 }
 
@@ -124,6 +126,8 @@ const struct key config_keys[] = {
     {"limits.windows_open", AT(limits.windows_open), KEY_UINT, true, 1, 64, NULL, NULL},
     {"limits.windows_max", AT(limits.windows_max), KEY_UINT, true, 1, 1000000, NULL, NULL},
     {"output.zstd_level", AT(zstd_level), KEY_UINT, true, 1, 19, NULL, NULL},
+    {"migration", AT(migrations), .kind = KEY_LIST, .unhashed = true,
+     .list = &config_list_migrations},
 };
 const unsigned n_config_keys = sizeof config_keys / sizeof *config_keys;
 
@@ -195,7 +199,7 @@ static bool bool_set(struct scalar v, bool *to, struct err *e)
     return true;
 }
 
-bool config_key_set(struct config *c, const struct key *k, struct scalar v, struct err *e)
+bool config_key_set(void *c, const struct key *k, struct scalar v, struct err *e)
 {
     void *to = (char *)c + k->at;
     uint64_t n;
@@ -203,7 +207,7 @@ bool config_key_set(struct config *c, const struct key *k, struct scalar v, stru
     case KEY_UINT:
         if (!config_number(v, k->min, k->max, &n, e))
             return false;
-        if (to == &c->window_s && 86400 % n != 0) {
+        if (strcmp(k->name, "window_s") == 0 && 86400 % n != 0) {
             err_set(e, "%" PRIu64 " does not divide a day; a divisor of 86400, as 60, 300 or 3600",
                     n);
             return false;
@@ -246,6 +250,19 @@ bool config_check(const struct config *c, struct err *e)
     return true;
 }
 
+static bool check(const void *c, struct err *e)
+{
+    return config_check(c, e);
+}
+
+static const struct key_table table = {config_keys, sizeof config_keys / sizeof *config_keys,
+                                       sizeof(struct config), AT(names), check};
+
+bool config_load(struct config *c, const char *path, struct err *e)
+{
+    return config_load_table(&table, c, path, e);
+}
+
 /* ---- writing */
 
 void config_dump_text(const char *text, struct text_sink *out)
@@ -271,8 +288,7 @@ void config_dump_text(const char *text, struct text_sink *out)
     text_puts(out, "\"");
 }
 
-static void dump_list(const struct config *c, const struct key *k, const char *indent,
-                      struct text_sink *out)
+static void dump_list(const void *c, const struct key *k, const char *indent, struct text_sink *out)
 {
     const struct key_list *l = k->list;
     unsigned n;
@@ -287,8 +303,15 @@ static void dump_list(const struct config *c, const struct key *k, const char *i
     }
 }
 
-static void dump_key(const struct config *c, const struct key *k, const char *indent,
-                     struct text_sink *out)
+static void dump_secret(const struct config *c, struct text_sink *out)
+{
+    text_puts(out, "\"");
+    for (size_t i = 0; c->has_names_key && i < sizeof c->names_key; i++)
+        text_printf(out, "%02x", c->names_key[i]);
+    text_puts(out, "\"");
+}
+
+static void dump_key(const void *c, const struct key *k, const char *indent, struct text_sink *out)
 {
     const char *dot = strchr(k->name, '.');
     const void *at = (const char *)c + k->at;
@@ -307,20 +330,18 @@ static void dump_key(const struct config *c, const struct key *k, const char *in
     } else if (k->kind == KEY_SENSOR || k->kind == KEY_PATH) {
         config_dump_text(at, out);
     } else {
-        text_puts(out, "\"");
-        for (size_t i = 0; c->has_names_key && i < sizeof c->names_key; i++)
-            text_printf(out, "%02x", c->names_key[i]);
-        text_puts(out, "\"");
+        dump_secret(c, out);
     }
     text_puts(out, "\n");
 }
 
-static void dump_keys(const struct config *c, bool hashed_only, struct text_sink *out)
+void config_dump_table(const struct key_table *t, const void *c, bool hashed_only,
+                       struct text_sink *out)
 {
     const char *mapping = "";
     size_t mapping_len = 0;
-    for (unsigned i = 0; i < n_config_keys; i++) {
-        const struct key *k = &config_keys[i];
+    for (unsigned i = 0; i < t->n; i++) {
+        const struct key *k = &t->keys[i];
         if (hashed_only && k->unhashed)
             continue;
         const char *dot = strchr(k->name, '.');
@@ -335,13 +356,13 @@ static void dump_keys(const struct config *c, bool hashed_only, struct text_sink
 
 void config_dump(const struct config *c, struct text_sink *out)
 {
-    dump_keys(c, false, out);
+    config_dump_table(&table, c, false, out);
 }
 
 void config_hash(const struct config *c, char hex[static 17])
 {
     struct text_sink text = {0};
-    dump_keys(c, true, &text);
+    config_dump_table(&table, c, true, &text);
     hex[0] = '\0';
     if (!text.failed)
         snprintf(hex, 17, "%016" PRIx64, hash_bytes(text.p, text.len, 0));

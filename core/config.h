@@ -12,6 +12,7 @@ enum {
     CONFIG_NAMES_MAX = 64,
     CONFIG_NAME_LEN = 64,  /* with NUL */
     CONFIG_PATH_LEN = 512, /* with NUL */
+    CONFIG_MIGRATIONS_MAX = 32,
 };
 
 enum scope { SCOPE_GATEWAYS, SCOPE_ALL };
@@ -45,6 +46,11 @@ struct file_rule {
     char site[CONFIG_NAME_LEN]; /* "" : the sensor's */
     uint8_t vantage;            /* enum vantage */
     bool has_vantage;
+};
+
+/* Clients of one server are to move to another. */
+struct migration {
+    char legacy[CONFIG_NAME_LEN], replacement[CONFIG_NAME_LEN];
 };
 
 struct config {
@@ -86,6 +92,8 @@ struct config {
         uint64_t windows_max;  /* windows a run may have */
     } limits;
     uint64_t zstd_level;
+    struct migration migrations[CONFIG_MIGRATIONS_MAX]; /* for reports: no part of a summary's meaning */
+    unsigned n_migrations;
 };
 
 struct config config_default(void);

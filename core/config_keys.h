@@ -1,5 +1,5 @@
-/* The one table of configuration keys: what reads, dumps and hashes the configuration goes by it.
- * For core/config*.c only. */
+/* Tables of keys: what reads, dumps and hashes a configuration goes by them. The program's
+ * configuration has one, the TLS policy (enrich/tls_policy.c) another. */
 #pragma once
 #include "core/config.h"
 #include "core/config_list.h"
@@ -9,7 +9,7 @@ enum key_kind { KEY_UINT, KEY_BOOL, KEY_WORD, KEY_SENSOR, KEY_PATH, KEY_SECRET, 
 
 struct key {
     const char *name;         /* dotted path */
-    size_t at;                /* in struct config */
+    size_t at;                /* in the struct that is filled */
     uint8_t kind;             /* enum key_kind */
     bool unhashed;            /* does not change the meaning of a summary */
     uint64_t min, max;        /* KEY_UINT; KEY_WORD: max counts the words */
@@ -20,13 +20,28 @@ struct key {
 extern const struct key config_keys[];
 extern const unsigned n_config_keys;
 
+/* What a file of one kind may say, and the struct it fills. */
+struct key_table {
+    const struct key *keys; /* those of one mapping stand together */
+    unsigned n;
+    size_t size;                                 /* of the struct */
+    size_t blame_at;                             /* of the key that is named where `check` fails */
+    bool (*check)(const void *c, struct err *e); /* what no single key can tell */
+};
+
+/* Reads the YAML file `path` over the struct `c`, strictly, as config_load says. */
+MUST_CHECK bool config_load_table(const struct key_table *t, void *c, const char *path,
+                                  struct err *e);
+/* Writes all keys, or those that are hashed. */
+void config_dump_table(const struct key_table *t, const void *c, bool hashed_only,
+                       struct text_sink *out);
+
 /* Sets a key that is no list. Error text: "what is wrong; what is allowed". */
-MUST_CHECK bool config_key_set(struct config *c, const struct key *k, struct scalar v,
-                               struct err *e);
+MUST_CHECK bool config_key_set(void *c, const struct key *k, struct scalar v, struct err *e);
 
 /* The lists (core/config_lists.c). */
 extern const struct key_list config_list_gateways, config_list_networks, config_list_files,
-    config_list_suffixes, config_list_hosts;
+    config_list_suffixes, config_list_hosts, config_list_migrations;
 extern const char *const config_vantage_words[VANTAGE_N];
 
 /* Used by keys and list members alike. */

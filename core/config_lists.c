@@ -299,3 +299,40 @@ const struct key_list config_list_hosts = {
     .set = name_set,
     .dump = name_dump,
 };
+
+/* ---- migrations */
+
+static bool migration_set(void *element, const char *key, struct scalar v, struct err *e)
+{
+    struct migration *m = element;
+    return name_set(strcmp(key, "legacy") == 0 ? m->legacy : m->replacement, NULL, v, e);
+}
+
+static bool migration_whole(const void *element, struct err *e)
+{
+    const struct migration *m = element;
+    if (m->legacy[0] != '\0' && m->replacement[0] != '\0')
+        return true;
+    err_set(e, "the key \"%s\" is missing", m->legacy[0] == '\0' ? "legacy" : "replacement");
+    return false;
+}
+
+static void migration_dump(const void *element, struct text_sink *out)
+{
+    const struct migration *m = element;
+    text_puts(out, "{legacy: ");
+    config_dump_text(m->legacy, out);
+    text_puts(out, ", replacement: ");
+    config_dump_text(m->replacement, out);
+    text_puts(out, "}");
+}
+
+const struct key_list config_list_migrations = {
+    .n_at = offsetof(struct config, n_migrations),
+    .size = sizeof(struct migration),
+    .max = CONFIG_MIGRATIONS_MAX,
+    .members = (const char *const[]){"legacy", "replacement", NULL},
+    .set = migration_set,
+    .whole = migration_whole,
+    .dump = migration_dump,
+};

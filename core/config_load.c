@@ -12,7 +12,8 @@
 enum { FILE_MAX_BYTES = 256 * 1024, BRACKETS_MAX = 64 };
 
 struct load {
-    struct config *c; /* NULL: a list is read */
+    const struct key_table *t;
+    void *c;          /* what it fills; NULL: a list is read */
     const char *root; /* its key, the list, and what was read */
     const struct key_list *list;
     uint8_t *elements;
@@ -20,7 +21,7 @@ struct load {
     const char *path, *text;
     size_t len; /* of text */
     yaml_document_t *doc;
-    const yaml_node_t *policy; /* where names.policy was set, or NULL */
+    const yaml_node_t *blamed; /* where the key at t->blame_at was set, or NULL */
     struct err *e;
 };
 
@@ -167,19 +168,20 @@ static bool load_value(struct load *l, const yaml_node_t *node, const struct key
     struct scalar v;
     if (k->kind == KEY_LIST)
         return load_list(l, node, k);
-    if (k->at == offsetof(struct config, names))
-        l->policy = node;
+    if (k->at == l->t->blame_at)
+        l->blamed = node;
     return scalar_of(l, node, k->name, &v)
            && (config_key_set(l->c, k, v, l->e) || fail_at(l, node, k->name));
 }
 
 /* Of the key `name` inside the mapping `where`: the row of the table, and whether it is a mapping
  * itself. */
-static const struct key *find_key(const char *where, const char *name, bool *is_mapping)
+static const struct key *find_key(const struct key_table *t, const char *where, const char *name,
+                                  bool *is_mapping)
 {
     size_t where_len = strlen(where), len = strlen(name);
-    for (unsigned i = 0; i < n_config_keys; i++) {
-        const char *at = config_keys[i].name;
+    for (unsigned i = 0; i < t->n; i++) {
+        const char *at = t->keys[i].name;
         if (where_len > 0) {
             if (strncmp(at, where, where_len) != 0 || at[where_len] != '.')
                 continue;
@@ -187,20 +189,20 @@ static const struct key *find_key(const char *where, const char *name, bool *is_
         }
         if (strncmp(at, name, len) == 0 && (at[len] == '\0' || at[len] == '.')) {
             *is_mapping = at[len] == '.';
-            return &config_keys[i];
+            return &t->keys[i];
         }
     }
     return NULL;
 }
 
 /* The keys known inside the mapping `where`, for an error text. */
-static void known_keys(const char *where, char *to, size_t size)
+static void known_keys(const struct key_table *t, const char *where, char *to, size_t size)
 {
     size_t where_len = strlen(where), at = 0;
     const char *last = "";
     size_t last_len = 0;
-    for (unsigned i = 0; i < n_config_keys; i++) {
-        const char *name = config_keys[i].name;
+    for (unsigned i = 0; i < t->n; i++) {
+        const char *name = t->keys[i].name;
         if (where_len > 0) {
             if (strncmp(name, where, where_len) != 0 || name[where_len] != '.')
                 continue;
@@ -228,11 +230,11 @@ static bool load_mapping(struct load *l, const yaml_node_t *node, const char *wh
         if (!key_of(l, node, pair, where, &name))
             return false;
         const struct key *k = strchr(name, '.') == NULL && name[0] != '\0'
-                                  ? find_key(where, name, &is_mapping)
+                                  ? find_key(l->t, where, name, &is_mapping)
                                   : NULL;
         if (k == NULL) {
             char known[320] = "";
-            known_keys(where, known, sizeof known);
+            known_keys(l->t, where, known, sizeof known);
             return fail_unknown(l, pair, name, where, known);
         }
         bool ok = is_mapping ? load_mapping(l, value, name) : load_value(l, value, k);
@@ -330,8 +332,8 @@ static bool load_stream(struct load *l, yaml_parser_t *parser)
     l->doc = &doc;
     const yaml_node_t *root = yaml_document_get_root_node(&doc);
     bool ok = root == NULL || (l->c != NULL ? load_mapping(l, root, "") : load_root(l, root));
-    if (ok && l->c != NULL && !config_check(l->c, l->e))
-        ok = l->policy != NULL ? fail_at(l, l->policy, "") : err_in(l->e, "%s", l->path);
+    if (ok && l->c != NULL && l->t->check != NULL && !l->t->check(l->c, l->e))
+        ok = l->blamed != NULL ? fail_at(l, l->blamed, "") : err_in(l->e, "%s", l->path);
     yaml_document_delete(&doc);
     if (!ok || root == NULL)
         return ok;
@@ -401,17 +403,17 @@ static bool load_file(struct load *l)
     return ok;
 }
 
-bool config_load(struct config *c, const char *path, struct err *e)
+bool config_load_table(const struct key_table *t, void *c, const char *path, struct err *e)
 {
-    struct config *read = malloc(sizeof *read);
+    void *read = malloc(t->size);
     if (read == NULL) {
         err_set(e, "out of memory");
         return err_in(e, "%s", path);
     }
-    *read = *c;
-    bool ok = load_file(&(struct load){.c = read, .path = path, .e = e});
+    memcpy(read, c, t->size);
+    bool ok = load_file(&(struct load){.t = t, .c = read, .path = path, .e = e});
     if (ok)
-        *c = *read;
+        memcpy(c, read, t->size);
     free(read);
     return ok;
 }

@@ -108,3 +108,22 @@ enum identity identity_of(const struct identities *ids, const struct client *cli
     memcpy(mac, one->mac, sizeof one->mac);
     return IDENTITY_ONE;
 }
+
+unsigned identities_count(const struct identities *ids, const struct client *client)
+{
+    struct told place = {.site = client->site};
+    unsigned n = 0;
+    if (client->by != BY_ADDR)
+        return 0;
+    memcpy(&place.addr, client->id, sizeof place.addr);
+    uint8_t macs[IDENTITIES_COUNT_MAX][6];
+    for (size_t i = first_of(ids, &place);
+         i < ids->n && n < IDENTITIES_COUNT_MAX && same_place(&ids->told[i], &place) == 0; i++) {
+        unsigned k = 0;
+        while (k < n && memcmp(macs[k], ids->told[i].mac, sizeof place.mac) != 0)
+            k++;
+        if (k == n)
+            memcpy(macs[n++], ids->told[i].mac, sizeof place.mac);
+    }
+    return n;
+}

@@ -15,3 +15,7 @@ void identities_free(struct identities *ids);
  * one MAC where the bindings before, within and after that time all name it. Fills `mac` on IDENTITY_ONE. */
 enum identity identity_of(const struct identities *ids, const struct client *client, uint64_t first_ns,
                           uint64_t last_ns, uint8_t mac[static 6]);
+
+/* How many gateways told their MAC from this address, at any time: behind one public address there may be several. Counts to IDENTITIES_COUNT_MAX. */
+enum { IDENTITIES_COUNT_MAX = 64 };
+unsigned identities_count(const struct identities *ids, const struct client *client);

@@ -233,3 +233,13 @@ const struct inventory_entry *inventory_find(const struct inventory *inv,
         inv->n > 0 ? bsearch(&want, inv->rows, inv->n, sizeof *inv->rows, by_mac) : NULL;
     return row != NULL ? &row->entry : NULL;
 }
+
+size_t inventory_n(const struct inventory *i)
+{
+    return i->n;
+}
+
+const struct inventory_entry *inventory_at(const struct inventory *i, size_t k)
+{
+    return &i->rows[k].entry;
+}

@@ -24,3 +24,7 @@ void inventory_free(struct inventory *i);
 /* NULL: not there. */
 const struct inventory_entry *inventory_find(const struct inventory *i,
                                              const uint8_t mac[static 6]);
+
+/* All entries, by MAC. */
+size_t inventory_n(const struct inventory *i);
+const struct inventory_entry *inventory_at(const struct inventory *i, size_t k);

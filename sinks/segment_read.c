@@ -66,7 +66,9 @@ static bool read_schema(const json_t *row, struct err *e)
     const char *schema = json_string_value(json_object_get(row, "schema"));
     if (schema != NULL && strcmp(schema, SEGMENT_SCHEMA) == 0)
         return true;
-    if (schema != NULL && strncmp(schema, major, sizeof major - 1) == 0)
+    if (schema != NULL && strncmp(schema, "tellscope.flags.", 16) == 0)
+        err_set(e, "flags, which tell of a summary: the summary is what is read");
+    else if (schema != NULL && strncmp(schema, major, sizeof major - 1) == 0)
         err_set(e, "schema %.64s is not supported: this release reads " SEGMENT_SCHEMA, schema);
     else
         err_set(e, "no summary of tellscope: its schema is not " SEGMENT_SCHEMA);

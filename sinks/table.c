@@ -367,6 +367,10 @@ void table_summary(struct window *w, const struct totals_extra *x, struct text_s
     print_ntp(w, out);
     print_dns(w, out);
     table_tls(w, x, out);
-    if (x->type_of != NULL)
+    if (x != NULL && x->type_of != NULL)
         table_client_types(w, x, out);
+    if (x != NULL && x->tls != NULL) {
+        table_weak(x->tls, out);
+        table_migration(x->tls, x, out);
+    }
 }

@@ -1,11 +1,29 @@
 /* The totals object: `replay --json`, `show --json`, and the body of a segment's totals row. */
 #pragma once
 #include "core/text.h"
+#include "core/finding.h"
 #include "summary/window.h"
 
 /* Borrowed texts, "" where empty. */
 struct totals_device {
     const char *product, *firmware, *customer;
+};
+
+/* Judged sessions, as reports show them (enrich/tls_judge.h makes it). */
+struct tls_report {
+    const uint64_t *weak; /* [WEAK_N]: sessions by class */
+    const struct finding *findings;
+    size_t n_findings;
+    const struct judged_server *servers;
+    size_t n_servers;
+    uint64_t sessions;
+    const uint64_t *judged;  /* [JUDGED_N] */
+    const uint64_t *unknown; /* [UNKNOWN_N] */
+    const struct config *config; /* its migrations */
+    const struct migration_user *users;
+    size_t n_users;
+    const struct assign_call *calls;
+    size_t n_calls;
 };
 
 struct totals_extra {
@@ -17,6 +35,7 @@ struct totals_extra {
     void (*who)(const void *ctx, const struct client *client, uint64_t first_ns, uint64_t last_ns,
                 char text[static 32]);
     const void *who_ctx;
+    const struct tls_report *tls; /* what judgement says of TLS; NULL: nobody judged */
     /* Likewise what a TLS client is: a number that is equal for equal types, 0: unknown; and its text. */
     unsigned (*type_of)(void *ctx, const struct row_tls *row);
     const char *(*type_text)(void *ctx, unsigned type);

@@ -376,6 +376,11 @@ void *window_other_make(struct window *w, enum row_kind kind)
     return w->other[kind];
 }
 
+uint64_t window_client_hash(const struct window *w, const struct client *client)
+{
+    return client_hash(w, client);
+}
+
 /* ---- blocks */
 
 const struct hist_block *window_hist_block(const struct window *w, const struct hist *h)

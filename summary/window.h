@@ -72,6 +72,9 @@ struct totals *window_totals(struct window *w); /* also for the ledger */
 
 /* ---- rows (the window thread, readers) */
 
+/* By whose low half bindings tell who asked DNS for a name. */
+uint64_t window_client_hash(const struct window *w, const struct client *client);
+
 /* Sites whose id is the hash of a name (core/client.h). Unknown ones have none: NULL. */
 uint64_t window_site_name(struct window *w, const char *name);
 const char *window_site(const struct window *w, uint64_t site);

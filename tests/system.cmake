@@ -42,3 +42,7 @@ if(NOT TELLSCOPE_SANITIZE) # the same runs as conform_facts_known, judged more s
     system_test(conform_facts 600 conform/facts.py)
 endif()
 system_test(conform_facts_known 600 conform/facts.py --known)
+system_test(flags 300 system/flags.py ${some})
+system_test(whatif 300 system/whatif.py)
+system_test(fleet 120 system/fleet.py)
+system_test(handshakes 180 system/handshakes.py)

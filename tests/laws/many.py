@@ -54,7 +54,7 @@ flat(few, all_, "3,000 captures")
 a, b = harness.stream(t.path("shuffled-0", "")), harness.stream(t.path("shuffled-1", ""))
 t.check(len(a[0]) == N and a[1].count(b'"kind":"end"') == N, "%d segments, not %d", len(a[0]), N)
 t.check(a == b, "the order shows in the segments")
-left = [n for d in ("shuffled-0", "shuffled-1") for n in os.listdir(t.path(d, "")) if not n.startswith("summary-")]
+left = [n for d in ("shuffled-0", "shuffled-1") for n in os.listdir(t.path(d, "")) if not n.startswith(("summary-", "flags-"))]
 t.check(not left, "left behind: %s", left[:5])
 
 ten, thousand = run("ten times", paths[:1] * 10), run("a thousand times", paths[:1] * 1000)

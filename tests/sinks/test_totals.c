@@ -42,6 +42,18 @@ static void test_empty(void **state)
     assert_string_equal(
         out.p, "{\"schema\":\"tellscope.totals.v1\",\"gateways\":0,\"hosts\":0,\"captures\":[]}\n");
     out.len = 0;
+    const uint64_t weak[WEAK_N] = {[WEAK_TLS10] = 3, [WEAK_RC4] = 1};
+    const struct tls_report report = {.weak = weak};
+    totals_json(w, &(struct totals_extra){.tls = &report}, &out);
+    assert_string_equal(out.p, "{\"schema\":\"tellscope.totals.v1\"}\n");
+    out.len = 0;
+    window_totals(w)->tls.sessions = 4;
+    window_totals(w)->ip_v4 = 9;
+    totals_json(w, &(struct totals_extra){.tls = &report}, &out);
+    assert_string_equal(out.p, "{\"schema\":\"tellscope.totals.v1\",\"ip\":{\"v4\":9},\"tls\":{\"weak\":{"
+                               "\"TLS10\":3,\"RC4\":1},\"sessions\":4}}\n");
+    window_totals(w)->tls.sessions = window_totals(w)->ip_v4 = 0;
+    out.len = 0;
     text_puts(&out, "{");
     totals_members(w, &out);
     assert_string_equal(out.p, "{");

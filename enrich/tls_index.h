@@ -1,0 +1,68 @@
+/* The TLS rows of a window, each with all that belongs to it: the offer, the answer and the
+ * certificates its ids stand for, the server and its name, who the client was.
+ *
+ * A session between two devices of ours has a row on each side; here it is an item once. Readers
+ * that hold many segments merge them first: then names that were asked for in another window are
+ * found. */
+#pragma once
+#include "core/finding.h"
+#include "enrich/tls_rules.h"
+#include "summary/window.h"
+
+struct tls_index;
+
+/* How types of clients are told: a number, equal for equal types (0: unknown), and its text, which
+ * stays where it is. */
+struct tls_typing {
+    unsigned (*of)(void *ctx, const struct row_tls *row);
+    const char *(*text)(void *ctx, unsigned type);
+    void *ctx;
+};
+
+struct tls_item {
+    const struct row_tls *row;
+    struct bytes name; /* of the server */
+    const char *type;  /* of the client; NULL: unknown, so its hello is its type */
+    unsigned type_id;
+    uint8_t name_source;
+};
+
+/* Collects the rows of `w`, which must not change while the index lives; `typing` NULL: no type is
+ * known. The caller ends it with tls_index_free. */
+MUST_CHECK bool tls_index_new(struct tls_index **x, struct window *w,
+                              const struct tls_typing *typing, struct err *e);
+void tls_index_free(struct tls_index *x);
+
+/* All items, in no particular order; they may be sorted. */
+struct tls_item *tls_index_items(struct tls_index *x, size_t *n);
+
+/* What a tuple is judged by. What `t` points to is valid until the next call. */
+void tls_index_tuple(struct tls_index *x, const struct tls_item *item, struct tls_tuple *t);
+
+/* The offer of a hello, valid until the next call for another one; NULL: not known. */
+const struct offer *tls_index_offer(struct tls_index *x, uint64_t hello);
+
+/* The server of an item, and order of servers: by site, device, address, port, carrier, name. */
+void tls_item_service(const struct tls_item *item, struct service *s);
+int tls_service_order(const struct service *a, const struct service *b);
+int tls_item_service_order(const struct tls_item *a, const struct tls_item *b);
+
+/* Are both at one address and port of one site (or one device)? */
+bool tls_item_same_place(const struct tls_item *a, const struct tls_item *b);
+
+/* The client of an item: one of ours, or (by is BY_NONE) the address from outside that asked a
+ * device of ours. */
+void tls_item_client(const struct tls_item *item, struct client *c, struct addr *outside);
+int tls_item_client_order(const struct tls_item *a, const struct tls_item *b);
+/* Counts a client by its kind. */
+void tls_item_count(const struct tls_item *item, struct client_counts *n);
+
+/* The type of an item's client: "unknown:<hello>" where no table knows it, "unknown" without a
+ * hello. And order by it. */
+void tls_item_type(const struct tls_item *item, char text[static CLIENT_TYPE_MAX]);
+int tls_item_type_order(const struct tls_item *a, const struct tls_item *b);
+
+/* The name a client may have meant by an address: the one it had asked DNS for by `last_ns`; where
+ * that was several, none. False where nothing is known. */
+MUST_CHECK bool tls_index_asked(const struct tls_index *x, const struct client *client,
+                                const struct addr *addr, uint64_t last_ns, struct bytes *name);

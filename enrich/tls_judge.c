@@ -1,0 +1,302 @@
+#include "enrich/tls_judge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { DETAILS = 3 };
+
+/* One rule, found in one way, in the group at hand. */
+struct slot {
+    uint64_t sessions, first_ns, last_ns;
+    struct client_counts clients;
+    const struct tls_item *last, *example;
+    uint8_t severity;
+    unsigned n_details;
+    bool more_details;
+    char details[DETAILS][DETAIL_MAX]; /* the smallest ones, sorted */
+};
+
+struct judging {
+    struct tls_judged *out;
+    struct tls_index *x;
+    const struct tls_policy *p;
+    const struct tls_item *items;
+    struct tls_extras extras;
+    size_t next_extra;
+    struct tls_verdict verdict;
+    struct judged_server server;
+    const struct tls_item *last_client;
+    struct slot slots[WEAK_N][BASIS_N];
+    uint8_t used[WEAK_N]; /* bits by basis: which of them the group has */
+};
+
+/* ---- order */
+
+static int by_group_and_client(const void *x, const void *y)
+{
+    const struct tls_item *a = x, *b = y;
+    int d = tls_item_service_order(a, b);
+    if (d == 0)
+        d = tls_item_type_order(a, b);
+    return d != 0 ? d : tls_item_client_order(a, b);
+}
+
+static bool same_group(const struct tls_item *a, const struct tls_item *b)
+{
+    return tls_item_type_order(a, b) == 0 && tls_item_service_order(a, b) == 0;
+}
+
+static int by_key(const void *x, const void *y)
+{
+    const struct finding *a = x, *b = y;
+    int d = tls_service_order(&a->server, &b->server);
+    if (d == 0)
+        d = strcmp(a->client_type, b->client_type);
+    if (d == 0)
+        d = a->rule - b->rule;
+    return d != 0 ? d : a->basis - b->basis;
+}
+
+/* ---- lists */
+
+static bool grow(void **list, size_t *cap, size_t n, size_t size, struct err *e)
+{
+    if (n < *cap)
+        return true;
+    size_t more = *cap == 0 ? 64 : *cap * 2;
+    void *p = realloc(*list, more * size);
+    if (p == NULL) {
+        err_set(e, "out of memory");
+        return false;
+    }
+    *list = p;
+    *cap = more;
+    return true;
+}
+
+bool tls_judged_add(struct tls_judged *j, const struct finding *f, struct err *e)
+{
+    if (!grow((void **)&j->findings, &j->cap_findings, j->n_findings, sizeof *f, e))
+        return false;
+    j->findings[j->n_findings++] = *f;
+    return true;
+}
+
+static bool add_server(struct tls_judged *j, const struct judged_server *s, struct err *e)
+{
+    if (!grow((void **)&j->servers, &j->cap_servers, j->n_servers, sizeof *s, e))
+        return false;
+    j->servers[j->n_servers++] = *s;
+    return true;
+}
+
+/* ---- a group: one server, one type of client */
+
+static void slot_detail(struct slot *s, const char *text)
+{
+    unsigned i = 0;
+    if (text[0] == '\0')
+        return;
+    while (i < s->n_details && strcmp(s->details[i], text) < 0)
+        i++;
+    if (i < s->n_details && strcmp(s->details[i], text) == 0)
+        return;
+    s->more_details = s->more_details || s->n_details == DETAILS;
+    if (i == DETAILS)
+        return;
+    unsigned moved = (s->n_details < DETAILS ? s->n_details : DETAILS - 1) - i;
+    memmove(s->details[i + 1], s->details[i], moved * sizeof s->details[0]);
+    snprintf(s->details[i], sizeof s->details[i], "%s", text);
+    s->n_details += s->n_details < DETAILS;
+}
+
+static void slot_add(struct judging *j, const struct tls_item *item, const struct tls_hit *h)
+{
+    struct slot *s = &j->slots[h->rule][h->basis];
+    const struct row_tls *r = item->row;
+    if ((j->used[h->rule] >> h->basis & 1) == 0) {
+        j->used[h->rule] |= (uint8_t)(1u << h->basis);
+        s->sessions = s->last_ns = s->n_details = 0;
+        s->clients = (struct client_counts){0};
+        s->severity = SEVERITY_OFF;
+        s->more_details = false;
+        s->first_ns = UINT64_MAX;
+        s->example = item;
+        tls_item_count(item, &s->clients);
+    } else if (tls_item_client_order(s->last, item) != 0) {
+        tls_item_count(item, &s->clients);
+    }
+    s->last = item;
+    s->sessions += r->sessions;
+    s->first_ns = r->first_ns < s->first_ns ? r->first_ns : s->first_ns;
+    s->last_ns = r->last_ns > s->last_ns ? r->last_ns : s->last_ns;
+    s->severity = h->severity > s->severity ? h->severity : s->severity;
+    slot_detail(s, h->detail);
+}
+
+static void take_hit(struct judging *j, const struct tls_item *item, const struct tls_hit *h)
+{
+    slot_add(j, item, h);
+    if (!basis_of_session(h->basis))
+        return;
+    if (h->severity > SEVERITY_INFO && item->row->key.carrier == TLS_OVER_TCP)
+        j->out->weak[h->rule] += item->row->sessions;
+    if (h->severity > j->server.worst)
+        j->server.worst = h->severity;
+}
+
+/* What other sessions say may make a session weak that was clean by itself. */
+static void take_extras(struct judging *j, size_t i)
+{
+    for (; j->next_extra < j->extras.n && j->extras.list[j->next_extra].item == i;
+         j->next_extra++) {
+        const struct tls_hit *h = &j->extras.list[j->next_extra].hit;
+        take_hit(j, &j->items[i], h);
+        if (basis_of_session(h->basis) && h->severity >= j->p->weak_from
+            && j->verdict.judgement != JUDGED_FAILED) {
+            j->verdict.judgement = JUDGED_WEAK;
+            j->verdict.reason = UNKNOWN_NONE;
+        }
+    }
+}
+
+static void take_item(struct judging *j, size_t i)
+{
+    const struct tls_item *item = &j->items[i];
+    uint64_t sessions = item->row->sessions;
+    struct judged_server *s = &j->server;
+    struct tls_tuple t;
+    tls_index_tuple(j->x, item, &t);
+    tls_rules_judge(j->p, &t, &j->verdict);
+    for (unsigned k = 0; k < j->verdict.n; k++)
+        take_hit(j, item, &j->verdict.hits[k]);
+    take_extras(j, i);
+    if (j->last_client == NULL || tls_item_client_order(j->last_client, item) != 0)
+        tls_item_count(item, &s->clients);
+    j->last_client = item;
+    s->sessions += sessions;
+    s->judged[j->verdict.judgement] += sessions;
+    s->unknown[j->verdict.reason] += sessions;
+    if (j->verdict.judgement != JUDGED_FAILED)
+        s->certs[j->verdict.certs] += sessions;
+    s->first_ns = item->row->first_ns < s->first_ns ? item->row->first_ns : s->first_ns;
+    s->last_ns = item->row->last_ns > s->last_ns ? item->row->last_ns : s->last_ns;
+}
+
+static void begin_group(struct judging *j, const struct tls_item *item)
+{
+    j->server = (struct judged_server){.first_ns = UINT64_MAX};
+    tls_item_service(item, &j->server.server);
+    tls_item_type(item, j->server.client_type);
+    j->last_client = NULL;
+    memset(j->used, 0, sizeof j->used);
+}
+
+static void finding_of(const struct judging *j, const struct slot *s, struct finding *f)
+{
+    struct addr outside;
+    size_t n = 0;
+    f->sessions = s->sessions;
+    f->clients = s->clients;
+    f->severity = s->severity;
+    f->first_ns = s->first_ns;
+    f->last_ns = s->last_ns;
+    f->server = j->server.server;
+    memcpy(f->client_type, j->server.client_type, sizeof f->client_type);
+    for (unsigned i = 0; i < s->n_details && n + 4 < sizeof f->detail; i++)
+        n += (size_t)snprintf(f->detail + n, sizeof f->detail - n, i > 0 ? "; %s" : "%s",
+                              s->details[i]);
+    if (s->more_details && n + 6 < sizeof f->detail)
+        snprintf(f->detail + n, sizeof f->detail - n, "; ...");
+    tls_item_client(s->example, &f->example, &outside);
+    f->example_hello = s->example->row->key.hello;
+}
+
+static bool end_group(struct judging *j, struct err *e)
+{
+    for (uint8_t rule = 0; rule < WEAK_N; rule++) {
+        for (uint8_t basis = 0; j->used[rule] != 0 && basis < BASIS_N; basis++) {
+            struct finding f = {.rule = rule, .basis = basis};
+            if ((j->used[rule] >> basis & 1) == 0)
+                continue;
+            finding_of(j, &j->slots[rule][basis], &f);
+            if (!tls_judged_add(j->out, &f, e))
+                return false;
+        }
+    }
+    for (int k = 0; k < JUDGED_N; k++)
+        j->out->judged[k] += j->server.judged[k];
+    for (int k = 0; k < UNKNOWN_N; k++)
+        j->out->unknown[k] += j->server.unknown[k];
+    j->out->sessions += j->server.sessions;
+    return add_server(j->out, &j->server, e);
+}
+
+static int by_item(const void *x, const void *y)
+{
+    const struct tls_extra *a = x, *b = y;
+    int d = (a->item > b->item) - (a->item < b->item);
+    return d != 0 ? d : a->hit.rule - b->hit.rule;
+}
+
+static bool judge_all(struct judging *j, size_t n, struct err *e)
+{
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) {
+        if (i == 0 || !same_group(&j->items[i - 1], &j->items[i])) {
+            ok = i == 0 || end_group(j, e);
+            begin_group(j, &j->items[i]);
+        }
+        if (ok)
+            take_item(j, i);
+    }
+    return ok && (n == 0 || end_group(j, e));
+}
+
+bool tls_judge(struct tls_judged *out, struct tls_index *x, struct window *w,
+               const struct tls_policy *p, struct err *e)
+{
+    size_t n;
+    struct tls_item *items = tls_index_items(x, &n);
+    struct judging *j = calloc(1, sizeof *j);
+    *out = (struct tls_judged){0};
+    if (j == NULL) {
+        err_set(e, "out of memory");
+        return false;
+    }
+    *j = (struct judging){.out = out, .x = x, .p = p, .items = items};
+    if (n > 1)
+        qsort(items, n, sizeof *items, by_group_and_client);
+    bool ok = tls_fleet(out, &j->extras, x, w, p, e);
+    if (ok && j->extras.n > 1)
+        qsort(j->extras.list, j->extras.n, sizeof *j->extras.list, by_item);
+    ok = ok && judge_all(j, n, e);
+    if (ok && out->n_findings > 1)
+        qsort(out->findings, out->n_findings, sizeof *out->findings, by_key);
+    free(j->extras.list);
+    free(j);
+    return ok;
+}
+
+void tls_judged_free(struct tls_judged *j)
+{
+    free(j->findings);
+    free(j->servers);
+    *j = (struct tls_judged){0};
+}
+
+bool tls_judged_has(const struct tls_judged *j, enum severity least)
+{
+    for (size_t i = 0; i < j->n_findings; i++)
+        if (j->findings[i].severity >= least)
+            return true;
+    return false;
+}
+
+bool tls_judged_has_rule(const struct tls_judged *j, enum weakness rule)
+{
+    for (size_t i = 0; i < j->n_findings; i++)
+        if (j->findings[i].rule == rule)
+            return true;
+    return false;
+}

@@ -1,0 +1,431 @@
+#include "core/tls_names.h"
+#include "enrich/tls_rules_part.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { EXT_HEARTBEAT = 15, EXT_EARLY_DATA = 42, EXT_RENEG_INFO = 0xff01, SCSV_RENEG = 0x00ff };
+enum { RANK_SSL2 = 1, RANK_SSL3, RANK_TLS10, RANK_TLS11, RANK_TLS12, RANK_TLS13 };
+enum { ALERT_FALLBACK = 86, KIND_RC4_EXPORT = 0x020080, KIND_RC2_EXPORT = 0x040080 };
+#define GIB (UINT64_C(1) << 30)
+
+/* ---- offers */
+
+uint16_t tls_offer_max(const struct offer *o)
+{
+    uint16_t max = o->legacy_version;
+    unsigned best = 0;
+    for (unsigned i = 0; i < o->n_versions; i++) {
+        unsigned rank = tls_version_rank(o->versions[i]);
+        if (rank > best) {
+            best = rank;
+            max = o->versions[i];
+        }
+    }
+    return max;
+}
+
+bool tls_offer_extension(const struct offer *o, uint16_t type)
+{
+    for (unsigned i = 0; i < o->n_extensions; i++)
+        if (o->extensions[i] == type)
+            return true;
+    return false;
+}
+
+bool tls_offer_cipher(const struct offer *o, uint16_t code)
+{
+    for (unsigned i = 0; i < o->n_ciphers; i++)
+        if (o->ciphers[i] == code)
+            return true;
+    return false;
+}
+
+/* Can it do TLS 1.2 or older? */
+static bool offers_old(const struct offer *o)
+{
+    for (unsigned i = 0; i < o->n_versions; i++)
+        if (tls_version_rank(o->versions[i]) <= RANK_TLS12)
+            return true;
+    return o->n_versions == 0;
+}
+
+/* ---- findings */
+
+void tls_hit(struct judging *j, enum weakness rule, enum basis basis, unsigned severity,
+             const char *fmt, ...)
+{
+    struct tls_verdict *v = j->v;
+    if (j->p->severity[rule] == SEVERITY_OFF)
+        return;
+    for (unsigned i = 0; i < v->n; i++)
+        if (v->hits[i].rule == rule)
+            return;
+    struct tls_hit *h = &v->hits[v->n++];
+    va_list args;
+    *h = (struct tls_hit){.rule = (uint8_t)rule, .basis = (uint8_t)basis};
+    h->severity = (uint8_t)(severity > SEVERITY_CRITICAL ? SEVERITY_CRITICAL : severity);
+    va_start(args, fmt);
+    vsnprintf(h->detail, sizeof h->detail, fmt, args);
+    va_end(args);
+    if (basis_of_session(basis) && h->severity > v->worst)
+        v->worst = h->severity;
+}
+
+static unsigned at_most(unsigned severity, unsigned most)
+{
+    return severity < most ? severity : most;
+}
+
+static const char *suite_text(uint16_t cipher, char text[static 8])
+{
+    const char *name = tls_cipher_name(cipher);
+    snprintf(text, 8, "0x%04x", cipher);
+    return name != NULL ? name : text;
+}
+
+/* What the server chose: a finding of the rule's own severity. */
+static void chosen(struct judging *j, enum weakness rule)
+{
+    char text[8];
+    tls_hit(j, rule, j->basis, severity_of(j, rule), "%s", suite_text(j->t->cipher, text));
+}
+
+/* ---- what the server chose */
+
+static void judge_version(struct judging *j)
+{
+    static const uint8_t rules[] = {[RANK_SSL2] = WEAK_SSLV2_NEG,
+                                    [RANK_SSL3] = WEAK_SSLV3_NEG,
+                                    [RANK_TLS10] = WEAK_TLS10,
+                                    [RANK_TLS11] = WEAK_TLS11};
+    char text[TLS_VERSION_TEXT_MAX];
+    uint16_t version = j->t->version != 0 ? j->t->version : j->t->record_version;
+    if (j->rank == 0 || j->rank > RANK_TLS11)
+        return;
+    tls_version_text(version, text);
+    tls_hit(j, rules[j->rank], j->basis, severity_of(j, rules[j->rank]), "%s", text);
+}
+
+/* More than 1 GiB, and 2^32 blocks, under one key: certain only where the mean says so. */
+static void judge_block64(struct judging *j)
+{
+    uint64_t mean = j->t->sessions > 0 ? j->t->bytes / j->t->sessions : 0;
+    unsigned severity = severity_of(j, WEAK_SWEET32) + (mean > GIB) + (mean >= 32 * GIB);
+    char text[8];
+    tls_hit(j, WEAK_SWEET32, j->basis, severity, "%s%s", suite_text(j->t->cipher, text),
+            mean >= 32 * GIB ? ", 2^32 blocks and more in a session"
+            : mean > GIB     ? ", more than 1 GiB in a session"
+                             : "");
+}
+
+static void judge_suite(struct judging *j)
+{
+    const struct suite *s = j->suite;
+    if (s == NULL)
+        return;
+    if (j->rank == RANK_SSL3 && (s->flags & SUITE_CBC) != 0)
+        chosen(j, WEAK_POODLE);
+    if (s->flags & SUITE_EXPORT) {
+        chosen(j, WEAK_EXPORT);
+        if (s->kx == KX_RSA)
+            chosen(j, WEAK_FREAK);
+        if (s->kx == KX_DHE)
+            chosen(j, WEAK_LOGJAM_EXPORT);
+    }
+    if (s->enc == ENC_NULL)
+        chosen(j, WEAK_NULL_ENC);
+    if (s->auth == AUTH_ANON)
+        chosen(j, WEAK_ANON);
+    if (s->enc == ENC_RC4)
+        chosen(j, WEAK_RC4);
+    if (s->enc == ENC_DES)
+        chosen(j, WEAK_SINGLE_DES);
+    if (suite_block64(s))
+        judge_block64(j);
+    if (s->kx == KX_RSA && (s->flags & SUITE_EXPORT) == 0)
+        chosen(j, WEAK_STATIC_RSA);
+    if (s->kx == KX_DH)
+        chosen(j, WEAK_STATIC_DH);
+    if (s->kx == KX_ECDH)
+        chosen(j, WEAK_STATIC_ECDH);
+    if (s->kx == KX_PSK)
+        chosen(j, WEAK_PSK_NO_DHE);
+}
+
+static void judge_group(struct judging *j)
+{
+    const struct answer *a = j->t->answer;
+    uint16_t group = a != NULL && a->group != 0 ? a->group : j->t->group;
+    uint16_t bits = group_bits(group);
+    bool explicit_curve = group == 0xff01 || group == 0xff02
+                          || (a != NULL && (a->flags & ANSWER_EXPLICIT_CURVE) != 0);
+    if (explicit_curve)
+        tls_hit(j, WEAK_WEAK_CURVE, j->basis, severity_of(j, WEAK_WEAK_CURVE), "explicit curve");
+    else if (bits > 0 && bits < 224)
+        tls_hit(j, WEAK_WEAK_CURVE, j->basis, severity_of(j, WEAK_WEAK_CURVE), "%s",
+                tls_group_name(group));
+}
+
+/* ---- the rest of its handshake */
+
+static bool common_prime(unsigned prime)
+{
+    switch (prime) {
+    case DH_PRIME_RFC2409_768:
+    case DH_PRIME_RFC2409_1024:
+    case DH_PRIME_RFC5114_1024_160:
+    case DH_PRIME_APACHE_512:
+    case DH_PRIME_APACHE_1024:
+    case DH_PRIME_JDK_512:
+    case DH_PRIME_JDK_768:
+    case DH_PRIME_JDK_1024:
+    case DH_PRIME_NGINX_1024:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void judge_dh(struct judging *j, const struct answer *a)
+{
+    unsigned severity = severity_of(j, WEAK_DH_SHORT);
+    if (a->dh_bits == 0)
+        return;
+    if (a->flags & ANSWER_SKE_RSA) {
+        if (a->dh_bits <= 512)
+            tls_hit(j, WEAK_FREAK, j->basis, severity_of(j, WEAK_FREAK), "RSA key of %u bits",
+                    a->dh_bits);
+        return;
+    }
+    if (a->dh_bits <= 512)
+        tls_hit(j, WEAK_LOGJAM_EXPORT, j->basis, severity_of(j, WEAK_LOGJAM_EXPORT),
+                "prime of %u bits", a->dh_bits);
+    if (a->dh_bits < 1024)
+        severity++;
+    else if (a->dh_bits >= j->p->dh_bits) /* long enough; RFC 10015 wants none at all */
+        severity = at_most(severity, SEVERITY_LOW);
+    tls_hit(j, WEAK_DH_SHORT, j->basis, severity, "prime of %u bits", a->dh_bits);
+    if (common_prime(a->dh_prime))
+        tls_hit(j, WEAK_DH_COMMON, j->basis, severity_of(j, WEAK_DH_COMMON), "%s",
+                dh_prime_names[a->dh_prime]);
+}
+
+/* Could the server do a version that the client offered and did not get (RFC 8446 4.1.3)? */
+static void judge_sentinel(struct judging *j, const struct answer *a)
+{
+    unsigned offered, could = a->flags & ANSWER_SENTINEL_12   ? RANK_TLS13
+                              : a->flags & ANSWER_SENTINEL_11 ? RANK_TLS12
+                                                              : 0;
+    if (could == 0 || j->t->offer == NULL)
+        return;
+    offered = tls_version_rank(tls_offer_max(j->t->offer));
+    if (offered > j->rank && could > j->rank)
+        tls_hit(j, WEAK_DOWNGRADE_SENTINEL, j->basis, severity_of(j, WEAK_DOWNGRADE_SENTINEL),
+                "both sides could do a newer version");
+    else
+        tls_hit(j, WEAK_DOWNGRADE_SENTINEL, j->basis,
+                at_most(severity_of(j, WEAK_DOWNGRADE_SENTINEL), SEVERITY_INFO),
+                "the server is newer than the client");
+}
+
+static void judge_extensions(struct judging *j, const struct answer *a)
+{
+    const struct offer *o = j->t->offer;
+    if (j->rank > RANK_TLS12 || j->rank < RANK_SSL3)
+        return;
+    if (j->suite != NULL && (j->suite->flags & SUITE_CBC) != 0 && (a->flags & ANSWER_ETM) == 0)
+        chosen(j, WEAK_CBC_NO_ETM);
+    bool client_reneg =
+        o != NULL && (tls_offer_extension(o, EXT_RENEG_INFO) || tls_offer_cipher(o, SCSV_RENEG));
+    if (client_reneg && (a->flags & ANSWER_RENEG_INFO) == 0)
+        chosen(j, WEAK_INSECURE_RENEG);
+    if (j->rank >= RANK_TLS10 && (a->flags & ANSWER_EMS) == 0)
+        tls_hit(j, WEAK_NO_EMS, j->basis, severity_of(j, WEAK_NO_EMS), "%s",
+                o == NULL                    ? ""
+                : tls_offer_extension(o, 23) ? "the server does not take it up"
+                                             : "the client does not offer it");
+}
+
+static void judge_answer(struct judging *j)
+{
+    const struct answer *a = j->t->answer;
+    if (a == NULL)
+        return;
+    judge_dh(j, a);
+    judge_extensions(j, a);
+    judge_sentinel(j, a);
+    if (a->compression != 0 && j->rank != RANK_SSL2)
+        tls_hit(j, WEAK_COMPRESSION, j->basis, severity_of(j, WEAK_COMPRESSION), "method %u",
+                a->compression);
+    if (a->ske_signature >> 8 == 1)
+        chosen(j, WEAK_SIG_MD5);
+    if (a->ske_signature >> 8 == 2)
+        chosen(j, WEAK_SIG_SHA1);
+    if (a->flags & ANSWER_HEARTBEAT)
+        chosen(j, WEAK_HEARTBEAT_NEG);
+    if (j->rank == RANK_TLS13 && (a->flags & ANSWER_PSK) != 0 && a->group == 0 && j->t->group == 0)
+        chosen(j, WEAK_PSK_NO_DHE);
+    if (a->ticket_lifetime_s > 7 * 86400)
+        tls_hit(j, WEAK_TICKET_ODD, j->basis, severity_of(j, WEAK_TICKET_ODD),
+                "tickets last %u days", a->ticket_lifetime_s / 86400);
+    for (unsigned i = 0; i < a->n_kinds; i++)
+        if (a->kinds[i] == KIND_RC4_EXPORT || a->kinds[i] == KIND_RC2_EXPORT)
+            tls_hit(j, WEAK_SSLV2_EXPORT, j->basis, severity_of(j, WEAK_SSLV2_EXPORT),
+                    "the server has cipher kind %06x", a->kinds[i]);
+}
+
+/* ---- what the client is able to */
+
+/* A suite that is offered and not chosen: no more than low. */
+static void offered(struct judging *j, enum weakness rule, uint16_t cipher)
+{
+    char text[8];
+    tls_hit(j, rule, BASIS_OFFERED, at_most(severity_of(j, rule), SEVERITY_LOW), "%s",
+            suite_text(cipher, text));
+}
+
+static void judge_offered_suites(struct judging *j, const struct offer *o)
+{
+    for (unsigned i = 0; i < o->n_ciphers; i++) {
+        const struct suite *s = suite_is_scsv(o->ciphers[i]) ? NULL : suite_of(o->ciphers[i]);
+        if (s == NULL)
+            continue;
+        if (s->enc == ENC_NULL)
+            offered(j, WEAK_NULL_ENC, s->code);
+        if (s->auth == AUTH_ANON)
+            offered(j, WEAK_ANON, s->code);
+        if (s->flags & SUITE_EXPORT)
+            offered(j, WEAK_EXPORT, s->code);
+        if (s->enc == ENC_DES)
+            offered(j, WEAK_SINGLE_DES, s->code);
+        if (s->enc == ENC_RC4)
+            offered(j, WEAK_RC4, s->code);
+        if (suite_block64(s))
+            offered(j, WEAK_SWEET32, s->code);
+    }
+}
+
+static void judge_offer(struct judging *j)
+{
+    const struct offer *o = j->t->offer;
+    char text[TLS_VERSION_TEXT_MAX];
+    if (o == NULL)
+        return;
+    uint16_t max = tls_offer_max(o);
+    unsigned rank = tls_version_rank(max);
+    tls_version_text(max, text);
+    if (o->flags & OFFER_SSLV2_FORMAT) {
+        enum weakness rule = max == 0x0002 ? WEAK_SSLV2_OFFER : WEAK_SSLV2_COMPAT_HELLO;
+        tls_hit(j, rule, BASIS_OFFERED, severity_of(j, rule), "%s", text);
+    }
+    for (unsigned i = 0; i < o->n_kinds; i++)
+        if (o->kinds[i] == KIND_RC4_EXPORT || o->kinds[i] == KIND_RC2_EXPORT)
+            tls_hit(j, WEAK_SSLV2_EXPORT, BASIS_OFFERED,
+                    max == 0x0002 ? severity_of(j, WEAK_SSLV2_EXPORT)
+                                  : at_most(severity_of(j, WEAK_SSLV2_EXPORT), SEVERITY_LOW),
+                    "cipher kind %06x", o->kinds[i]);
+    if (rank > RANK_SSL2 && offers_old(o) && !tls_offer_extension(o, EXT_RENEG_INFO)
+        && !tls_offer_cipher(o, SCSV_RENEG))
+        tls_hit(j, WEAK_CLIENT_NO_RENEG_INFO, BASIS_OFFERED,
+                severity_of(j, WEAK_CLIENT_NO_RENEG_INFO), "%s", text);
+    if (rank > 0 && rank <= RANK_TLS11)
+        tls_hit(j, WEAK_OLD_CLIENT, BASIS_OFFERED, severity_of(j, WEAK_OLD_CLIENT), "%s", text);
+    if (tls_offer_extension(o, EXT_EARLY_DATA) || (j->t->signs & TLS_SIGN_EARLY_DATA) != 0)
+        tls_hit(j, WEAK_EARLY_DATA, BASIS_OFFERED, severity_of(j, WEAK_EARLY_DATA), "%s", text);
+    judge_offered_suites(j, o);
+}
+
+static void judge_signs(struct judging *j)
+{
+    const struct tls_tuple *t = j->t;
+    if (t->alert == (2 << 8 | ALERT_FALLBACK))
+        tls_hit(j, WEAK_FALLBACK_REJECTED, BASIS_ATTEMPTED, severity_of(j, WEAK_FALLBACK_REJECTED),
+                "inappropriate_fallback");
+    if (t->signs & TLS_SIGN_HEARTBLEED_REPLY)
+        tls_hit(j, WEAK_HEARTBLEED, BASIS_ACCEPTED, severity_of(j, WEAK_HEARTBLEED),
+                "the server answered");
+    else if (t->signs & TLS_SIGN_HEARTBLEED_REQUEST)
+        tls_hit(j, WEAK_HEARTBLEED, BASIS_ATTEMPTED, severity_of(j, WEAK_HEARTBLEED),
+                "no answer was seen");
+}
+
+/* ---- the whole */
+
+static enum cert_state cert_state(const struct judging *j)
+{
+    const struct tls_tuple *t = j->t;
+    if (j->rank == RANK_TLS13)
+        return CERTS_NOT_VISIBLE;
+    if (t->n_certs > 0 && t->certs[0] != NULL && (t->certs[0]->flags & CERT_UNREADABLE) == 0)
+        return CERTS_SEEN;
+    return t->resumed ? CERTS_RESUMED : CERTS_NOT_SEEN;
+}
+
+static enum unknown_reason unknown(const struct judging *j)
+{
+    const struct tls_tuple *t = j->t;
+    if (t->version == 0)
+        return t->handshake_seen ? UNKNOWN_UNDECIDED : UNKNOWN_PARTIAL;
+    if (j->rank == 0)
+        return UNKNOWN_VERSION;
+    if (j->suite == NULL)
+        return UNKNOWN_SUITE;
+    if (t->outcome != TLS_ESTABLISHED)
+        return UNKNOWN_UNDECIDED;
+    if (t->offer == NULL)
+        return UNKNOWN_NO_HELLO;
+    if (j->rank == RANK_TLS13)
+        return UNKNOWN_NONE;
+    if (t->answer == NULL || (t->answer->flags & ANSWER_CUT) != 0)
+        return UNKNOWN_NO_ANSWER;
+    bool none_due = j->suite->auth == AUTH_ANON || j->suite->auth == AUTH_PSK;
+    return none_due || cert_state(j) == CERTS_SEEN ? UNKNOWN_NONE : UNKNOWN_NO_CERTS;
+}
+
+static uint8_t basis_of(const struct tls_tuple *t)
+{
+    if (t->version == 0)
+        return BASIS_RECORD_VERSION;
+    if (t->outcome == TLS_ESTABLISHED)
+        return BASIS_ACCEPTED;
+    return t->outcome == TLS_REFUSED || t->outcome == TLS_RESET ? BASIS_ATTEMPTED
+                                                                : BASIS_NEGOTIATED;
+}
+
+void tls_rules_judge(const struct tls_policy *p, const struct tls_tuple *t, struct tls_verdict *v)
+{
+    uint16_t version = t->version != 0 ? t->version : t->record_version;
+    struct judging j = {.p = p, .t = t, .v = v, .rank = tls_version_rank(version)};
+    bool failed = t->outcome == TLS_REFUSED || t->outcome == TLS_RESET;
+    v->n = 0;
+    v->worst = SEVERITY_OFF;
+    v->reason = UNKNOWN_NONE;
+    j.basis = basis_of(t);
+    if (t->version != 0 && j.rank != RANK_SSL2)
+        j.suite = suite_of(t->cipher);
+    /* a record's version does not tell 1.3 from 1.2, and of a session that never was it tells
+     * nothing */
+    if (t->version != 0 || !failed)
+        judge_version(&j);
+    if (t->version != 0) {
+        judge_suite(&j);
+        judge_group(&j);
+        judge_answer(&j);
+        tls_judge_certs(&j);
+    }
+    judge_signs(&j);
+    judge_offer(&j);
+    v->certs = (uint8_t)cert_state(&j);
+    if (t->version == 0)
+        v->certs = CERTS_NOT_SEEN;
+    if (failed) {
+        v->judgement = JUDGED_FAILED;
+    } else if (v->worst >= p->weak_from && v->worst > SEVERITY_OFF) {
+        v->judgement = JUDGED_WEAK;
+    } else {
+        v->reason = (uint8_t)unknown(&j);
+        v->judgement = v->reason != UNKNOWN_NONE ? JUDGED_UNKNOWN : JUDGED_CLEAN;
+    }
+}

@@ -1,0 +1,54 @@
+/* The rules of enrich/tls_policy.h, applied to the sessions of one tuple: what was offered,
+ * answered and presented.
+ *
+ * A finding says how far the thing went (enum basis): offered is no more than a client's ability,
+ * attempted was refused, negotiated was chosen by the server, accepted was gone on with. What was
+ * not seen is never called clean. */
+#pragma once
+#include "core/answer.h"
+#include "core/cert.h"
+#include "core/offer.h"
+#include "enrich/tls_policy.h"
+
+struct tls_tuple {
+    uint16_t version, cipher, group, record_version, alert;
+    uint16_t signs;  /* enum tls_sign */
+    uint8_t outcome; /* enum tls_outcome */
+    bool resumed, handshake_seen;
+    uint64_t sessions, bytes; /* of all sessions together */
+    uint64_t first_ns, last_ns;
+    const struct offer *offer;   /* NULL: no ClientHello seen */
+    const struct answer *answer; /* NULL: not known */
+    const struct cert *const
+        *certs; /* in the order sent; NULL where the facts of one are not known */
+    unsigned n_certs;
+    struct bytes name; /* that the server was called by: SNI, or what the client asked DNS for */
+    uint8_t name_source;
+};
+
+enum { TLS_HITS_MAX = WEAK_N };
+
+struct tls_hit {
+    uint8_t rule, basis, severity; /* severity is never off */
+    char detail[DETAIL_MAX];
+};
+
+struct tls_verdict {
+    unsigned n;
+    struct tls_hit hits[TLS_HITS_MAX]; /* by rule, each once */
+    uint8_t judgement, reason, certs;  /* enum judgement, unknown_reason, cert_state */
+    uint8_t worst;                     /* enum severity of what is weak about the sessions */
+};
+
+/* Judges one tuple alone: what needs other sessions (NEED_FLEET) is not in it. */
+void tls_rules_judge(const struct tls_policy *p, const struct tls_tuple *t, struct tls_verdict *v);
+
+/* The highest version a hello offers (GREASE is not in an offer): of supported_versions, else the
+ * legacy one. */
+uint16_t tls_offer_max(const struct offer *o);
+bool tls_offer_extension(const struct offer *o, uint16_t type);
+bool tls_offer_cipher(const struct offer *o, uint16_t code);
+
+/* RFC 9525: does this dNSName of a certificate name `host`? A wildcard stands for one whole
+ * left-most label. */
+bool tls_name_matches(const char *san, size_t san_len, const uint8_t *host, size_t host_len);

@@ -1,0 +1,26 @@
+/* What the files of the rules share. */
+#pragma once
+#include "enrich/tls_rules.h"
+#include "enrich/tls_suites.h"
+
+struct judging {
+    const struct tls_policy *p;
+    const struct tls_tuple *t;
+    const struct suite *suite; /* NULL: none, or not known */
+    unsigned rank;             /* of the version; 0: not known */
+    uint8_t basis;             /* of what the server chose */
+    struct tls_verdict *v;
+};
+
+/* Adds a finding, once a rule. `severity`: what the policy says of the rule, moved for this case;
+ * the policy's off stays off. */
+void tls_hit(struct judging *j, enum weakness rule, enum basis basis, unsigned severity,
+             const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+static inline unsigned severity_of(const struct judging *j, enum weakness rule)
+{
+    return j->p->severity[rule];
+}
+
+/* The certificates of the tuple. */
+void tls_judge_certs(struct judging *j);
