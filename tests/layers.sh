@@ -38,7 +38,7 @@ zstd.h: 2
 zlib.h: 1
 pcap: 2
 jansson.h: 2
-openssl/: 5
+openssl/: 6
 hiredis: 1
 maxminddb: 1
 ares: 1
