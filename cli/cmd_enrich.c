@@ -49,8 +49,10 @@ static bool enrich_one(struct enriching *x, struct segments *s, size_t i, struct
         err_set(e, "out of memory");
         return false;
     }
+    struct judge_sums sums = {0};
     bool ok =
-        judge_flags(s->scratch, &item->head, sha256, dir, item->path, &x->judge, &so, &x->fails, e);
+        judge_flags(s->scratch, &item->head, sha256, dir, item->path, &x->judge, &so, &sums, e);
+    x->fails = x->fails || sums.fails;
     free(dir);
     return ok;
 }

@@ -68,7 +68,7 @@ bool judge_report(struct tls_judged *j, struct migrations *m, struct window *w,
 
 bool judge_flags(struct window *w, const struct segment_head *h, const uint8_t sha256[32],
                  const char *dir, const char *path, const struct judge_options *o,
-                 const struct segment_options *so, bool *fails, struct err *e)
+                 const struct segment_options *so, struct judge_sums *sums, struct err *e)
 {
     struct tls_judged j;
     char name[160];
@@ -82,7 +82,8 @@ bool judge_flags(struct window *w, const struct segment_head *h, const uint8_t s
     bool ok = judge_window(&j, w, &o->policy, e);
     if (ok) {
         struct flags f = {j.findings, j.n_findings, j.servers, j.n_servers};
-        *fails = *fails || judge_fails(o, &j);
+        *sums = (struct judge_sums){.known = true, .fails = judge_fails(o, &j)};
+        memcpy(sums->weak, j.weak, sizeof sums->weak);
         ok = flags_write(&f, &head, w, dir, name, so, e);
     }
     tls_judged_free(&j);

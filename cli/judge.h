@@ -29,12 +29,19 @@ MUST_CHECK bool judge_report(struct tls_judged *j, struct migrations *m, struct 
                              const struct tls_policy *p, const struct config *config,
                              const struct tls_typing *typing, struct err *e);
 
+/* What totals tell of judgements. */
+struct judge_sums {
+    bool known;
+    bool fails; /* as judge_fails */
+    uint64_t weak[WEAK_N];
+};
+
 /* Judges `w` and writes what was found as flags into `dir`, beside the summary `path` (NULL: of the
- * name that `h` gives it) whose rows have `sha256`. Adds to *fails what judge_fails says. */
+ * name that `h` gives it) whose rows have `sha256`. */
 MUST_CHECK bool judge_flags(struct window *w, const struct segment_head *h,
                             const uint8_t sha256[32], const char *dir, const char *path,
                             const struct judge_options *o, const struct segment_options *so,
-                            bool *fails, struct err *e);
+                            struct judge_sums *sums, struct err *e);
 
 /* The first that holds of 2, 3, 1, 5, 4, 6. */
 int judge_status(int a, int b);

@@ -126,7 +126,7 @@ static bool judge_and_print(const struct config *c, struct window *w, struct ask
     const struct tls_typing typing = {type_of, type_text, a};
     struct tls_judged j = {0};
     struct migrations m = {0};
-    bool judges = as == REPORT_TABLE || as == REPORT_JSON;
+    bool judges = as == REPORT_TABLE;
     bool ok = !judges || judge_report(&j, &m, w, &judge->policy, c, &typing, e);
     struct tls_report report = {.weak = j.weak,
                                 .findings = j.findings,
@@ -149,10 +149,35 @@ static bool judge_and_print(const struct config *c, struct window *w, struct ask
     return ok;
 }
 
+/* Totals need no more of judgements than their sums. */
+static bool json_totals(const struct config *c, struct window *w, const struct totals_extra *x,
+                        const struct judge_options *judge, const struct judge_sums *sums, FILE *to,
+                        bool *fails, struct err *e)
+{
+    struct totals_extra with = *x;
+    struct tls_judged j = {0};
+    struct tls_report report = {.weak = sums->weak, .config = c};
+    bool ok = true;
+    with.tls = &report;
+    if (sums->known) {
+        *fails = *fails || sums->fails;
+    } else {
+        ok = judge_window(&j, w, &judge->policy, e);
+        *fails = *fails || (ok && judge_fails(judge, &j));
+        report.weak = j.weak;
+    }
+    ok = ok && (to == NULL || print(w, &with, REPORT_JSON, to, e));
+    tls_judged_free(&j);
+    return ok;
+}
+
 bool report_window(const struct config *c, struct window *w, const struct report_facts *f,
                    const struct totals_extra *x, const struct judge_options *judge,
                    enum report_as as, FILE *to, bool *fails, struct err *e)
 {
+    static const struct judge_sums unknown;
+    if (as == REPORT_JSON)
+        return json_totals(c, w, x, judge, &unknown, to, fails, e);
     struct totals_extra with = *x;
     struct asking a = {.facts = f};
     bool ok = identities_new(&a.ids, w, e) && client_typing_new(&a.typing, f->types, w, e);
@@ -191,14 +216,15 @@ bool report_run(const struct config *c, const struct report_facts *f, const stru
     struct window *none = NULL;
     struct text_sink captures = {0};
     struct totals_extra x = {.gateways = r->gateways, .hosts = r->hosts, .has_clients = true};
+    bool ok = r->all != NULL || window_new(&none, c, e); /* nothing read: all zero */
+    struct window *all = none != NULL ? none : r->all;
     if (json) {
         captures_json(r, &captures);
         x.captures_json = captures.p;
+        ok = ok && json_totals(c, all, &x, judge, &r->sums, to, fails, e);
+    } else {
+        ok = ok && report_window(c, all, f, &x, judge, REPORT_TABLE, to, fails, e);
     }
-    bool ok = r->all != NULL || window_new(&none, c, e); /* nothing read: all zero */
-    ok = ok
-         && report_window(c, none != NULL ? none : r->all, f, &x, judge,
-                          json ? REPORT_JSON : REPORT_TABLE, to, fails, e);
     window_free(none);
     text_free(&captures);
     return ok;

@@ -144,9 +144,9 @@ static bool write_segment(struct run *run, struct window *w, struct err *e)
     head.length_s = window_length_s(w);
     head.interrupted = run->r->interrupted;
     uint8_t sha256[32];
-    bool fails = false; /* is asked of all windows together */
     if (!segment_write(w, &head, run->o->dir, &options, sha256, e)
-        || !judge_flags(w, &head, sha256, run->o->dir, NULL, run->o->judge, &options, &fails, e))
+        || !judge_flags(w, &head, sha256, run->o->dir, NULL, run->o->judge, &options,
+                        &run->r->sums, e))
         return false;
     char name[160];
     segment_name(&head, name);
@@ -172,6 +172,7 @@ static bool take_window(void *ctx, struct window *w, size_t of, struct err *e)
         window_reset(run->r->all, run->span_start_s, run->span_end_s - run->span_start_s);
     }
     window_merge(run->r->all, w);
+    run->r->sums.known = false; /* all windows together are to be judged anew */
     return true;
 }
 

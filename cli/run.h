@@ -41,6 +41,7 @@ struct run_result {
     struct runs *runs;
     struct text_sink segments; /* names of the files written, as JSON strings with commas between */
     uint64_t gateways, hosts;
+    struct judge_sums sums; /* of `all`, where they are known already */
 };
 
 /* Reads all captures and writes what `o` asks for. A damaged capture gets a line on stderr and does not stop the others. False where the run

@@ -160,9 +160,10 @@ bool tls_index_asked(const struct tls_index *x, const struct client *client,
         const struct row_binding *b = x->asked.list[i].row;
         if (by_place(&x->asked.list[i], &p) != 0)
             break;
+        struct set8_view clients = window_set8(x->w, &b->clients);
         bool asked = false;
-        for (unsigned k = 0; k < b->clients.n; k++)
-            asked = asked || b->clients.value[k] == who;
+        for (unsigned k = 0; k < clients.n; k++)
+            asked = asked || clients.value[k] == who;
         if (!asked || b->first_ns > last_ns)
             continue;
         if (found != 0 && found != b->key.value)
