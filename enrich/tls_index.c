@@ -245,16 +245,39 @@ static void name_item(struct tls_index *x, struct tls_item *item)
         item->name = (struct bytes){0};
 }
 
+static int number_order(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* As tls_service_order of both, but for names: sorting asks this often, so no service is made of them. A server that is a device of
+ * ours comes after those that are only an address. */
 static int by_place_of(const void *x, const void *y)
 {
-    struct service s[2];
-    tls_item_service(x, &s[0]);
-    tls_item_service(y, &s[1]);
-    for (int i = 0; i < 2; i++) {
-        s[i].name = (struct bytes){0};
-        s[i].name_source = NAME_NONE;
+    const struct row_tls *a = ((const struct tls_item *)x)->row;
+    const struct row_tls *b = ((const struct tls_item *)y)->row;
+    int d = number_order(a->key.client.site, b->key.client.site);
+    if (d == 0)
+        d = (a->key.role == ROLE_SERVER) - (b->key.role == ROLE_SERVER);
+    if (d == 0 && a->key.role == ROLE_SERVER) {
+        d = number_order(a->key.client.kind, b->key.client.kind);
+        if (d == 0)
+            d = number_order(a->key.client.by, b->key.client.by);
+        if (d == 0)
+            d = memcmp(a->key.client.id, b->key.client.id, sizeof a->key.client.id);
+    } else if (d == 0) {
+        d = memcmp(&a->key.peer, &b->key.peer, sizeof a->key.peer);
     }
-    return tls_service_order(&s[0], &s[1]);
+    if (d == 0)
+        d = number_order(a->key.port, b->key.port);
+    return d != 0 ? d : number_order(a->key.carrier, b->key.carrier);
+}
+
+static int name_order(const struct bytes *a, const struct bytes *b)
+{
+    uint32_t least = a->len < b->len ? a->len : b->len;
+    int d = least > 0 && a->p != b->p ? memcmp(a->p, b->p, least) : 0;
+    return d != 0 ? d : number_order(a->len, b->len);
 }
 
 bool tls_item_same_place(const struct tls_item *a, const struct tls_item *b)
@@ -399,11 +422,6 @@ void tls_item_service(const struct tls_item *item, struct service *s)
         s->addr = r->key.peer;
 }
 
-static int number_order(uint64_t a, uint64_t b)
-{
-    return (a > b) - (a < b);
-}
-
 int tls_service_order(const struct service *a, const struct service *b)
 {
     int d = number_order(a->site, b->site);
@@ -419,21 +437,17 @@ int tls_service_order(const struct service *a, const struct service *b)
         d = number_order(a->port, b->port);
     if (d == 0)
         d = number_order(a->carrier, b->carrier);
-    if (d == 0 && a->name.p != b->name.p) {
-        uint32_t least = a->name.len < b->name.len ? a->name.len : b->name.len;
-        d = least > 0 ? memcmp(a->name.p, b->name.p, least) : 0;
-    }
     if (d == 0)
-        d = number_order(a->name.len, b->name.len);
+        d = name_order(&a->name, &b->name);
     return d != 0 ? d : number_order(a->name_source, b->name_source);
 }
 
 int tls_item_service_order(const struct tls_item *a, const struct tls_item *b)
 {
-    struct service x, y;
-    tls_item_service(a, &x);
-    tls_item_service(b, &y);
-    return tls_service_order(&x, &y);
+    int d = by_place_of(a, b);
+    if (d == 0)
+        d = name_order(&a->name, &b->name);
+    return d != 0 ? d : number_order(a->name_source, b->name_source);
 }
 
 void tls_item_client(const struct tls_item *item, struct client *c, struct addr *outside)
@@ -449,18 +463,17 @@ void tls_item_client(const struct tls_item *item, struct client *c, struct addr 
 
 int tls_item_client_order(const struct tls_item *a, const struct tls_item *b)
 {
-    struct client x, y;
-    struct addr x_out, y_out;
-    tls_item_client(a, &x, &x_out);
-    tls_item_client(b, &y, &y_out);
-    int d = number_order(x.site, y.site);
+    const struct row_tls *x = a->row, *y = b->row;
+    bool ours = x->key.role == ROLE_CLIENT;
+    int d = number_order(x->key.client.site, y->key.client.site);
     if (d == 0)
-        d = number_order(x.kind, y.kind);
+        d = ours - (y->key.role == ROLE_CLIENT);
+    if (d != 0 || !ours)
+        return d != 0 ? d : memcmp(&x->key.peer, &y->key.peer, sizeof x->key.peer);
+    d = number_order(x->key.client.kind, y->key.client.kind);
     if (d == 0)
-        d = number_order(x.by, y.by);
-    if (d == 0)
-        d = memcmp(x.id, y.id, sizeof x.id);
-    return d != 0 ? d : memcmp(&x_out, &y_out, sizeof x_out);
+        d = number_order(x->key.client.by, y->key.client.by);
+    return d != 0 ? d : memcmp(x->key.client.id, y->key.client.id, sizeof x->key.client.id);
 }
 
 void tls_item_count(const struct tls_item *item, struct client_counts *n)
