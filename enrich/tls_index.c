@@ -330,7 +330,7 @@ static bool collect_items(struct tls_index *x, const struct tls_typing *typing, 
         const struct row_tls *r = rows[i];
         if (r->sessions == 0 || told_twice(x, r))
             continue;
-        x->items[x->n] = (struct tls_item){.row = r};
+        x->items[x->n] = (struct tls_item){.row = r, .ja4 = window_string(x->w, r->key.ja4)};
         if (typing != NULL)
             x->items[x->n].type_id = typing->of(typing->ctx, r);
         if (x->items[x->n].type_id != 0)
@@ -489,14 +489,21 @@ void tls_item_type(const struct tls_item *item, char text[static CLIENT_TYPE_MAX
 {
     if (item->type != NULL)
         snprintf(text, CLIENT_TYPE_MAX, "%s", item->type);
+    else if (item->ja4.len > 0)
+        snprintf(text, CLIENT_TYPE_MAX, "unknown:%.*s", (int)item->ja4.len,
+                 (const char *)item->ja4.p);
     else if (item->row->key.hello == 0)
         snprintf(text, CLIENT_TYPE_MAX, "unknown");
     else
-        snprintf(text, CLIENT_TYPE_MAX, "unknown:%016" PRIx64, item->row->key.hello);
+        snprintf(text, CLIENT_TYPE_MAX, "unknown:hello:%016" PRIx64, item->row->key.hello);
 }
 
 int tls_item_type_order(const struct tls_item *a, const struct tls_item *b)
 {
     int d = (a->type_id > b->type_id) - (a->type_id < b->type_id);
-    return d != 0 || a->type_id != 0 ? d : number_order(a->row->key.hello, b->row->key.hello);
+    if (d == 0 && a->type_id == 0)
+        d = name_order(&a->ja4, &b->ja4);
+    return d != 0 || a->type_id != 0 || a->ja4.len > 0
+               ? d
+               : number_order(a->row->key.hello, b->row->key.hello);
 }

@@ -22,7 +22,8 @@ struct tls_typing {
 struct tls_item {
     const struct row_tls *row;
     struct bytes name; /* of the server */
-    const char *type;  /* of the client; NULL: unknown, so its hello is its type */
+    struct bytes ja4;  /* of the client; absent: none */
+    const char *type;  /* of the client; NULL: unknown, so its JA4 is its type */
     unsigned type_id;
     uint8_t name_source;
 };
@@ -57,8 +58,8 @@ int tls_item_client_order(const struct tls_item *a, const struct tls_item *b);
 /* Counts a client by its kind. */
 void tls_item_count(const struct tls_item *item, struct client_counts *n);
 
-/* The type of an item's client: "unknown:<hello>" where no table knows it, "unknown" without a
- * hello. And order by it. */
+/* The type of an item's client: where no table knows it "unknown:<JA4>", or "unknown:hello:<id>"
+ * where it has none (SSLv2), or "unknown" without a hello. And order by it. */
 void tls_item_type(const struct tls_item *item, char text[static CLIENT_TYPE_MAX]);
 int tls_item_type_order(const struct tls_item *a, const struct tls_item *b);
 

@@ -102,7 +102,8 @@ def types_and_inventory():
     show = t.run("show", "-c", config, *segments).stdout.decode()
     t.check("TellStick 2020" in show.split("Weak TLS, by server")[1], "types in show: %s", show[-800:])
     rows = [r for r in flags(segments) if r["kind"] == "finding"]
-    t.check(rows and all(r["client_type"] == "unknown:" + hello for r in rows), "flags tell hellos: %s", rows[:1])
+    ja4 = [r["ja4"] for r in harness.rows(segments[0]) if r["kind"] == "tls"][0]
+    t.check(rows and all(r["client_type"] == "unknown:" + ja4 for r in rows), "flags tell fingerprints: %s", rows[:1])
 
 
 def rising():
