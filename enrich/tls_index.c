@@ -507,3 +507,9 @@ int tls_item_type_order(const struct tls_item *a, const struct tls_item *b)
                ? d
                : number_order(a->row->key.hello, b->row->key.hello);
 }
+
+bool tls_item_same_program(const struct tls_item *a, const struct tls_item *b)
+{
+    return tls_item_type_order(a, b) == 0
+           || (a->row->key.hello != 0 && a->row->key.hello == b->row->key.hello);
+}

@@ -62,6 +62,8 @@ void tls_item_count(const struct tls_item *item, struct client_counts *n);
  * where it has none (SSLv2), or "unknown" without a hello. And order by it. */
 void tls_item_type(const struct tls_item *item, char text[static CLIENT_TYPE_MAX]);
 int tls_item_type_order(const struct tls_item *a, const struct tls_item *b);
+/* Of one type, or with one hello: a JA4 tells apart whether a server was named, which one program may do or not. */
+bool tls_item_same_program(const struct tls_item *a, const struct tls_item *b);
 
 /* The name a client may have meant by an address: the one it had asked DNS for by `last_ns`; where
  * that was several, none. False where nothing is known. */

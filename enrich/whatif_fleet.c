@@ -173,7 +173,7 @@ static void replacement_of_client(struct whatif_line *const lines[], size_t n,
             continue;
         lines[i]->on_replacement = any ? REPLACEMENT_OTHER : REPLACEMENT_NO;
         for (size_t k = 0; any && n <= PAIRS_MAX && k < n; k++)
-            if (tls_item_type_order(lines[k]->item, lines[i]->item) == 0
+            if (tls_item_same_program(lines[k]->item, lines[i]->item)
                 && migration_is(lines[k]->item, m->replacement))
                 lines[i]->on_replacement = REPLACEMENT_YES;
     }
