@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """JA4, JA3 and JA3S as FoxIO, Arkime, nDPI, Suricata, ipfixprobe and FlowTest have them of real captures, against our events."""
-import csv, json, os, re
+import csv, ipaddress, json, os, re
 import answers
 
 try:
@@ -10,13 +10,21 @@ except ImportError:
 
 t = answers.Answers(__doc__, "fingerprints-differences.tsv", ("--set", "tls.ja3=true"))
 JA4 = r"[tqd](?:\d\d|s\d|d\d)[di]\d{4}.._[0-9a-f]{12}_[0-9a-f]{12}"
-CARRIERS = {"TCP": "t"}     # of what has events; what other carriers have is passed over until it does
+CARRIERS = ("TCP", "UDP")   # over UDP: QUIC and DTLS
+
+
+def end(addr, port):
+    """An IPv6 address has more than one spelling; some that are told are none."""
+    try:
+        return ipaddress.ip_address(addr.strip("[]")), int(port)
+    except ValueError:
+        return addr, int(port)
 
 
 def mine(capture, proto, a, aport, b, bport):
-    ends = {(a.strip("[]"), int(aport)), (b.strip("[]"), int(bport))}
-    return [e["tls"] for e in t.events(capture) if e["event_type"] == "tls" and (proto is None or e["proto"] == proto) and
-            {(e["src_ip"], e["src_port"]), (e["dest_ip"], e["dest_port"])} == ends]
+    ends = {end(a, aport), end(b, bport)}
+    return [e["tls"] for e in t.events(capture) if e["event_type"] in ("tls", "quic") and (proto is None or e["proto"] == proto) and
+            {end(e["src_ip"], e["src_port"]), end(e["dest_ip"], e["dest_port"])} == ends]
 
 
 def told(tls, name):
@@ -32,7 +40,7 @@ def compare(capture, who, tls, name, want, what):
 
 def foxio(capture, path):
     for s in json.load(open(path)):
-        if "JA4.1" not in s or s["JA4.1"][0] not in CARRIERS.values():
+        if "JA4.1" not in s:
             continue
         tls = mine(capture, None, s["src"], s["srcport"], s["dst"], s["dstport"])
         if tls or "tls-alpn" in path or "https3" in path:     # ipv6.pcapng holds more than this capture
