@@ -86,6 +86,26 @@ def behind_one_address():
     t.check(len({x for x, _ in types}) == 2, "types: %s", types)
 
 
+def behind_a_carrier():
+    """At the server: fifty gateways behind one address of a carrier. They are one client, of which fifty told a MAC: nobody adds them up."""
+    carrier, server = (ROUTER, "198.51.100.77"), ("02:00:00:00:00:99", "203.0.113.9")
+    packets = []
+    for k in range(50):
+        at = T0 + k * 10 * SECOND
+        packets += assign(carrier, server, 41000 + 2 * k, at, "ACCA5401%04X" % k)
+        packets += session(carrier, server, 41001 + 2 * k, at + SECOND, client_hello(None, **OLD))
+    totals, segments, _ = make("carrier", "vantage: server\ngateways: [{network: 198.51.100.0/24}]\n", packets)
+    t.check(totals["gateways"] == 1 and totals["hosts"] == 0, "carrier: %s gateways", totals["gateways"])
+    lines = listed(segments, "break", "--min-version", "tls1.2")
+    t.check(len(lines) == 1 and lines[0]["told_macs"] == 50 and lines[0]["sessions"] == 50 and lines[0].get("known_as") == "ambiguous",
+            "carrier: %s", lines[:2])
+    text = t.run("whatif", "--min-version", "tls1.2", *segments).stdout.decode()
+    cells = [x.split() for x in text.splitlines() if "203.0.113.9" in x]
+    t.check([(c[4], c[5], c[6]) for c in cells] == [("break", "50", "1")], "carrier: %s", cells)
+    judged = [r for r in flags(segments) if r["kind"] == "judged"]
+    t.check(len(judged) == 1 and judged[0]["sessions"] == 50 and judged[0]["clients"] == {"gateways": 1}, "carrier: %s", judged)
+
+
 def types_and_inventory():
     """What is known of clients from outside: types by hello, and gateways that were never seen."""
     g, s = ("ac:ca:54:00:00:01", "192.168.1.10"), (ROUTER, "203.0.113.5")
@@ -189,6 +209,6 @@ def no_hello():
     t.check(r.returncode == 3 and b"bad.yaml:2:3:" in r.stderr, "a wrong policy: %d %s", r.returncode, r.stderr)
 
 
-for test in (behind_one_address, types_and_inventory, rising, between_ours, names_and_migration, fallback, no_hello):
+for test in (behind_one_address, behind_a_carrier, types_and_inventory, rising, between_ours, names_and_migration, fallback, no_hello):
     test()
 t.end()
