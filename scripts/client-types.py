@@ -106,8 +106,8 @@ class Recorder:
         port, capture = self.free_port(), os.path.join(self.temp, name + ".pcap")
         server = self.start("openssl", "s_server", "-accept", "127.0.0.1:%d" % port, "-cert", self.cert, "-key", self.key, "-www", "-quiet",
                             "-cipher", "ALL:@SECLEVEL=0", "-min_protocol", "TLSv1", ready=port)
-        dump = self.start("tcpdump", "-i", "lo", "-U", "--immediate-mode", "-w", capture, "tcp port %d" % port)
-        time.sleep(0.3)
+        dump = self.start("tcpdump", "-i", "lo", "-U", "--immediate-mode", "-B", "32768", "-w", capture, "tcp port %d" % port)
+        time.sleep(1)
         try:
             for host, command in commands:
                 words = []
@@ -120,7 +120,7 @@ class Recorder:
                     subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, env={**os.environ, "LC_ALL": "C"})
                 except subprocess.TimeoutExpired:
                     pass
-            time.sleep(0.5)
+            time.sleep(1.5)
         finally:
             self.stop(dump)
             self.stop(server)

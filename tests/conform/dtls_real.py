@@ -39,7 +39,7 @@ def stop(process):
 def capture(port, path):
     """tcpdump, once it listens."""
     out = open(path, "wb")
-    p = subprocess.Popen(["tcpdump", "-i", "lo", "-U", "-s", "0", "-w", "-", "udp", "port", str(port)], stdout=out, stderr=subprocess.PIPE)
+    p = subprocess.Popen(["tcpdump", "-i", "lo", "-U", "--immediate-mode", "-B", "32768", "-s", "0", "-w", "-", "udp", "port", str(port)], stdout=out, stderr=subprocess.PIPE)
     out.close()
     os.set_blocking(p.stderr.fileno(), False)
     said, until = b"", time.time() + 5
@@ -61,7 +61,7 @@ def bound(port):
 def settled(path):
     """Waits until the capture has not grown for a while."""
     size, since = -1, time.time()
-    while time.time() - since < 0.4:
+    while time.time() - since < 1.0:
         if os.path.getsize(path) != size:
             size, since = os.path.getsize(path), time.time()
         time.sleep(0.05)
