@@ -57,6 +57,12 @@ struct config config_default(void)
         .zstd_level = 1,
         .migrations = {{"api.telldus.com", "pa-api.telldus.com"}},
         .n_migrations = 1,
+        .live = {.window_s = 60,
+                 .burst = 32,
+                 .shutdown_s = 30,
+                 .backlog = 8,
+                 .free_bytes = 256 * MIB,
+                 .reserve_bytes = 64 * MIB},
     };
 }
 

@@ -13,6 +13,9 @@ enum {
     CONFIG_NAME_LEN = 64,  /* with NUL */
     CONFIG_PATH_LEN = 512, /* with NUL */
     CONFIG_MIGRATIONS_MAX = 32,
+    CONFIG_PORTS_MAX = 16,
+    CONFIG_DEVICE_LEN = 256, /* with NUL */
+    CONFIG_EAL_MAX = 32,
 };
 
 enum scope { SCOPE_GATEWAYS, SCOPE_ALL };
@@ -52,6 +55,22 @@ struct file_rule {
 struct migration {
     char legacy[CONFIG_NAME_LEN], replacement[CONFIG_NAME_LEN];
 };
+
+/* A port of a live run. */
+struct live_port {
+    char device[CONFIG_DEVICE_LEN]; /* PCI address, or a virtual device as EAL's --vdev takes it */
+    uint64_t workers;               /* 1..64; one queue each */
+    char cpus[CONFIG_NAME_LEN];     /* of its workers, as "2,4-5"; "" : any */
+    uint64_t descriptors;           /* of each queue; 0: as the driver likes */
+    uint64_t mtu;                   /* 0: left as it is */
+    bool promiscuous;
+    uint8_t vantage;                /* enum vantage */
+    bool has_vantage;
+};
+
+enum live_distribute { DISTRIBUTE_AUTO, DISTRIBUTE_RSS, DISTRIBUTE_SOFTWARE };
+enum live_clock { CLOCK_AUTO, CLOCK_TSC, CLOCK_NIC };
+enum live_huge { HUGE_AUTO, HUGE_YES, HUGE_NO };
 
 struct config {
     char sensor[CONFIG_NAME_LEN]; /* [A-Za-z0-9._-]+ */
@@ -94,6 +113,25 @@ struct config {
     uint64_t zstd_level;
     struct migration migrations[CONFIG_MIGRATIONS_MAX]; /* for reports: no part of a summary's meaning */
     unsigned n_migrations;
+    /* What only a live run asks: no part of a summary's meaning. */
+    struct {
+        uint64_t window_s;        /* as window_s; 60 */
+        struct live_port ports[CONFIG_PORTS_MAX];
+        unsigned n_ports;
+        uint64_t burst;           /* packets read at once, 1..64; 32 */
+        uint64_t mbufs;           /* of each port; 0: computed */
+        uint8_t distribute;       /* enum live_distribute */
+        uint8_t clock;            /* enum live_clock */
+        uint8_t huge_pages;       /* enum live_huge */
+        char eal[CONFIG_EAL_MAX][CONFIG_DEVICE_LEN]; /* further arguments of EAL */
+        unsigned n_eal;
+        char user[CONFIG_NAME_LEN]; /* who to be once ports are open; "": stay */
+        uint64_t shutdown_s;      /* the last windows are written within; 30 */
+        uint64_t backlog;         /* closed windows that may wait to be written, 1..64; 8 */
+        uint64_t retention_s;     /* segments older than this may go when space is low; 0: none may */
+        uint64_t free_bytes;      /* space is low below this */
+        uint64_t reserve_bytes;   /* kept back in a file of its own for the last window */
+    } live;
 };
 
 struct config config_default(void);
