@@ -108,7 +108,10 @@ static bool take_option(struct replay *r, int option, const char *value, struct 
         r->run.bpf = value;
         return true;
     case OPT_JOBS:
-        return config_value_number(value, 1, 1024, &number, e);
+        if (!config_value_number(value, 1, 256, &number, e))
+            return false;
+        r->run.threads = (unsigned)number;
+        return true;
     case OPT_EVENTS:
         if (!option_words(value, kinds, 3, &set, e))
             return false;

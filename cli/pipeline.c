@@ -15,11 +15,21 @@ static void fold_messages(void *ctx, struct msgs *batch)
     windows_messages(pl->windows, batch->m, batch->n, pl->vantages);
 }
 
+void pipeline_take(struct pipeline *pl, struct rec recs[], unsigned n)
+{
+    gateway_burst(pl->config, pl->origins, recs, n);            /* whose it is */
+    decode_burst(pl->decode, recs, n, &pl->msgs);               /* what it says */
+    windows_packets(pl->windows, recs, n, pl->vantages);        /* what it adds */
+    msgs_flush(&pl->msgs);
+}
+
 int pipeline_poll(struct pipeline *pl, struct err *e)
 {
     int n = pl->source.rx(pl->source.ctx, pl->pkts, BURST_MAX, e);
     if (n <= 0)
         return n;
+    if (!pl->any)
+        pl->first_ts_ns = pl->pkts[0].ts_ns;
     pl->any = true;
     pl->last_ts_ns = pl->pkts[n - 1].ts_ns;
     for (int i = 0; i < n; i++) {
@@ -29,11 +39,11 @@ int pipeline_poll(struct pipeline *pl, struct err *e)
     }
     if (pl->filter != NULL)
         filter_burst(pl->filter, pl->pkts, (unsigned)n);
-    headers_burst(pl->headers, pl->pkts, pl->recs, (unsigned)n);         /* where it goes */
-    gateway_burst(pl->config, pl->origins, pl->recs, (unsigned)n);       /* whose it is */
-    decode_burst(pl->decode, pl->recs, (unsigned)n, &pl->msgs);          /* what it says */
-    windows_packets(pl->windows, pl->recs, (unsigned)n, pl->vantages);   /* what it adds */
-    msgs_flush(&pl->msgs);
+    headers_burst(pl->headers, pl->pkts, pl->recs, (unsigned)n);    /* where it goes */
+    unsigned mine = (unsigned)n;
+    if (pl->spread.give != NULL)                                    /* who follows it */
+        mine = pl->spread.give(pl->spread.ctx, pl->pkts, pl->recs, mine);
+    pipeline_take(pl, pl->recs, mine);
     pl->source.release(pl->source.ctx);
     return n;
 }

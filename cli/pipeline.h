@@ -6,6 +6,7 @@
 #include "ingest/gateway.h"
 #include "ingest/headers.h"
 #include "ingest/source.h"
+#include "ingest/spread.h"
 #include "sinks/events.h"
 #include "summary/windows.h"
 
@@ -14,10 +15,11 @@ enum { ORIGINS = 65536 }; /* capture contexts told apart at once */
 struct pipeline {
     const struct config *config;   /* borrowed */
     struct source source;          /* borrowed; changes from capture to capture */
+    struct spread spread;          /* give NULL: every packet is this thread's; borrowed */
     uint16_t origin;               /* of the packets being read */
     uint64_t ord;                  /* packets read in the run */
-    bool any;                      /* a packet of this capture was read, the last one at last_ts_ns */
-    uint64_t last_ts_ns;
+    bool any;                      /* a packet of this capture was read */
+    uint64_t first_ts_ns, last_ts_ns; /* of those that were */
     struct filter *filter;         /* NULL: everything */
     struct headers *headers;
     struct decode *decode;
@@ -43,6 +45,9 @@ void pipeline_begin(struct pipeline *pl, struct source source, const char *path)
 
 /* Reads, decodes and counts one burst. Returns how many packets, SRC_END or SRC_FAILED (see source.h). */
 int pipeline_poll(struct pipeline *pl, struct err *e);
+
+/* Decodes and counts n <= BURST_MAX packets that another thread read and walked: what is left of the path behind the spread. */
+void pipeline_take(struct pipeline *pl, struct rec recs[], unsigned n);
 
 /* The capture ended: its flows are stated as they stand. Not called between the parts of a continuous capture. */
 void pipeline_end(struct pipeline *pl);

@@ -8,10 +8,13 @@
 #include "sinks/events.h"
 #include "sinks/totals.h"
 
+#include <stdatomic.h>
+
 struct run_options {
     const struct config *config;
     const char *dir;       /* for segments and events; NULL: none are written */
     const char *bpf;       /* NULL: every packet */
+    unsigned threads;      /* that touch packets; 0 or 1: this one */
     unsigned events;       /* enum events_kinds; 0: none */
     bool force;            /* replace segments with other content */
     bool quiet;
@@ -34,7 +37,7 @@ struct run_result {
     struct run_capture *captures; /* n, in the order given; owned */
     size_t n, damaged, failed;
     uint64_t packets;
-    bool interrupted;
+    atomic_bool interrupted;
     struct window *all;    /* all windows rolled into one, for reports; NULL where nothing was read */
     struct window *owned;  /* the same, where it is not one of the pipeline's */
     struct pipeline *pipeline;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@ struct run {
 };
 
 struct runs {
+    pthread_mutex_t lock; /* windows leave on the threads that fill them */
     const struct config *config;
     char dir[4096];
     int fd;
@@ -35,6 +37,7 @@ bool runs_new(struct runs **out, const struct config *config, const char *dir, s
     snprintf(r->dir, sizeof r->dir, "%s", dir);
     r->config = config;
     r->fd = -1;
+    pthread_mutex_init(&r->lock, NULL);
     *out = r;
     return true;
 }
@@ -46,6 +49,7 @@ void runs_free(struct runs *r)
     if (r->fd >= 0)
         close(r->fd);
     window_free(r->scratch);
+    pthread_mutex_destroy(&r->lock);
     free(r->list);
     free(r);
 }
@@ -67,9 +71,8 @@ static bool open_file(struct runs *r, struct err *e)
     return r->fd >= 0;
 }
 
-static bool leave(void *ctx, struct window *w, struct err *e)
+static bool put_aside(struct runs *r, struct window *w, struct err *e)
 {
-    struct runs *r = ctx;
     if (r->n == r->cap) {
         size_t cap = r->cap == 0 ? 64 : r->cap * 2;
         struct run *list = realloc(r->list, cap * sizeof *list);
@@ -89,6 +92,15 @@ static bool leave(void *ctx, struct window *w, struct err *e)
     r->list[r->n++] = (struct run){head.start_s, r->end, (uint64_t)end - r->end};
     r->end = (uint64_t)end;
     return true;
+}
+
+static bool leave(void *ctx, struct window *w, struct err *e)
+{
+    struct runs *r = ctx;
+    pthread_mutex_lock(&r->lock);
+    bool ok = put_aside(r, w, e);
+    pthread_mutex_unlock(&r->lock);
+    return ok;
 }
 
 struct windows_spill runs_spill(struct runs *r)
@@ -118,7 +130,7 @@ static bool settle(struct runs *r, struct windows *ws, struct err *e)
     for (unsigned i = 0; i < n; i++) {
         if (!has_run(r, window_start_s(open[i])))
             continue;
-        if (!leave(r, open[i], e))
+        if (!put_aside(r, open[i], e))
             return false;
         window_reset(open[i], window_start_s(open[i]), r->config->window_s);
     }

@@ -3,6 +3,22 @@
 #include "core/pkt.h"
 #include "core/rec.h"
 
+#include <string.h>
+
+/* Of an address pair, in whichever direction: 32 well mixed bits. Packets without IP have 0. */
+static inline uint32_t spread_hash(const struct rec *rec)
+{
+    uint64_t s[2], d[2];
+    if ((rec->flags & REC_HAS_IP) == 0)
+        return 0;
+    memcpy(s, rec->src.b, sizeof s);
+    memcpy(d, rec->dst.b, sizeof d);
+    uint64_t a = (s[0] ^ s[1] * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
+    uint64_t b = (d[0] ^ d[1] * UINT64_C(0x9e3779b97f4a7c15)) * UINT64_C(0xff51afd7ed558ccd);
+    uint64_t sum = (a ^ a >> 32) + (b ^ b >> 32);
+    return (uint32_t)((sum ^ sum >> 29) * UINT64_C(0xc4ceb9fe1a85ec53) >> 32);
+}
+
 struct spread {
     /* Of n <= BURST_MAX packets just walked, keeps those of this worker, moved to the front in their order, and hands the others to
      * their workers. Returns how many it kept. What could not be handed over is counted in its own statistics. */

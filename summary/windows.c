@@ -122,14 +122,14 @@ static struct open_window *place(struct windows *ws)
     return o;
 }
 
-static struct window *open_at(struct windows *ws, uint64_t start_s)
+static struct window *open_at(struct windows *ws, uint64_t start_s, bool beyond_limit)
 {
     struct open_window *found = NULL;
     for (unsigned i = 0; i < ws->n_open; i++)
         if (window_start_s(ws->open[i].w) == start_s)
             found = &ws->open[i];
     if (found == NULL) {
-        if (ws->failed || !known_or_new(ws, start_s))
+        if (ws->failed || (!beyond_limit && !known_or_new(ws, start_s)))
             return NULL;
         found = place(ws);
         if (found == NULL)
@@ -152,7 +152,7 @@ struct window *windows_at(struct windows *ws, uint64_t ts_ns)
 {
     if (ws->last != NULL && in_last(ws, ts_ns))
         return ws->last;
-    return open_at(ws, ts_ns / 1000000000 / ws->config->window_s * ws->config->window_s);
+    return open_at(ws, ts_ns / 1000000000 / ws->config->window_s * ws->config->window_s, false);
 }
 
 /* No window may be opened for this packet: it is read all the same, and counted where we are. */
@@ -216,6 +216,23 @@ void windows_messages(struct windows *ws, const struct msg msgs[], unsigned n,
     window_message_hint(near, msgs, n, hints);
     for (unsigned i = 0; i < n; i++)
         message(ws, &msgs[i], &hints[i], (enum vantage)vantages[msgs[i].rec->origin]);
+}
+
+void windows_absorb(struct windows *ws, struct windows *from, cert_facts_fn *read)
+{
+    for (unsigned i = 0; i < from->n_open; i++) {
+        struct window *w = from->open[i].w;
+        struct window *into = open_at(ws, window_start_s(w), true);
+        if (into != NULL) {
+            window_cert_facts(w, read);
+            window_merge(into, w);
+        }
+        window_free(w);
+    }
+    from->n_open = 0;
+    from->last = NULL;
+    if (from->failed)
+        fail(ws, &from->err);
 }
 
 static int by_start(const void *a, const void *b)

@@ -28,6 +28,10 @@ void windows_messages(struct windows *ws, const struct msg msgs[], unsigned n,
 /* The window of this time, opened if need be; NULL beyond limits.windows_max. */
 struct window *windows_at(struct windows *ws, uint64_t ts_ns);
 
+/* Adds what is open in `from`, which had the same configuration, and empties it: windows beyond limits.windows_max are taken too, for they were
+ * counted there. `read` as for window_cert_facts. */
+void windows_absorb(struct windows *ws, struct windows *from, cert_facts_fn *read);
+
 /* The open windows, earliest first; `*n` counts them. Valid until the next call. */
 struct window *const *windows_open(struct windows *ws, unsigned *n);
 
