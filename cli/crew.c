@@ -1,7 +1,5 @@
 #include "cli/crew.h"
 
-#include "enrich/cert.h"
-
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -206,12 +204,12 @@ static void end_threads(struct crew *c)
         c->workers[i].started = false;
 }
 
-bool crew_join(struct crew *c, struct windows *into, struct err *e)
+bool crew_join(struct crew *c, struct windows *into, struct cert_notes *notes, struct err *e)
 {
     bool full = false;
     end_threads(c);
     for (unsigned i = 0; i < c->n; i++) {
-        windows_absorb(into, c->workers[i].pl->windows, cert_facts);
+        windows_absorb(into, c->workers[i].pl->windows, notes);
         full = full || c->workers[i].full;
     }
     if (full)

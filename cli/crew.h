@@ -24,4 +24,5 @@ void crew_end(struct crew *c, const struct pipeline *pl);
 bool crew_failed(struct crew *c);
 
 /* Waits until everything handed over is counted, and adds it to `into`. Nothing but crew_free may follow. */
-MUST_CHECK bool crew_join(struct crew *c, struct windows *into, struct err *e);
+MUST_CHECK bool crew_join(struct crew *c, struct windows *into, struct cert_notes *notes,
+                          struct err *e);

@@ -214,7 +214,7 @@ static bool write_segment(struct run *run, struct window *w, struct err *e)
 static bool take_window(void *ctx, struct window *w, size_t of, struct err *e)
 {
     struct run *run = ctx;
-    window_cert_facts(w, cert_facts);
+    window_cert_facts(w, runs_notes(run->r->runs));
     if (run->o->dir != NULL && !write_segment(run, w, e))
         return false;
     if (of == 1) {
@@ -281,12 +281,12 @@ static bool read_all(struct run *run, uint64_t largest, struct err *e)
     }
     for (unsigned i = 1; i < n && lanes != NULL && lanes[i].pl != NULL; i++) {
         if (ok)
-            windows_absorb(r->pipeline->windows, lanes[i].pl->windows, cert_facts);
+            windows_absorb(r->pipeline->windows, lanes[i].pl->windows, runs_notes(r->runs));
         pipeline_free(lanes[i].pl);
     }
     if (crew != NULL) {
         struct err why;
-        bool joined = crew_join(crew, r->pipeline->windows, &why);
+        bool joined = crew_join(crew, r->pipeline->windows, runs_notes(r->runs), &why);
         if (!joined)
             *e = why;
         ok = ok && joined;

@@ -23,6 +23,7 @@ struct runs {
     struct run *list;
     size_t n, cap;
     struct window *scratch;
+    struct cert_notes *notes;
 };
 
 bool runs_new(struct runs **out, const struct config *config, const char *dir, struct err *e)
@@ -38,6 +39,10 @@ bool runs_new(struct runs **out, const struct config *config, const char *dir, s
     r->config = config;
     r->fd = -1;
     pthread_mutex_init(&r->lock, NULL);
+    if (!cert_notes_new(&r->notes, config, cert_facts, e)) {
+        runs_free(r);
+        return false;
+    }
     *out = r;
     return true;
 }
@@ -49,6 +54,7 @@ void runs_free(struct runs *r)
     if (r->fd >= 0)
         close(r->fd);
     window_free(r->scratch);
+    cert_notes_free(r->notes);
     pthread_mutex_destroy(&r->lock);
     free(r->list);
     free(r);
@@ -85,7 +91,7 @@ static bool put_aside(struct runs *r, struct window *w, struct err *e)
     }
     struct segment_head head = {.start_s = window_start_s(w), .length_s = window_length_s(w)};
     segment_head_config(&head, r->config);
-    window_cert_facts(w, cert_facts);
+    window_cert_facts(w, r->notes);
     if (!open_file(r, e) || !segment_write_fd(w, &head, r->fd, 1, NULL, e))
         return err_in(e, "put a window aside");
     off_t end = lseek(r->fd, 0, SEEK_CUR);
@@ -94,13 +100,18 @@ static bool put_aside(struct runs *r, struct window *w, struct err *e)
     return true;
 }
 
-static bool leave(void *ctx, struct window *w, struct err *e)
+static struct window *leave(void *ctx, struct window *w, struct err *e)
 {
     struct runs *r = ctx;
     pthread_mutex_lock(&r->lock);
     bool ok = put_aside(r, w, e);
     pthread_mutex_unlock(&r->lock);
-    return ok;
+    return ok ? w : NULL;
+}
+
+struct cert_notes *runs_notes(struct runs *r)
+{
+    return r->notes;
 }
 
 struct windows_spill runs_spill(struct runs *r)

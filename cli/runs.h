@@ -12,6 +12,9 @@ void runs_free(struct runs *r);
 /* For windows_new. */
 struct windows_spill runs_spill(struct runs *r);
 
+/* What was read of certificates in the run; for the thread that ends it. */
+struct cert_notes *runs_notes(struct runs *r);
+
 /* Gives every window of the run to `each`, whole, earliest first; `of` says how many there are. `ws` must not be filled any more.
  * Stops and fails where `each` does. A window is valid during its call; where there is only one, until `ws` is freed. */
 MUST_CHECK bool runs_finish(struct runs *r, struct windows *ws,

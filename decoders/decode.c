@@ -226,13 +226,30 @@ void decode_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
     tls_resume_origin_end(d->resume, origin);
 }
 
-void decode_sweep(struct decode *d, uint64_t before_ns, struct msgs *out)
+bool decode_sweep(struct decode *d, uint64_t before_ns, uint32_t max, struct msgs *out)
 {
+    static void (*const stages[])(struct decode *, uint32_t, uint64_t, struct msgs *) = {
+        tcp_sweep, dtls_sweep, quic_sweep};
+    enum { STAGES = sizeof stages / sizeof *stages };
     msgs_flush(out); /* messages may borrow the made-up records of the last burst */
     d->n_made_up = 0;
-    tcp_sweep(d, before_ns, out);
-    dtls_sweep(d, before_ns, out);
-    quic_sweep(d, before_ns, out);
+    while (max > 0 && d->sweep_stage < STAGES) {
+        const struct tcp_table *t = d->sweep_stage == 0   ? &d->flows
+                                    : d->sweep_stage == 1 ? &d->dtls.flows
+                                                          : quic_table(d->quic);
+        for (; max > 0 && d->sweep_slot <= t->top; max--)
+            stages[d->sweep_stage](d, d->sweep_slot++, before_ns, out);
+        if (d->sweep_slot > t->top) {
+            d->sweep_stage++;
+            d->sweep_slot = 1;
+        }
+    }
+    msgs_flush(out);
+    d->n_made_up = 0;
+    if (d->sweep_stage < STAGES)
+        return false;
+    d->sweep_stage = 0;
+    return true;
 }
 
 const struct decode_stats *decode_stats(const struct decode *d)
@@ -255,6 +272,7 @@ bool decode_new(struct decode **out, const struct decode_limits *limits,
         return err_in(e, "decoders");
     }
     d->limits = *limits;
+    d->sweep_slot = 1;
     d->http_hosts = http_hosts;
     d->streams_hot = STREAMS_HOT;
     /* What is kept, and what sessions remember of their hellos. */

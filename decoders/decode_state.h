@@ -44,6 +44,7 @@ struct decode {
     struct tls_resume *resume;
     uint8_t *scratch;               /* limits.tcp_buffer_bytes: a kept message in one piece */
     struct decode_open *open; /* limits.tcp_flows: for sorting at the end of a capture context */
+    uint32_t sweep_stage, sweep_slot; /* where decode_sweep goes on */
     unsigned n_made_up;
     struct rec made_up[MADE_UP_MAX];
     uint16_t answer_len; /* of the session that was just decided */

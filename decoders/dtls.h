@@ -30,4 +30,4 @@ enum outcome dtls_datagram(struct decode *d, struct rec *rec, struct msgs *out);
 
 /* See decode_origin_end and decode_sweep. */
 void dtls_origin_end(struct decode *d, uint16_t origin, struct msgs *out);
-void dtls_sweep(struct decode *d, uint64_t before_ns, struct msgs *out);
+void dtls_sweep(struct decode *d, uint32_t slot, uint64_t before_ns, struct msgs *out);

@@ -162,15 +162,12 @@ void dtls_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
     tcp_table_forget(&d->dtls.flows, origin);
 }
 
-void dtls_sweep(struct decode *d, uint64_t before_ns, struct msgs *out)
+void dtls_sweep(struct decode *d, uint32_t slot, uint64_t before_ns, struct msgs *out)
 {
-    const struct tcp_table *t = &d->dtls.flows;
-    for (uint32_t slot = next_used(t, 1); slot != 0; slot = next_used(t, slot + 1)) {
-        struct stream_at at = at_flow(d, slot, out);
-        make_room(d, out);
-        stream_make_up(&at, PROTO_DTLS);
-        tls_session_sweep(&at, before_ns);
-    }
-    msgs_flush(out);
-    d->n_made_up = 0;
+    if ((d->dtls.flows.flows[slot].flags & FLOW_USED) == 0)
+        return;
+    struct stream_at at = at_flow(d, slot, out);
+    make_room(d, out);
+    stream_make_up(&at, PROTO_DTLS);
+    tls_session_sweep(&at, before_ns);
 }

@@ -25,4 +25,5 @@ enum outcome quic_datagram(struct decode *d, struct rec *rec, struct msgs *out);
 void quic_origin_end(struct decode *d, uint16_t origin, struct msgs *out);
 
 /* See decode_sweep. */
-void quic_sweep(struct decode *d, uint64_t before_ns, struct msgs *out);
+void quic_sweep(struct decode *d, uint32_t slot, uint64_t before_ns, struct msgs *out);
+const struct tcp_table *quic_table(const struct quic *q); /* whose places it goes by */

@@ -286,16 +286,18 @@ void quic_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
     tcp_table_forget(&q->flows, origin);
 }
 
-void quic_sweep(struct decode *d, uint64_t before_ns, struct msgs *out)
+void quic_sweep(struct decode *d, uint32_t slot, uint64_t before_ns, struct msgs *out)
 {
-    struct quic *q = d->quic;
-    for (uint32_t slot = q->oldest; slot != 0; slot = q->conns[slot].younger) {
-        struct quic_at at = quic_conn_at(d, slot, NULL, 0, out);
-        if (at.conn->ended)
-            continue;
-        make_up(&at);
-        tls_session_sweep(&at.s, before_ns);
-    }
-    msgs_flush(out);
-    d->n_made_up = 0;
+    if ((d->quic->flows.flows[slot].flags & FLOW_USED) == 0)
+        return;
+    struct quic_at at = quic_conn_at(d, slot, NULL, 0, out);
+    if (at.conn->ended)
+        return;
+    make_up(&at);
+    tls_session_sweep(&at.s, before_ns);
+}
+
+const struct tcp_table *quic_table(const struct quic *q)
+{
+    return &q->flows;
 }

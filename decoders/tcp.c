@@ -458,22 +458,18 @@ void tcp_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
     tcp_table_forget(&d->flows, origin);
 }
 
-void tcp_sweep(struct decode *d, uint64_t before_ns, struct msgs *out)
+void tcp_sweep(struct decode *d, uint32_t slot, uint64_t before_ns, struct msgs *out)
 {
-    for (uint32_t slot = 1; slot <= d->flows.top; slot++) {
-        const struct flow *f = &d->flows.flows[slot];
-        if (f->stream == 0 || (f->flags & FLOW_USED) == 0 || f->kind != FLOW_TLS)
-            continue;
-        bool calm = f->flags & FLOW_CALM;
-        if (calm && !tls_calm_counted(stream_pool_at(&d->calm, f->stream)))
-            continue;
-        struct stream_at at = at_flow(d, slot, out);
-        make_room(d, out);
-        stream_make_up(&at, PROTO_TLS);
-        tls_session_sweep(&at, before_ns);
-        if (calm)
-            tls_calm_down(d, at.flow);
-    }
-    msgs_flush(out);
-    d->n_made_up = 0;
+    const struct flow *f = &d->flows.flows[slot];
+    if (f->stream == 0 || (f->flags & FLOW_USED) == 0 || f->kind != FLOW_TLS)
+        return;
+    bool calm = f->flags & FLOW_CALM;
+    if (calm && !tls_calm_counted(stream_pool_at(&d->calm, f->stream)))
+        return;
+    struct stream_at at = at_flow(d, slot, out);
+    make_room(d, out);
+    stream_make_up(&at, PROTO_TLS);
+    tls_session_sweep(&at, before_ns);
+    if (calm)
+        tls_calm_down(d, at.flow);
 }

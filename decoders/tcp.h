@@ -13,5 +13,5 @@ void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, stru
  * forgets all its connections. */
 void tcp_origin_end(struct decode *d, uint16_t origin, struct msgs *out);
 
-/* See decode_sweep. */
-void tcp_sweep(struct decode *d, uint64_t before_ns, struct msgs *out);
+/* One place of the table: see decode_sweep. */
+void tcp_sweep(struct decode *d, uint32_t slot, uint64_t before_ns, struct msgs *out);

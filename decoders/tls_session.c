@@ -311,6 +311,9 @@ void tls_session_sweep(struct stream_at *at, uint64_t before_ns)
 {
     const struct tls_session *s = &at->stream->tls;
     uint64_t length = at->d->limits.window_ns;
-    if (length > 0 && s->window_ns < before_ns && before_ns - s->window_ns >= length)
+    if ((s->flags & TLS_S_DECIDED) == 0 && tls_session_handshake_seen(s)
+        && s->first_ts_ns < before_ns)
+        decided(at, TLS_UNDECIDED);
+    else if (length > 0 && s->window_ns < before_ns && before_ns - s->window_ns >= length)
         report(at, false, false);
 }

@@ -16,7 +16,13 @@ static struct row_hello *hello_row(struct window *w, uint64_t id, struct bytes o
 static struct row_cert *cert_row(struct window *w, uint64_t id)
 {
     KEY(row_cert) key = {.id = id};
-    return row_of(w, ROW_CERT, key_tag(w, &key, sizeof key), &key);
+    struct row_cert *row = row_of(w, ROW_CERT, key_tag(w, &key, sizeof key), &key);
+    if (row->der == NULL && w->stores != NULL) {
+        struct bytes der = certs_der(w->stores->certs, id);
+        row->der = der.p;
+        row->der_len = der.len;
+    }
+    return row;
 }
 
 static struct row_answer *answer_row(struct window *w, uint64_t id, struct bytes blob)

@@ -289,6 +289,8 @@ struct row_cert {
     } key;
     uint64_t count; /* times it was sent in clear */
     uint32_t facts; /* blob: see core/cert.h; 0: nobody read it yet, or its bytes were turned away */
+    uint32_t der_len;
+    const uint8_t *der; /* the worker's bytes of it (summary/certs.h), as long as the worker lives; no part of the row */
 };
 
 /* Public values that a server should not use twice. Of a server and `what` at most the REUSE_VALUES with the smallest hash are written. */

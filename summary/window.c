@@ -174,14 +174,14 @@ void window_stores(struct window *w, const struct window_stores *stores)
     w->stores = stores;
 }
 
-void window_cert_facts(struct window *w, cert_facts_fn *read)
+void window_cert_facts(struct window *w, struct cert_notes *notes)
 {
     const struct rowtab *t = &w->tabs[ROW_CERT];
-    for (uint32_t i = 0; w->stores != NULL && i < t->n; i++) {
+    for (uint32_t i = 0; i < t->n; i++) {
         struct row_cert *row = rowtab_at(t, i);
-        if (row->facts != 0)
+        if (row->facts != 0 || row->der == NULL)
             continue;
-        struct bytes facts = certs_facts(w->stores->certs, row->key.id, read);
+        struct bytes facts = cert_notes_of(notes, row->key.id, (struct bytes){row->der, row->der_len});
         row->facts = window_intern(w, facts.p, facts.len);
     }
 }

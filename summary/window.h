@@ -22,8 +22,8 @@ struct window_stores {
 };
 void window_stores(struct window *w, const struct window_stores *stores);
 
-/* Has the certificates of its rows read, those that were not: before the rows leave memory, and not in the packet path. */
-void window_cert_facts(struct window *w, cert_facts_fn *read);
+/* Has the certificates of its rows read, those that were not: before the rows leave memory or merge, and not in the packet path. */
+void window_cert_facts(struct window *w, struct cert_notes *notes);
 
 /* Empties it and makes it the window that starts at `start_s` (UTC seconds). Costs what was filled. */
 void window_reset(struct window *w, uint64_t start_s, uint64_t length_s);

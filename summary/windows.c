@@ -17,9 +17,10 @@ struct windows {
     const struct config *config;
     struct windows_spill spill;
     struct window_stores stores; /* of all its windows */
-    struct open_window *open;
+    struct open_window *open; /* limits.windows_open; behind n_open: spare ones, or none yet */
     struct window **sorted;
     unsigned n_open;
+    uint64_t floor_ns; /* windows before it have left for good */
     uint64_t tick;
     struct window *last; /* the one used last: nearly always the next one */
     uint64_t last_start_ns, last_end_ns;
@@ -64,7 +65,7 @@ void windows_free(struct windows *ws)
 {
     if (ws == NULL)
         return;
-    for (unsigned i = 0; i < ws->n_open; i++)
+    for (unsigned i = 0; ws->open != NULL && i < ws->config->limits.windows_open; i++)
         window_free(ws->open[i].w);
     offers_free(ws->stores.offers);
     offers_free(ws->stores.answers);
@@ -96,6 +97,31 @@ static void fail(struct windows *ws, const struct err *e)
     ws->failed = true;
 }
 
+static bool has_window(struct windows *ws, struct open_window *o, struct err *e)
+{
+    if (o->w == NULL && !window_new(&o->w, ws->config, e))
+        return false;
+    window_stores(o->w, &ws->stores);
+    return true;
+}
+
+/* Another window takes the place of this one. */
+static bool leave(struct windows *ws, struct open_window *o)
+{
+    struct err e = {""};
+    struct window *empty = ws->spill.leave(ws->spill.ctx, o->w, &e);
+    if (empty == NULL) {
+        if (e.text[0] != '\0')
+            fail(ws, &e);
+        return false;
+    }
+    if (ws->last == o->w)
+        ws->last = NULL;
+    o->w = empty;
+    window_stores(o->w, &ws->stores);
+    return true;
+}
+
 /* A place for one more window: a new one, or that of the window used longest ago, which leaves. */
 static struct open_window *place(struct windows *ws)
 {
@@ -103,11 +129,10 @@ static struct open_window *place(struct windows *ws)
     struct open_window *o;
     if (ws->n_open < ws->config->limits.windows_open) {
         o = &ws->open[ws->n_open];
-        if (!window_new(&o->w, ws->config, &e)) {
+        if (!has_window(ws, o, &e)) {
             fail(ws, &e);
             return NULL;
         }
-        window_stores(o->w, &ws->stores);
         ws->n_open++;
         return o;
     }
@@ -115,11 +140,38 @@ static struct open_window *place(struct windows *ws)
     for (unsigned i = 1; i < ws->n_open; i++)
         if (ws->open[i].used < o->used)
             o = &ws->open[i];
-    if (!window_empty(o->w) && !ws->spill.leave(ws->spill.ctx, o->w, &e)) {
-        fail(ws, &e);
-        return NULL;
+    return window_empty(o->w) || leave(ws, o) ? o : NULL;
+}
+
+bool windows_prepare(struct windows *ws, struct err *e)
+{
+    for (unsigned i = 0; i < ws->config->limits.windows_open; i++)
+        if (!has_window(ws, &ws->open[i], e))
+            return false;
+    return true;
+}
+
+bool windows_close(struct windows *ws, uint64_t before_ns)
+{
+    bool all = true;
+    if (before_ns > ws->floor_ns)
+        ws->floor_ns = before_ns;
+    for (unsigned i = ws->n_open; i > 0; i--) {
+        struct open_window *o = &ws->open[i - 1];
+        uint64_t end_s = window_start_s(o->w) + window_length_s(o->w);
+        if (end_s * 1000000000 > before_ns)
+            continue;
+        if (!window_empty(o->w) && !leave(ws, o)) {
+            all = false;
+            continue;
+        }
+        struct open_window spare = *o; /* the places in use stand together */
+        *o = ws->open[ws->n_open - 1];
+        ws->open[--ws->n_open] = spare;
+        if (ws->last == spare.w)
+            ws->last = NULL;
     }
-    return o;
+    return all;
 }
 
 static struct window *open_at(struct windows *ws, uint64_t start_s, bool beyond_limit)
@@ -152,6 +204,8 @@ struct window *windows_at(struct windows *ws, uint64_t ts_ns)
 {
     if (ws->last != NULL && in_last(ws, ts_ns))
         return ws->last;
+    if (ts_ns < ws->floor_ns)
+        ts_ns = ws->floor_ns;
     return open_at(ws, ts_ns / 1000000000 / ws->config->window_s * ws->config->window_s, false);
 }
 
@@ -218,16 +272,17 @@ void windows_messages(struct windows *ws, const struct msg msgs[], unsigned n,
         message(ws, &msgs[i], &hints[i], (enum vantage)vantages[msgs[i].rec->origin]);
 }
 
-void windows_absorb(struct windows *ws, struct windows *from, cert_facts_fn *read)
+void windows_absorb(struct windows *ws, struct windows *from, struct cert_notes *notes)
 {
     for (unsigned i = 0; i < from->n_open; i++) {
         struct window *w = from->open[i].w;
         struct window *into = open_at(ws, window_start_s(w), true);
         if (into != NULL) {
-            window_cert_facts(w, read);
+            window_cert_facts(w, notes);
             window_merge(into, w);
         }
         window_free(w);
+        from->open[i].w = NULL;
     }
     from->n_open = 0;
     from->last = NULL;

@@ -8,8 +8,9 @@
 struct windows;
 
 struct windows_spill {
-    /* Takes the rows of a window that leaves memory. On failure the windows stop taking packets. */
-    bool (*leave)(void *ctx, struct window *w, struct err *e);
+    /* Takes a window that leaves memory, and gives another for its place: an empty one, or the same, whose rows are put aside. NULL where it
+     * cannot: with `e` set for good (the windows stop taking packets), without just now. */
+    struct window *(*leave)(void *ctx, struct window *w, struct err *e);
     void *ctx;
 };
 
@@ -28,9 +29,16 @@ void windows_messages(struct windows *ws, const struct msg msgs[], unsigned n,
 /* The window of this time, opened if need be; NULL beyond limits.windows_max. */
 struct window *windows_at(struct windows *ws, uint64_t ts_ns);
 
+/* Takes the memory of all windows now, where none may be taken later. */
+MUST_CHECK bool windows_prepare(struct windows *ws, struct err *e);
+
+/* Has every window leave that ends at `before_ns` or earlier; what is counted from now on for such a time, counts for the first
+ * window after it. False where one could not leave just now: to be called again. */
+bool windows_close(struct windows *ws, uint64_t before_ns);
+
 /* Adds what is open in `from`, which had the same configuration, and empties it: windows beyond limits.windows_max are taken too, for they were
- * counted there. `read` as for window_cert_facts. */
-void windows_absorb(struct windows *ws, struct windows *from, cert_facts_fn *read);
+ * counted there. `notes` as for window_cert_facts. */
+void windows_absorb(struct windows *ws, struct windows *from, struct cert_notes *notes);
 
 /* The open windows, earliest first; `*n` counts them. Valid until the next call. */
 struct window *const *windows_open(struct windows *ws, unsigned *n);

@@ -267,7 +267,7 @@ static void operations(const uint8_t *data, size_t size)
         datagram(&r, from, what >> 7 ? 1 + (how & 7) : 0, sealed, held, wire_len);
         held = 0;
         if (damage == 8)
-            decode_sweep(r.d, r.ord * 300000000, r.out);
+            (void)decode_sweep(r.d, r.ord * 300000000, UINT32_MAX, r.out);
     }
     run_end(&r);
 }

@@ -148,7 +148,7 @@ static void run(struct side *s, const uint8_t *data, size_t size)
         data += HEAD + len;
         size -= HEAD + len;
         if (n % 32 == 0)
-            decode_sweep(d, ts_ns, &s->out);
+            (void)decode_sweep(d, ts_ns, UINT32_MAX, &s->out);
         if (n % 256 == 0)
             decode_origin_end(d, 1, &s->out);
     }

@@ -25,10 +25,19 @@ static size_t read_facts(const uint8_t *der, size_t len, uint8_t *blob)
     return cert_write(&c, blob);
 }
 
-static bool no_spill(void *ctx, struct window *w, struct err *e)
+static struct window *no_spill(void *ctx, struct window *w, struct err *e)
 {
-    (void)ctx, (void)w, (void)e;
-    return true;
+    (void)ctx, (void)e;
+    return w;
+}
+
+static struct cert_notes *notes_new(void)
+{
+    static const struct config few = {.limits = {.certs = 16}};
+    struct cert_notes *n;
+    struct err e;
+    assert_true(cert_notes_new(&n, &few, read_facts, &e));
+    return n;
 }
 
 static struct windows *windows(void)
@@ -72,6 +81,7 @@ static void test_later_windows(void **state)
 {
     (void)state;
     struct windows *ws = windows();
+    struct cert_notes *notes = notes_new();
     struct rec r = session_packet(START_S * SECOND);
     struct bytes der = {(const uint8_t *)"certificate", 11};
     struct answer a = {.version = 0x0303, .n_certs = 1, .certs = {cert_id(der.p, der.len)}};
@@ -96,7 +106,7 @@ static void test_later_windows(void **state)
     tell(ws, &m); /* alive an hour later, without its answer's bytes */
     for (unsigned hour = 0; hour < 2; hour++) {
         struct window *w = windows_at(ws, (START_S + hour * 3600) * SECOND);
-        window_cert_facts(w, read_facts);
+        window_cert_facts(w, notes);
         const struct row_tls *t = only(w, ROW_TLS);
         assert_true(t->key.answer == m.session.answer_id);
         assert_int_equal(t->key.signs, TLS_SIGN_RENEGOTIATED);
@@ -114,6 +124,7 @@ static void test_later_windows(void **state)
         assert_int_equal(facts.key_bits, 11);
     }
     assert_int_equal(n_read, 1);
+    cert_notes_free(notes);
     windows_free(ws);
 }
 
@@ -123,6 +134,7 @@ static void test_turned_away(void **state)
 {
     (void)state;
     struct windows *ws = windows();
+    struct cert_notes *notes = notes_new();
     struct rec r = session_packet(START_S * SECOND);
     struct msg m = {.kind = MSG_TLS_CERT, .ts_ns = r.ts_ns, .rec = &r};
     m.cert = (struct tls_cert_msg){.id = 7, .der = {(const uint8_t *)"one", 3}};
@@ -130,7 +142,7 @@ static void test_turned_away(void **state)
     m.cert.der = (struct bytes){(const uint8_t *)"two, longer", 11};
     tell(ws, &m);
     struct window *w = windows_at(ws, r.ts_ns);
-    window_cert_facts(w, read_facts);
+    window_cert_facts(w, notes);
     const struct row_cert *c = only(w, ROW_CERT);
     assert_int_equal(c->count, 2);
     struct cert facts;
@@ -138,6 +150,7 @@ static void test_turned_away(void **state)
     assert_true(cert_read(b.p, b.len, &facts));
     assert_int_equal(facts.key_bits, 3);
     assert_int_equal(window_totals(w)->ledger.certs_turned_away, 1);
+    cert_notes_free(notes);
     windows_free(ws);
 }
 

@@ -33,7 +33,7 @@ struct shelf {
     unsigned fail_at; /* 0: never */
 };
 
-static bool shelf_take(void *ctx, struct window *w, struct err *e)
+static struct window *shelf_take(void *ctx, struct window *w, struct err *e)
 {
     struct shelf *s = ctx;
     uint64_t i = (window_start_s(w) - START_S) / WINDOW_S;
@@ -41,14 +41,14 @@ static bool shelf_take(void *ctx, struct window *w, struct err *e)
     assert_false(window_empty(w));
     if (++s->leaves == s->fail_at) {
         err_set(e, "disk full");
-        return false;
+        return NULL;
     }
     if (s->w[i] == NULL) {
         assert_true(window_new(&s->w[i], s->config, e));
         window_reset(s->w[i], window_start_s(w), WINDOW_S);
     }
     window_merge(s->w[i], w);
-    return true;
+    return w;
 }
 
 static void shelf_free(struct shelf *s)
