@@ -411,6 +411,31 @@ static void test_overtaken_reader(void **state)
     }
 }
 
+/* A reader that reads while the anchor is taken, and again when it has been, at a slower rate. */
+static uint64_t read_then_mono(void *ctx)
+{
+    uint64_t ns = fake_mono(ctx);
+    if (c != NULL)
+        ahead();
+    return ns;
+}
+
+static void test_read_during_anchor(void **state)
+{
+    (void)state;
+    clock_free(c);
+    c = NULL;
+    struct clock_source s = fake;
+    s.mono_ns = read_then_mono;
+    c = clock_new_from(&s);
+    assert_non_null(c);
+    world.read_ns = 1000000;
+    second(1);
+    world.set_ns -= (int64_t)(5 * S);
+    assert_true(second(1));
+    ahead();
+}
+
 /* As the machine has it: near its real-time clock. */
 static void test_system(void **state)
 {
@@ -445,6 +470,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_slow_readings, setup, teardown),
         cmocka_unit_test_setup_teardown(test_standing_counter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_overtaken_reader, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_read_during_anchor, setup, teardown),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_system),
     };
