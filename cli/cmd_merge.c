@@ -10,17 +10,20 @@
 enum { OPT_OUTPUT, OPT_WINDOW, OPT_SENSOR, OPT_FORCE, OPT_N };
 
 static const struct option_def defs[OPT_N] = {
-    [OPT_OUTPUT] = {'o', "output", "FILE|DIR", "the merged segment; into a directory, one a window"},
+    [OPT_OUTPUT] = {'o', "output", "FILE|DIR",
+                    "the merged segment; into a directory, one a window"},
     [OPT_WINDOW] = {0, "window", "SECONDS", "roll up into windows of this length: 3600, 1h, 1d"},
     [OPT_SENSOR] = {0, "sensor", "NAME", "sensor of the result; default: theirs, or \"merged\""},
     [OPT_FORCE] = {0, "force", NULL, "replace a file that says something else"},
 };
-static const struct usage usage = {
-    "merge", "SEGMENT|DIR ...",
-    "Makes one segment out of many. Segments of one window give exactly what one run over all their captures\n"
-    "would have given. A roll-up into longer windows (--window) keeps every count, but sessions alive in several\n"
-    "windows are counted in each, coverage is told in longer slots, and what happened when inside a window is lost.",
-    defs, OPT_N};
+static const struct usage usage = {"merge", "SEGMENT|DIR ...",
+                                   "Makes one segment out of many. Segments of one window give "
+                                   "exactly what one run over all their captures\n"
+                                   "would have given. A roll-up into longer windows (--window) "
+                                   "keeps every count, but sessions alive in several\n"
+                                   "windows are counted in each, coverage is told in longer slots, "
+                                   "and what happened when inside a window is lost.",
+                                   defs, OPT_N};
 
 struct merge {
     struct segments s;
@@ -54,6 +57,7 @@ static struct segment_head head_of(const struct merge *m, const struct segment_i
     h.start_s = start_of(m, &first->head);
     h.interrupted = false;
     h.rolled_from_s = 0;
+    h.live = (struct segment_live){0}; /* counts: only of those that are not given twice */
     if (m->window_s != 0) {
         h.length_s = m->window_s;
         for (size_t i = 0; i < m->s.n; i++) { /* the finest of what is rolled up */
@@ -110,8 +114,24 @@ static bool check_windows(const struct merge *m, struct err *e)
     }
     if (windows <= 1 || directory)
         return true;
-    err_set(e, "the segments are of %zu windows: roll them up with --window, or give a directory that exists to -o", windows);
+    err_set(e,
+            "the segments are of %zu windows: roll them up with --window, or give a directory that "
+            "exists to -o",
+            windows);
     return false;
+}
+
+static bool add(struct merge *m, size_t i, struct window *w, struct segment_live *live,
+                struct err *e)
+{
+    bool fresh;
+    if (!segments_next(&m->s, "merge", i, &fresh, e))
+        return false;
+    if (fresh) {
+        window_merge(w, m->s.scratch);
+        segment_live_merge(live, &m->s.items[i].head.live);
+    }
+    return true;
 }
 
 static bool merge(struct merge *m, struct err *e)
@@ -127,7 +147,7 @@ static bool merge(struct merge *m, struct err *e)
         window_reset(w, h.start_s, h.length_s);
         for (size_t k = i; ok && k < m->s.n; k++)
             if (m->s.items[k].good && start_of(m, &m->s.items[k].head) == h.start_s)
-                ok = segments_add(&m->s, "merge", k, w, e);
+                ok = add(m, k, w, &h.live, e);
         ok = ok && write_window(m, w, &h, e);
     }
     window_free(w);

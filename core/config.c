@@ -75,17 +75,31 @@ static const char *const site_words[] = {[SITE_BY_SENSOR] = "sensor",
                                          [SITE_BY_VNI] = "vni",
                                          [SITE_BY_GRE] = "gre_key"};
 
+static const char *const distribute_words[] = {[DISTRIBUTE_AUTO] = "auto",
+                                               [DISTRIBUTE_RSS] = "rss",
+                                               [DISTRIBUTE_SOFTWARE] = "software"};
+static const char *const clock_words[] = {
+    [CLOCK_AUTO] = "auto", [CLOCK_TSC] = "tsc", [CLOCK_NIC] = "nic"};
+static const char *const huge_words[] = {
+    [HUGE_AUTO] = "auto", [HUGE_YES] = "yes", [HUGE_NO] = "no"};
+
 #define AT(member)  offsetof(struct config, member)
 #define WORDS(list) .max = sizeof(list) / sizeof *(list), .words = (list)
 #define LIMIT(key, lo, hi)                                                                         \
     {                                                                                              \
-        "limits." #key, AT(limits.key), KEY_UINT, false, lo, hi, NULL, NULL                        \
+        "limits." #key, AT(limits.key), KEY_UINT, false, lo, hi, NULL, NULL, false                 \
+    }
+
+#define LIVE(key, lo, hi)                                                                          \
+    {                                                                                              \
+        "live." #key, AT(live.key), KEY_UINT, true, lo, hi, NULL, NULL, false                      \
     }
 
 /* In the order of a dump; the keys of one mapping stand together. */
 const struct key config_keys[] = {
     {"sensor", AT(sensor), .kind = KEY_SENSOR, .unhashed = true},
-    {"window_s", AT(window_s), .kind = KEY_UINT, .unhashed = true, .min = 1, .max = 86400},
+    {"window_s", AT(window_s), .kind = KEY_UINT, .unhashed = true, .min = 1, .max = 86400,
+     .divides_day = true},
     {"seed", AT(seed), .kind = KEY_UINT, .max = UINT64_MAX},
     {"scope", AT(scope), .kind = KEY_WORD, WORDS(scope_words)},
     {"vantage", AT(vantage), .kind = KEY_WORD, WORDS(config_vantage_words)},
@@ -129,11 +143,27 @@ const struct key config_keys[] = {
     LIMIT(cert_bytes, 65536, 2048 * MIB),
     LIMIT(tls_resumptions, 1, 1 << 24),
     LIMIT(string_bytes, 65536, 2048 * MIB),
-    {"limits.windows_open", AT(limits.windows_open), KEY_UINT, true, 1, 64, NULL, NULL},
-    {"limits.windows_max", AT(limits.windows_max), KEY_UINT, true, 1, 1000000, NULL, NULL},
-    {"output.zstd_level", AT(zstd_level), KEY_UINT, true, 1, 19, NULL, NULL},
+    {"limits.windows_open", AT(limits.windows_open), KEY_UINT, true, 1, 64, NULL, NULL, false},
+    {"limits.windows_max", AT(limits.windows_max), KEY_UINT, true, 1, 1000000, NULL, NULL, false},
+    {"output.zstd_level", AT(zstd_level), KEY_UINT, true, 1, 19, NULL, NULL, false},
     {"migration", AT(migrations), .kind = KEY_LIST, .unhashed = true,
      .list = &config_list_migrations},
+    {"live.window_s", AT(live.window_s), .kind = KEY_UINT, .unhashed = true, .min = 1,
+     .max = 86400, .divides_day = true},
+    {"live.ports", AT(live.ports), .kind = KEY_LIST, .unhashed = true, .list = &config_list_ports},
+    LIVE(burst, 1, 64),
+    LIVE(mbufs, 0, 1 << 24),
+    {"live.distribute", AT(live.distribute), .kind = KEY_WORD, .unhashed = true,
+     WORDS(distribute_words)},
+    {"live.clock", AT(live.clock), .kind = KEY_WORD, .unhashed = true, WORDS(clock_words)},
+    {"live.huge_pages", AT(live.huge_pages), .kind = KEY_WORD, .unhashed = true, WORDS(huge_words)},
+    {"live.eal", AT(live.eal), .kind = KEY_LIST, .unhashed = true, .list = &config_list_eal},
+    {"live.user", AT(live.user), .kind = KEY_USER, .unhashed = true},
+    LIVE(shutdown_s, 1, 3600),
+    LIVE(backlog, 1, 64),
+    LIVE(retention_s, 0, UINT64_C(315360000)),
+    LIVE(free_bytes, 0, UINT64_C(1) << 50),
+    LIVE(reserve_bytes, 0, UINT64_C(1) << 40),
 };
 const unsigned n_config_keys = sizeof config_keys / sizeof *config_keys;
 
@@ -194,7 +224,7 @@ static bool path_set(const char *text, char to[static CONFIG_PATH_LEN], struct e
     return true;
 }
 
-static bool bool_set(struct scalar v, bool *to, struct err *e)
+bool config_bool(struct scalar v, bool *to, struct err *e)
 {
     bool yes = v.plain && strcmp(v.text, "true") == 0;
     if (!yes && (!v.plain || strcmp(v.text, "false") != 0)) {
@@ -213,7 +243,7 @@ bool config_key_set(void *c, const struct key *k, struct scalar v, struct err *e
     case KEY_UINT:
         if (!config_number(v, k->min, k->max, &n, e))
             return false;
-        if (strcmp(k->name, "window_s") == 0 && 86400 % n != 0) {
+        if (k->divides_day && 86400 % n != 0) {
             err_set(e, "%" PRIu64 " does not divide a day; a divisor of 86400, as 60, 300 or 3600",
                     n);
             return false;
@@ -221,7 +251,7 @@ bool config_key_set(void *c, const struct key *k, struct scalar v, struct err *e
         *(uint64_t *)to = n;
         return true;
     case KEY_BOOL:
-        return bool_set(v, to, e);
+        return config_bool(v, to, e);
     case KEY_WORD:
         return config_word(v, k->words, (unsigned)k->max, to, e);
     case KEY_SENSOR:
@@ -230,6 +260,8 @@ bool config_key_set(void *c, const struct key *k, struct scalar v, struct err *e
         return path_set(v.text, to, e);
     case KEY_SECRET:
         return secret_set(c, v.text, e);
+    case KEY_USER:
+        return config_user(v.text, to, e);
     default:
         err_set(e, "is a list; it can only be set in a configuration file");
         return false;
@@ -333,7 +365,7 @@ static void dump_key(const void *c, const struct key *k, const char *indent, str
         text_puts(out, *(const bool *)at ? "true" : "false");
     } else if (k->kind == KEY_WORD) {
         text_puts(out, k->words[*(const uint8_t *)at]);
-    } else if (k->kind == KEY_SENSOR || k->kind == KEY_PATH) {
+    } else if (k->kind == KEY_SENSOR || k->kind == KEY_PATH || k->kind == KEY_USER) {
         config_dump_text(at, out);
     } else {
         dump_secret(c, out);

@@ -136,6 +136,10 @@ struct config {
 
 struct config config_default(void);
 
+/* Whether `device` of a port is a PCI address ("3b:00.0", perhaps with ",ARGUMENTS"): filled in full
+ * and lower case, "0000:3b:00.0". */
+bool config_device_pci(const char *device, char address[static 16]);
+
 /* Reads `path` over what `c` holds; a list in the file replaces the whole list. Names are put into
  * lower case. On failure `c` is untouched. Error text: "FILE:LINE:COLUMN: KEY: what is wrong; what
  * is allowed" ("FILE: ..." where it cannot be read). */
@@ -154,5 +158,5 @@ struct text_sink; /* see core/text.h */
 void config_dump(const struct config *c, struct text_sink *out);
 
 /* Hash of what changes the meaning of a summary: all but sensor, window_s, continuous, zstd_level,
- * windows_open, windows_max. Lower-case hex, 16 digits and NUL; "" where memory ran out. */
+ * windows_open, windows_max, live. Lower-case hex, 16 digits and NUL; "" where memory ran out. */
 void config_hash(const struct config *c, char hex[static 17]);

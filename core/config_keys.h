@@ -5,7 +5,7 @@
 #include "core/config_list.h"
 #include "core/config_value.h"
 
-enum key_kind { KEY_UINT, KEY_BOOL, KEY_WORD, KEY_SENSOR, KEY_PATH, KEY_SECRET, KEY_LIST };
+enum key_kind { KEY_UINT, KEY_BOOL, KEY_WORD, KEY_SENSOR, KEY_PATH, KEY_USER, KEY_SECRET, KEY_LIST };
 
 struct key {
     const char *name;         /* dotted path */
@@ -15,6 +15,7 @@ struct key {
     uint64_t min, max;        /* KEY_UINT; KEY_WORD: max counts the words */
     const char *const *words; /* KEY_WORD: the value's names */
     const struct key_list *list;
+    bool divides_day; /* KEY_UINT: only divisors of 86400 */
 };
 
 extern const struct key config_keys[];
@@ -41,7 +42,8 @@ MUST_CHECK bool config_key_set(void *c, const struct key *k, struct scalar v, st
 
 /* The lists (core/config_lists.c). */
 extern const struct key_list config_list_gateways, config_list_networks, config_list_files,
-    config_list_suffixes, config_list_hosts, config_list_migrations;
+    config_list_suffixes, config_list_hosts, config_list_migrations, config_list_ports,
+    config_list_eal;
 extern const char *const config_vantage_words[VANTAGE_N];
 
 /* Used by keys and list members alike. */
@@ -49,6 +51,10 @@ MUST_CHECK bool config_number(struct scalar v, uint64_t min, uint64_t max, uint6
                               struct err *e);
 MUST_CHECK bool config_word(struct scalar v, const char *const words[], unsigned n, uint8_t *to,
                             struct err *e);
+
+MUST_CHECK bool config_bool(struct scalar v, bool *to, struct err *e);
+/* "NAME" or "NAME:GROUP", each perhaps a number; "" is nobody. */
+MUST_CHECK bool config_user(const char *text, char to[static CONFIG_NAME_LEN], struct err *e);
 
 /* Text as a YAML scalar that reads back to the same bytes (valid UTF-8 without NUL): quoted where
  * it must be. */

@@ -117,6 +117,8 @@ static bool load_element(const struct load *l, const yaml_node_t *node, const st
 {
     struct scalar v;
     memset(element, 0, list->size);
+    if (list->init != NULL)
+        list->init(element);
     if (list->members == NULL)
         return scalar_of(l, node, where, &v)
                && (list->set(element, NULL, v, l->e) || fail_at(l, node, where));
@@ -157,6 +159,8 @@ static bool load_list(const struct load *l, const yaml_node_t *node, const struc
         }
         if (!load_element(l, element, list, where, (char *)l->c + k->at + n * list->size))
             return false;
+        if (list->fits != NULL && !list->fits((char *)l->c + k->at, n, l->e))
+            return fail_at(l, element, where);
     }
     memset((char *)l->c + k->at + n * list->size, 0, (list->max - n) * list->size);
     memcpy((char *)l->c + list->n_at, &n, sizeof n);

@@ -9,7 +9,7 @@
 #include "summary/window.h"
 
 enum {
-    ROWJSON_FIELDS_MAX = 64, /* of a row or of the totals */
+    ROWJSON_FIELDS_MAX = 80, /* of a row or of the totals */
     ROWJSON_LINE_MAX = 4 << 20,
     ROWJSON_PART_MAX = 1 << 20, /* a totals row longer than this goes on in a further row */
 };

@@ -2,10 +2,10 @@
  * back.
  *
  * Rows: `segment` first; then per kind in the order of enum row_kind (coverage, gateway and host,
- * binding, peer, ntp, dns, tls, hello, answer, cert, reuse, unattributed), each sorted; then `other` rows, `totals`, and
- * `end` with row counts, the ledger and the SHA-256 of all bytes before its line. A segment is a
- * pure function of the window, the header below and the release. docs/summary.schema.json describes
- * every row. */
+ * binding, peer, ntp, dns, tls, hello, answer, cert, reuse, unattributed), each sorted; then
+ * `other` rows, `totals`, and `end` with row counts, the ledger and the SHA-256 of all bytes before
+ * its line. A segment is a pure function of the window, the header below and the release.
+ * docs/summary.schema.json describes every row. */
 #pragma once
 #include "core/err.h"
 #include "summary/window.h"
@@ -19,6 +19,43 @@ struct segment_limits {
         tallies, string_bytes;
 };
 
+/* Where the times of packets came from. */
+enum segment_clock {
+    SEGMENT_CLOCK_TSC,     /* the processor's counter, held to the real-time clock */
+    SEGMENT_CLOCK_NIC,     /* the adapter's */
+    SEGMENT_CLOCK_CAPTURE, /* those of a capture file that was read as if it were a port */
+    SEGMENT_CLOCK_SYSTEM,  /* clock_gettime(2) */
+    SEGMENT_CLOCK_N
+};
+
+/* Why a window of a live run holds less than there was. */
+enum segment_partial {
+    SEGMENT_PARTIAL_STARTED,     /* the run began within the window */
+    SEGMENT_PARTIAL_SHUTDOWN,    /* it ended within the window */
+    SEGMENT_PARTIAL_CLOCK_STEP,  /* closed early: the real-time clock was set */
+    SEGMENT_PARTIAL_WORKER_HUNG, /* a worker did not hand over its part */
+    SEGMENT_PARTIAL_N
+};
+
+/* What was not written of a window for want of space. */
+enum segment_unwritten { SEGMENT_UNWRITTEN_EVENTS, SEGMENT_UNWRITTEN_FLAGS, SEGMENT_UNWRITTEN_N };
+
+/* What only a segment of a live run tells. Bit sets are of 1 << the enum's values. */
+struct segment_live {
+    bool live;               /* false: a replay's, and the rest is zero */
+    uint8_t clocks;          /* of enum segment_clock; ports may have different ones */
+    uint8_t partial;         /* of enum segment_partial */
+    uint8_t unwritten;       /* of enum segment_unwritten */
+    uint64_t clock_error_ns; /* bound of the error of times */
+    uint64_t
+        misplaced; /* packets that came to another worker than their flow: flows may be split */
+    uint64_t windows_dropped; /* whole windows lost before this one: sinks too slow, or no space */
+};
+
+/* What a segment merged out of two tells: sets are united, counts added, the larger error kept. A
+ * replay's adds nothing. */
+void segment_live_merge(struct segment_live *into, const struct segment_live *from);
+
 struct segment_head {
     char sensor[CONFIG_NAME_LEN];
     char release[32];
@@ -29,11 +66,12 @@ struct segment_head {
     struct segment_limits limits;
     bool interrupted;       /* a signal ended the run: what was read is here */
     uint64_t rolled_from_s; /* 0, or the window length it was rolled up from */
+    struct segment_live live;
 };
 
 struct segment_options {
     int zstd_level;
-    bool force; /* replace a file with other bytes */
+    bool force;                  /* replace a file with other bytes */
     struct segment_batch *batch; /* NULL: named at once; else left aside for segment_batch_commit */
 };
 

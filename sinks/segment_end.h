@@ -7,6 +7,11 @@ extern const char *const segment_scope_names[2];  /* by enum scope */
 extern const struct field segment_limit_fields[]; /* of struct segment_limits; ends with F_END */
 enum { SEGMENT_LIMITS_N = sizeof(struct segment_limits) / sizeof(uint64_t) };
 
+/* Writes `,"live":{...}`, nothing where `l` is no live run's; and reads the member's value. */
+void segment_live_put(struct text_sink *t, const struct segment_live *l);
+struct json_t;
+MUST_CHECK bool segment_live_read(const struct json_t *v, struct segment_live *l, struct err *e);
+
 /* What it says, but for the hash. */
 struct segment_end {
     uint64_t rows[ROW_KIND_N + 3]; /* by enum row_kind (gateways for ROW_CLIENT), then: */

@@ -104,6 +104,7 @@ static bool read_head_values(const json_t *row, struct segment_head *h, struct e
     const json_t *interrupted = json_object_get(row, "interrupted");
     const json_t *rolled = json_object_get(row, "rolled_up_from_s");
     const char *seed = json_string_value(json_object_get(row, "seed"));
+    const json_t *live = json_object_get(row, "live");
     json_t *limits = json_object_get(row, "limits");
     uint64_t end_s, scope;
     if (!read_text(json_object_get(row, "sensor"), h->sensor, sizeof h->sensor, alnum, e))
@@ -135,7 +136,10 @@ static bool read_head_values(const json_t *row, struct segment_head *h, struct e
     h->scope = (uint8_t)scope;
     if (!read_limits(limits, &h->limits, e))
         return err_in(e, "\"limits\"");
-    if (json_object_size(row) != 10u + h->interrupted + (rolled != NULL) + (limits != NULL))
+    if (live != NULL && !segment_live_read(live, &h->live, e))
+        return err_in(e, "\"live\"");
+    if (json_object_size(row)
+        != 10u + h->interrupted + (rolled != NULL) + (limits != NULL) + (live != NULL))
         return value_wrong(e, "a member that does not belong here");
     return true;
 }

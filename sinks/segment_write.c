@@ -30,6 +30,7 @@ static void put_head(struct rowjson_writer *r, const struct segment_head *h)
         text_puts(t, ",\"interrupted\":true");
     if (h->rolled_from_s != 0)
         text_printf(t, ",\"rolled_up_from_s\":%llu", (unsigned long long)h->rolled_from_s);
+    segment_live_put(t, &h->live);
     text_puts(t, "}\n");
 }
 

@@ -117,6 +117,37 @@ static void cell_percent(struct grid *g, uint64_t part, uint64_t whole)
 
 /* ---- packets and protocols */
 
+static void print_lost(const struct ledger *l, struct text_sink *out)
+{
+    const struct {
+        uint64_t n;
+        const char *why;
+    } live[] = {{l->lost_missed, "missed by the adapter"},
+                {l->lost_no_mbuf, "no buffer was free"},
+                {l->lost_ring, "another worker's ring was full"},
+                {l->lost_errors, "refused by the adapter"}};
+    uint64_t told = 0;
+    const char *before = ": ";
+    if (l->lost_packets > 0)
+        text_printf(out, "Lost before us: %llu packets", (unsigned long long)l->lost_packets);
+    for (unsigned i = 0; i < sizeof live / sizeof *live; i++) {
+        if (live[i].n == 0)
+            continue;
+        text_printf(out, "%s%llu %s", before, (unsigned long long)live[i].n, live[i].why);
+        told += live[i].n;
+        before = ", ";
+    }
+    if (told < l->lost_packets)
+        text_puts(out, told == 0 ? ", as the captures say" : ", the rest as the captures say");
+    if (l->lost_packets > 0 || told > 0)
+        text_puts(out, "\n");
+    if (l->misplaced > 0)
+        text_printf(
+            out,
+            "Misplaced: %llu packets came to another worker than their flow: flows may be split\n",
+            (unsigned long long)l->misplaced);
+}
+
 static void print_packets(const struct totals *t, const struct totals_extra *x,
                           struct text_sink *out)
 {
@@ -134,9 +165,7 @@ static void print_packets(const struct totals *t, const struct totals_extra *x,
                         (unsigned long long)t->packets.outcome[o]);
     }
     text_printf(out, " (%llu accounted for)\n", (unsigned long long)sum);
-    if (t->ledger.lost_packets > 0)
-        text_printf(out, "Lost before us: %llu packets, as the captures say\n",
-                    (unsigned long long)t->ledger.lost_packets);
+    print_lost(&t->ledger, out);
     if (x->has_clients)
         text_printf(out, "Gateways: %llu, hosts: %llu\n", (unsigned long long)x->gateways,
                     (unsigned long long)x->hosts);
@@ -207,8 +236,8 @@ static void cells_device(struct grid *g, const struct totals_extra *x, const str
 
 static void print_gateways(struct window *w, const struct totals_extra *x, struct text_sink *out)
 {
-    static const char *const heads[] = {"client", "known as", "site",    "packets",  "bytes",
-                                        "ntp",    "dns",      "tls",     "remotes", "last seen",
+    static const char *const heads[] = {"client",  "known as", "site",    "packets", "bytes",
+                                        "ntp",     "dns",      "tls",     "remotes", "last seen",
                                         "product", "firmware", "customer"};
     struct table_top t = table_top_rows(w, ROW_CLIENT, client_weight);
     struct grid g;

@@ -375,7 +375,12 @@ struct totals {
     } dtls;
     struct distinct hosts;
     struct ledger {
-        uint64_t lost_packets;     /* told by the source: capture drop counts */
+        uint64_t lost_packets;     /* told by the source: capture drop counts; live: the sum of these four */
+        uint64_t lost_missed;      /* no descriptor of the adapter was free */
+        uint64_t lost_no_mbuf;     /* no buffer was free */
+        uint64_t lost_ring;        /* could not be handed to another worker: its ring was full */
+        uint64_t lost_errors;      /* refused by the adapter */
+        uint64_t misplaced;        /* not lost: came to another worker than their flow, which may be split */
         uint64_t fragments_turned_away, flows_turned_away, buffers_turned_away, bytes_turned_away;
         uint64_t dtls_flows_turned_away, quic_flows_turned_away;
         uint64_t pending_turned_away; /* DNS and NTP exchanges whose state was pushed out */

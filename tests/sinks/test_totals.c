@@ -63,6 +63,36 @@ static void test_empty(void **state)
     window_free(w);
 }
 
+/* What was lost, by reason where the source is a port. */
+static void test_lost(void **state)
+{
+    (void)state;
+    static const struct {
+        struct ledger ledger;
+        const char *line;
+    } rows[] = {
+        {{.lost_packets = 6}, "Lost before us: 6 packets, as the captures say\n"},
+        {{.lost_packets = 6, .lost_missed = 1, .lost_ring = 5},
+         "Lost before us: 6 packets: 1 missed by the adapter, 5 another worker's ring was full\n"},
+        {{.lost_packets = 6, .lost_no_mbuf = 1, .lost_errors = 2},
+         "Lost before us: 6 packets: 1 no buffer was free, 2 refused by the adapter, the rest as "
+         "the captures say\n"},
+        {{.misplaced = 4}, "Misplaced: 4 packets came to another worker than their flow: "},
+    };
+    struct window *w = make_window();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct text_sink out = {0};
+        window_totals(w)->ledger = rows[i].ledger;
+        table_summary(w, NULL, &out);
+        if (strstr(out.p, rows[i].line) == NULL)
+            fail_msg("no %s in %s", rows[i].line, out.p);
+        if (rows[i].ledger.lost_packets == 0)
+            assert_null(strstr(out.p, "Lost"));
+        text_free(&out);
+    }
+    window_free(w);
+}
+
 /* A group opens its own object, whichever of those between are absent. */
 static void test_groups(void **state)
 {
@@ -239,7 +269,9 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty), cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_groups),
         cmocka_unit_test(test_contract),
         cmocka_unit_test(test_any_window),
         cmocka_unit_test(test_table),
