@@ -6,11 +6,22 @@ dest=$(mktemp -d)
 trap 'rm -rf "$dest"' EXIT
 DESTDIR=$dest cmake --install "$build" >/dev/null
 at=$dest$(sed -n 's/^CMAKE_INSTALL_PREFIX:PATH=//p' "$build/CMakeCache.txt") # /usr/local, where nobody said otherwise
-for f in bin/tellscope etc/tellscope/tellscope.yaml etc/tellscope/any-client.yaml etc/tellscope/clients.yaml share/doc/tellscope/README.md \
+prefix=${at#"$dest"}
+etc=/etc # of /usr
+[ "$prefix" = /usr ] || etc=$prefix/etc
+for f in bin/tellscope \
+    lib/systemd/system/tellscope-live.service lib/sysusers.d/tellscope.conf share/doc/tellscope/README.md \
     share/doc/tellscope/LICENSE share/doc/tellscope/manual.md share/doc/tellscope/summary.schema.json; do
     [ -f "$at/$f" ] || { echo "not installed: $f"; find "$dest" -type f; exit 1; }
 done
+for f in tellscope.yaml any-client.yaml clients.yaml live.yaml; do
+    [ -f "$dest$etc/tellscope/$f" ] || { echo "not installed: $etc/tellscope/$f"; exit 1; }
+done
+outside=$(find "$dest" -type f ! -path "$at/*" ! -path "$dest$etc/*")
+[ -z "$outside" ] || { echo "outside of the prefix: $outside"; exit 1; }
+start="ExecStart=$prefix/bin/tellscope live -c $etc/tellscope/live.yaml -o /var/lib/tellscope"
+grep -qxF "$start" "$at/lib/systemd/system/tellscope-live.service" || { echo "the unit lacks $start"; exit 1; }
 "$at/bin/tellscope" --version
-for f in "$at"/etc/tellscope/*.yaml; do
+for f in "$dest$etc"/tellscope/*.yaml; do
     [ "${f##*/}" = clients.yaml ] || "$at/bin/tellscope" config check "$f" # that one is read by tests of its own
 done

@@ -8,6 +8,8 @@ if(NOT TELLSCOPE_PYTHON)
 endif()
 
 add_test(NAME install COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/install.sh ${PROJECT_BINARY_DIR})
+add_test(NAME unit COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/unit.sh ${PROJECT_BINARY_DIR}/tellscope-live.service $<TARGET_FILE:tellscope>)
+set_tests_properties(unit PROPERTIES SKIP_RETURN_CODE 77)
 
 function(system_test name seconds script)
     add_test(NAME ${name} COMMAND ${TELLSCOPE_PYTHON} -B ${CMAKE_CURRENT_SOURCE_DIR}/${script}
