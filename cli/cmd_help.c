@@ -6,6 +6,7 @@
 
 const struct command commands[] = {
     {"replay", cmd_replay, "captures to segments, and their totals"},
+    {"live", cmd_live, "DPDK ports or an interface of the kernel to segments"},
     {"show", cmd_show, "what segments hold: merged totals and tables"},
     {"merge", cmd_merge, "one segment out of many, or coarser windows"},
     {"whatif", cmd_whatif, "whom a stricter TLS policy would cut off"},

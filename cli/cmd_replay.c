@@ -58,18 +58,6 @@ struct replay {
     bool damaged_percent;
 };
 
-static bool percent(const char *text, double *to, struct err *e)
-{
-    char *end;
-    double v = strtod(text, &end);
-    if (end == text || (*end != '\0' && strcmp(end, "%") != 0) || !(v >= 0 && v <= 100)) {
-        err_set(e, "%.40s is no share; allowed is 0 to 100 and an optional %%", text);
-        return false;
-    }
-    *to = v;
-    return true;
-}
-
 static bool damaged_ok(struct replay *r, const char *text, struct err *e)
 {
     char digits[24] = "";
@@ -134,7 +122,7 @@ static bool take_option(struct replay *r, int option, const char *value, struct 
     case OPT_FAIL_ON:
         return judge_fail_on(&r->judge, value, e);
     case OPT_MAX_LOSS:
-        return percent(value, &r->max_loss_percent, e);
+        return option_percent(value, &r->max_loss_percent, e);
     default:
         r->json = r->json || option == OPT_JSON;
         r->quiet = r->quiet || option == OPT_QUIET;

@@ -14,6 +14,7 @@ struct command {
 extern const struct command commands[];
 
 int cmd_replay(int argc, char **argv);
+int cmd_live(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_merge(int argc, char **argv);
 int cmd_enrich(int argc, char **argv);

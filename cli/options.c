@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdlib.h>
 
 /* What getopt_long returns for row i of the table, and for --help: beyond all letters. */
 enum { ROW = 256, ROW_HELP = ROW + OPTIONS_MAX };
@@ -191,5 +192,17 @@ bool option_words(const char *text, const char *const words[], unsigned n, uint3
         p += len + 1;
     }
     *set = found;
+    return true;
+}
+
+bool option_percent(const char *text, double *to, struct err *e)
+{
+    char *end;
+    double v = strtod(text, &end);
+    if (end == text || (*end != '\0' && strcmp(end, "%") != 0) || !(v >= 0 && v <= 100)) {
+        err_set(e, "%.40s is no share; allowed is 0 to 100 and an optional %%", text);
+        return false;
+    }
+    *to = v;
     return true;
 }

@@ -70,6 +70,8 @@ MUST_CHECK bool option_seconds(const char *text, uint64_t min, uint64_t max, uin
                                struct err *e);
 /* A window: seconds as above that divide a day. */
 MUST_CHECK bool option_window(const char *text, uint64_t *s, struct err *e);
+/* A share: "5%", "0.1"; from 0 to 100. */
+MUST_CHECK bool option_percent(const char *text, double *percent, struct err *e);
 /* A comma-separated set of `n` words (at most 32), or "all"; bit i of `set` for words[i]. */
 MUST_CHECK bool option_words(const char *text, const char *const words[], unsigned n, uint32_t *set,
                              struct err *e);

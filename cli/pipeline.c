@@ -158,8 +158,13 @@ void pipeline_begin(struct pipeline *pl, struct source source, const char *path)
     pl->vantages[pl->origin] = pl->origins[pl->origin].vantage;
 }
 
-/* What the stages met, into the ledger of the window in which the capture ends: the same for every order of captures. */
-static void tell_ledger(struct pipeline *pl)
+void pipeline_vantage(struct pipeline *pl, enum vantage vantage)
+{
+    pl->origins[pl->origin].vantage = vantage;
+    pl->vantages[pl->origin] = vantage;
+}
+
+void pipeline_ledger(struct pipeline *pl)
 {
     const struct headers_stats *h = headers_stats(pl->headers);
     const struct decode_stats *d = decode_stats(pl->decode);
@@ -190,7 +195,7 @@ void pipeline_end(struct pipeline *pl)
 {
     headers_origin_end(pl->headers, pl->origin);
     decode_origin_end(pl->decode, pl->origin, &pl->msgs);
-    tell_ledger(pl);
+    pipeline_ledger(pl);
     pl->origin++; /* wraps: contexts that ended 65,536 captures ago are forgotten */
 }
 

@@ -43,11 +43,18 @@ void pipeline_free(struct pipeline *pl);
 /* The capture `path` begins, read from `source`: a context of its own, unless the configuration says that all captures are one. */
 void pipeline_begin(struct pipeline *pl, struct source source, const char *path);
 
+/* What was just begun was captured there, whatever the configuration says of its path. */
+void pipeline_vantage(struct pipeline *pl, enum vantage vantage);
+
 /* Reads, decodes and counts one burst. Returns how many packets, SRC_END or SRC_FAILED (see source.h). */
 int pipeline_poll(struct pipeline *pl, struct err *e);
 
 /* Decodes and counts n <= BURST_MAX packets that another thread read and walked: what is left of the path behind the spread. */
 void pipeline_take(struct pipeline *pl, struct rec recs[], unsigned n);
+
+/* What the stages met since the last call, into the ledger of the last packet's window. At the end of a capture: that is the same for
+ * every order of captures. */
+void pipeline_ledger(struct pipeline *pl);
 
 /* The capture ended: its flows are stated as they stand. Not called between the parts of a continuous capture. */
 void pipeline_end(struct pipeline *pl);

@@ -7,6 +7,7 @@
 #include "summary/offers.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct open_window {
     struct window *w;
@@ -26,6 +27,10 @@ struct windows {
     uint64_t last_start_ns, last_end_ns;
     uint64_t *known; /* starts of all windows of the run, + 1; open addressing */
     uint32_t n_known, known_mask;
+    bool unlimited; /* in their number */
+    struct {
+        uint64_t packets, bytes_wire, bytes_captured;
+    } homeless; /* came while no window could be opened: counted in the next one */
     bool failed;
     struct err err;
 };
@@ -145,21 +150,20 @@ static struct open_window *place(struct windows *ws)
 
 bool windows_prepare(struct windows *ws, struct err *e)
 {
+    ws->unlimited = true;
     for (unsigned i = 0; i < ws->config->limits.windows_open; i++)
         if (!has_window(ws, &ws->open[i], e))
             return false;
     return true;
 }
 
-bool windows_close(struct windows *ws, uint64_t before_ns)
+/* Those that end at `before_s` or earlier. */
+static bool leave_all(struct windows *ws, uint64_t before_s)
 {
     bool all = true;
-    if (before_ns > ws->floor_ns)
-        ws->floor_ns = before_ns;
     for (unsigned i = ws->n_open; i > 0; i--) {
         struct open_window *o = &ws->open[i - 1];
-        uint64_t end_s = window_start_s(o->w) + window_length_s(o->w);
-        if (end_s * 1000000000 > before_ns)
+        if (window_start_s(o->w) + window_length_s(o->w) > before_s)
             continue;
         if (!window_empty(o->w) && !leave(ws, o)) {
             all = false;
@@ -174,6 +178,27 @@ bool windows_close(struct windows *ws, uint64_t before_ns)
     return all;
 }
 
+bool windows_close(struct windows *ws, uint64_t before_ns)
+{
+    if (before_ns > ws->floor_ns)
+        ws->floor_ns = before_ns;
+    return leave_all(ws, before_ns / 1000000000);
+}
+
+bool windows_flush(struct windows *ws)
+{
+    return leave_all(ws, UINT64_MAX);
+}
+
+static void count_unplaced(struct window *w, uint64_t packets, uint64_t wire, uint64_t captured)
+{
+    struct totals *t = window_totals(w);
+    t->packets.read += packets;
+    t->packets.bytes_wire += wire;
+    t->packets.bytes_captured += captured;
+    t->packets.outcome[OUT_OUT_OF_TIME] += packets;
+}
+
 static struct window *open_at(struct windows *ws, uint64_t start_s, bool beyond_limit)
 {
     struct open_window *found = NULL;
@@ -181,12 +206,15 @@ static struct window *open_at(struct windows *ws, uint64_t start_s, bool beyond_
         if (window_start_s(ws->open[i].w) == start_s)
             found = &ws->open[i];
     if (found == NULL) {
-        if (ws->failed || (!beyond_limit && !known_or_new(ws, start_s)))
+        if (ws->failed || (!beyond_limit && !ws->unlimited && !known_or_new(ws, start_s)))
             return NULL;
         found = place(ws);
         if (found == NULL)
             return NULL;
         window_reset(found->w, start_s, ws->config->window_s);
+        count_unplaced(found->w, ws->homeless.packets, ws->homeless.bytes_wire,
+                       ws->homeless.bytes_captured);
+        memset(&ws->homeless, 0, sizeof ws->homeless);
     }
     found->used = ++ws->tick;
     ws->last = found->w;
@@ -213,13 +241,13 @@ struct window *windows_at(struct windows *ws, uint64_t ts_ns)
 static void count_out_of_time(struct windows *ws, struct rec *rec)
 {
     rec->outcome = OUT_OUT_OF_TIME;
-    if (ws->last == NULL)
+    if (ws->last != NULL) {
+        count_unplaced(ws->last, 1, rec->wire_len, rec->cap_len);
         return;
-    struct totals *t = window_totals(ws->last);
-    t->packets.read++;
-    t->packets.bytes_wire += rec->wire_len;
-    t->packets.bytes_captured += rec->cap_len;
-    t->packets.outcome[OUT_OUT_OF_TIME]++;
+    }
+    ws->homeless.packets++;
+    ws->homeless.bytes_wire += rec->wire_len;
+    ws->homeless.bytes_captured += rec->cap_len;
 }
 
 void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const uint8_t vantages[])
@@ -230,8 +258,11 @@ void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const ui
     struct window *near = windows_at(ws, recs[0].ts_ns);
     if (near == NULL)
         near = ws->last;
-    if (near == NULL)
-        return; /* failed: the error is told at the end of the burst */
+    if (near == NULL) {
+        for (unsigned i = 0; i < n; i++)
+            count_out_of_time(ws, &recs[i]);
+        return;
+    }
     window_hint(near, recs, n, hints);
     for (unsigned i = 0; i < n; i++) {
         struct window *w = windows_at(ws, recs[i].ts_ns);

@@ -29,12 +29,14 @@ void windows_messages(struct windows *ws, const struct msg msgs[], unsigned n,
 /* The window of this time, opened if need be; NULL beyond limits.windows_max. */
 struct window *windows_at(struct windows *ws, uint64_t ts_ns);
 
-/* Takes the memory of all windows now, where none may be taken later. */
+/* Live: takes the memory of all windows now, for none may be taken later, and has as many windows one after the other as time brings. */
 MUST_CHECK bool windows_prepare(struct windows *ws, struct err *e);
 
 /* Has every window leave that ends at `before_ns` or earlier; what is counted from now on for such a time, counts for the first
  * window after it. False where one could not leave just now: to be called again. */
 bool windows_close(struct windows *ws, uint64_t before_ns);
+/* Has all leave, though more may come for their time: then they are opened again. */
+bool windows_flush(struct windows *ws);
 
 /* Adds what is open in `from`, which had the same configuration, and empties it: windows beyond limits.windows_max are taken too, for they were
  * counted there. `notes` as for window_cert_facts. */

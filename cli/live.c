@@ -1,0 +1,456 @@
+/* The control thread of a live run. */
+#define _GNU_SOURCE /* pthread_timedjoin_np, CPU_SET */
+#include "cli/live.h"
+
+#include "cli/drop.h"
+#include "cli/live_part.h"
+#include "cli/notify.h"
+#include "cli/stop.h"
+#include "core/arena.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { TICK_MS = 20, BEGIN_WITHIN_S = 60 };
+
+#define SECOND UINT64_C(1000000000)
+
+static volatile sig_atomic_t reload_wanted;
+
+static void on_hangup(int number)
+{
+    (void)number;
+    reload_wanted = 1;
+}
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
+}
+
+static void nap(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000}, NULL);
+}
+
+void live_say(const struct live *l, const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    bool line = !l->o->quiet && isatty(STDERR_FILENO);
+    fprintf(stderr, "%stellscope live: %s\n", line ? "\r\033[K" : "", text);
+}
+
+/* ---- the pool */
+
+struct window *live_pool_take(struct live *l)
+{
+    pthread_mutex_lock(&l->lock);
+    struct window *w = l->n_pool > 0 ? l->pool[--l->n_pool] : NULL;
+    pthread_mutex_unlock(&l->lock);
+    return w;
+}
+
+void live_pool_give(struct live *l, struct window *w)
+{
+    window_reset(w, 0, l->config.window_s);
+    pthread_mutex_lock(&l->lock);
+    l->pool[l->n_pool++] = w;
+    pthread_mutex_unlock(&l->lock);
+}
+
+static bool pool_fill(struct live *l, struct err *e)
+{
+    uint64_t spares = l->n_workers * (LIVE_SPARES + 1) + l->config.live.backlog + 2;
+    uint64_t n = spares < LIVE_POOL_MAX ? spares : LIVE_POOL_MAX;
+    while (l->n_pool < n) {
+        if (!window_new(&l->pool[l->n_pool], &l->config, e))
+            return false;
+        l->n_pool++;
+    }
+    for (unsigned i = 0; i < l->n_workers; i++)
+        for (unsigned k = 0; k < LIVE_SPARES && l->n_pool > 0; k++)
+            (void)handover_put(&l->workers[i].empty, l->pool[--l->n_pool]);
+    return true;
+}
+
+/* ---- starting */
+
+static bool make_workers(struct live *l, struct err *e)
+{
+    const struct port_api *api = l->o->api;
+    l->n_workers = api->n_workers(l->ports);
+    if (l->n_workers > LIVE_WORKERS_MAX) {
+        err_set(e, "%u workers; at most %d", l->n_workers, LIVE_WORKERS_MAX);
+        return false;
+    }
+    l->workers = aligned_alloc(64, l->n_workers * sizeof *l->workers);
+    if (l->workers == NULL) {
+        err_set(e, "out of memory");
+        return false;
+    }
+    memset(l->workers, 0, l->n_workers * sizeof *l->workers);
+    struct live_counts *c = &l->counts;
+    c->n_workers = l->n_workers;
+    c->n_ports = api->n_ports(l->ports);
+    l->by_packets = c->n_ports > 0;
+    for (unsigned i = 0; i < c->n_ports; i++) {
+        api->info(l->ports, i, &c->info[i]);
+        l->by_packets = l->by_packets && c->info[i].clock == PORT_CLOCK_CAPTURE;
+    }
+    for (unsigned i = 0; i < l->n_workers; i++) {
+        unsigned port = c->port_of[i] = api->port_of(l->ports, i);
+        const struct live_port *configured = &l->config.live.ports[port];
+        struct live_worker *w = &l->workers[i];
+        w->api = api;
+        w->ports = l->ports;
+        w->clock = l->clock;
+        w->number = i;
+        w->device = c->info[port].device;
+        w->vantage = configured->has_vantage ? configured->vantage : l->config.vantage;
+        w->by_packets = l->by_packets;
+        w->order = &l->order;
+        w->flush = &l->flush;
+        if (!live_worker_new(w, &l->config, l->o->bpf, e))
+            return false;
+    }
+    return pool_fill(l, e);
+}
+
+static bool start_thread(pthread_t *thread, void *(*run)(void *), void *arg, int cpu, struct err *e)
+{
+    pthread_attr_t attr;
+    cpu_set_t set;
+    pthread_attr_init(&attr);
+    CPU_ZERO(&set);
+    if (cpu >= 0) {
+        CPU_SET((size_t)cpu, &set);
+        pthread_attr_setaffinity_np(&attr, sizeof set, &set);
+    }
+    int failed = pthread_create(thread, &attr, run, arg);
+    pthread_attr_destroy(&attr);
+    if (failed != 0 && cpu >= 0)
+        err_set(e, "start a worker on CPU %d: %s", cpu, strerror(failed));
+    else if (failed != 0)
+        err_set(e, "start a thread: %s", strerror(failed));
+    return failed == 0;
+}
+
+/* Waits until each worker can receive. */
+static bool workers_ready(struct live *l, struct err *e)
+{
+    for (uint64_t began = monotonic_ns(); monotonic_ns() - began < BEGIN_WITHIN_S * SECOND; nap()) {
+        unsigned ready = 0;
+        for (unsigned i = 0; i < l->n_workers; i++) {
+            int state = atomic_load(&l->workers[i].state);
+            if (state == LIVE_FAILED) {
+                *e = l->workers[i].err;
+                return false;
+            }
+            ready += state == LIVE_READY;
+        }
+        if (ready == l->n_workers)
+            return true;
+    }
+    err_set(e, "the workers did not begin within %d s", BEGIN_WITHIN_S);
+    return false;
+}
+
+/* ---- running */
+
+/* The lock is held. */
+static void set_space(struct live *l, const struct config *c)
+{
+    l->space = (struct space_options){.dir = l->o->dir,
+                                      .sensor = l->config.sensor,
+                                      .free_bytes = c->live.free_bytes,
+                                      .reserve_bytes = c->live.reserve_bytes,
+                                      .retention_s = c->live.retention_s};
+    l->space_new = l->o->dir != NULL;
+    pthread_cond_broadcast(&l->more);
+}
+
+static void reload(struct live *l, struct notify *notify)
+{
+    static struct config fresh;
+    struct tls_policy policy = tls_policy_default();
+    struct err e;
+    notify_reloading(notify);
+    fresh = config_default();
+    if (l->o->config_path != NULL && !config_load(&fresh, l->o->config_path, &e)) {
+        live_say(l, "reload: %s; everything stays as it was", e.text);
+    } else if (l->o->policy_path != NULL && !tls_policy_load(&policy, l->o->policy_path, &e)) {
+        live_say(l, "reload: %s; everything stays as it was", e.text);
+    } else {
+        char now[17], then[17];
+        config_hash(&l->config, then);
+        config_hash(&fresh, now);
+        pthread_mutex_lock(&l->lock);
+        if (l->o->policy_path != NULL)
+            l->judge.policy = policy;
+        if (l->o->config_path != NULL)
+            set_space(l, &fresh);
+        pthread_mutex_unlock(&l->lock);
+        live_say(l, "reloaded the TLS policy and what is said of space%s",
+                 l->o->config_path != NULL && strcmp(now, then) != 0
+                     ? "; other changes of the configuration need a restart"
+                     : "");
+    }
+    notify_ready(notify, "running");
+}
+
+static bool enough(const struct live *l, uint64_t elapsed_ns)
+{
+    if (stop_wanted() || (l->o->duration_s > 0 && elapsed_ns >= l->o->duration_s * SECOND))
+        return true;
+    return l->o->packets > 0 && live_received(&l->counts) >= l->o->packets;
+}
+
+static bool worker_failed(const struct live *l, struct err *e)
+{
+    for (unsigned i = 0; i < l->n_workers; i++) {
+        if (atomic_load(&l->workers[i].state) != LIVE_FAILED)
+            continue;
+        *e = l->workers[i].err;
+        return err_in(e, "worker %u", i);
+    }
+    return true;
+}
+
+static void warn_of_misplaced(struct live *l, bool *warned)
+{
+    const struct live_counts *c = &l->counts;
+    for (unsigned i = 0; i < c->n_ports; i++) {
+        uint64_t received = 0, tunnelled = 0, misplaced = 0;
+        for (unsigned k = 0; k < c->n_workers; k++) {
+            bool here = c->port_of[k] == i;
+            received += here ? c->workers[k].received : 0;
+            tunnelled += here ? c->workers[k].tunnelled : 0;
+            misplaced += here ? c->workers[k].misplaced : 0;
+        }
+        bool much = tunnelled * 100 > received && received > 10000;
+        if (c->info[i].rss && !c->info[i].distributed && (much || misplaced > 0)) {
+            live_say(l, "port %u: the adapter brings %s: from now on workers hand packets to each other", i,
+                     much ? "more than 1 % in tunnels" : "packets to other workers than their flow");
+            l->o->api->redistribute(l->ports, i);
+        } else if (misplaced > 0 && !*warned) {
+            live_say(l, "port %u: fragments of tunnels came to another worker than their flow (misplaced): "
+                        "flows may be split", i);
+            *warned = true;
+        }
+    }
+}
+
+/* Until it is enough. False: a worker failed. */
+static bool control(struct live *l, struct notify *notify, struct err *e)
+{
+    uint64_t began = monotonic_ns(), second = began, watchdog = began;
+    struct live_counts before = {0};
+    bool warned = false, ok = true;
+    while ((ok = worker_failed(l, e)) && !enough(l, monotonic_ns() - began)) {
+        nap();
+        uint64_t now = monotonic_ns();
+        l->counts.elapsed_ns = now - began;
+        live_count(l);
+        if (reload_wanted) {
+            reload_wanted = 0;
+            reload(l, notify);
+        }
+        if (notify->watchdog_ns > 0 && now - watchdog >= notify->watchdog_ns) {
+            notify_watchdog(notify);
+            watchdog = now;
+        }
+        if (now - second < SECOND)
+            continue;
+        second = now;
+        if (clock_anchor(l->clock) && !l->by_packets) {
+            live_say(l, "the real-time clock was set: windows close early");
+            atomic_fetch_add(&l->flush, 1);
+        }
+        l->o->api->anchor(l->ports);
+        warn_of_misplaced(l, &warned);
+        live_status_line(l, &l->counts, &before);
+        before = l->counts;
+    }
+    return ok;
+}
+
+/* ---- ending */
+
+static struct timespec deadline_in(uint64_t ns)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    uint64_t at = (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec + ns;
+    return (struct timespec){.tv_sec = (time_t)(at / SECOND), .tv_nsec = (long)(at % SECOND)};
+}
+
+/* Everything that was received is counted and written, or lost and said so. False: something is lost, or a thread still
+ * holds what would have to be freed. */
+static bool wind_up(struct live *l, unsigned started, bool sinks, bool *stuck, struct err *e)
+{
+    struct timespec deadline = deadline_in(l->config.live.shutdown_s * SECOND);
+    bool ok = true;
+    l->o->api->stop(l->ports);
+    atomic_store_explicit(&l->order, LIVE_FINISH, memory_order_release);
+    for (unsigned i = 0; i < started; i++) {
+        if (pthread_timedjoin_np(l->workers[i].thread, NULL, &deadline) == 0)
+            continue;
+        err_set(e, "worker %u does not end: its last windows are lost", i);
+        *stuck = true;
+        ok = false;
+    }
+    live_count(l);
+    atomic_store_explicit(&l->finish, true, memory_order_release);
+    if (!sinks)
+        return ok;
+    pthread_mutex_lock(&l->lock);
+    while (!l->writer_ended && pthread_cond_timedwait(&l->more, &l->lock, &deadline) == 0)
+        ;
+    if (!l->writer_ended) {
+        unsigned left = l->queue_head - l->queue_tail + l->writing;
+        l->dropped += left;
+        err_set(e, "sinks did not take what was left within %llu s: %u windows are lost",
+                (unsigned long long)l->config.live.shutdown_s, left);
+        *stuck = true;
+        ok = false;
+    }
+    pthread_mutex_unlock(&l->lock);
+    if (!*stuck) {
+        pthread_join(l->closer, NULL);
+        pthread_join(l->writer, NULL);
+    }
+    live_count(l);
+    return ok;
+}
+
+static void free_all(struct live *l)
+{
+    for (unsigned i = 0; i < l->n_workers && l->workers != NULL; i++) {
+        for (struct window *w; (w = handover_take(&l->workers[i].empty)) != NULL;)
+            window_free(w);
+        live_worker_free(&l->workers[i]);
+    }
+    while (l->n_pool > 0)
+        window_free(l->pool[--l->n_pool]);
+    if (l->ports != NULL)
+        l->o->api->close(l->ports);
+    free(l->workers);
+    clock_free(l->clock);
+    pthread_mutex_destroy(&l->lock);
+    pthread_cond_destroy(&l->more);
+    free(l);
+}
+
+static bool open_all(struct live *l, struct err *e)
+{
+    const struct live_options *o = l->o;
+    struct ports_options po = {.config = &l->config, .eal = o->eal, .n_eal = o->n_eal,
+                               .clock = l->clock, .now = clock_now, .no_huge = o->no_huge};
+    struct drop drop;
+    if (o->user[0] != '\0' && !drop_find(o->user, &drop, e))
+        return false;
+    if (!o->api->open(&l->ports, &po, e))
+        return false;
+    if (o->user[0] != '\0' && (!drop_begin(e) || !drop_now(&drop, 0, e)))
+        return false;
+    set_space(l, &l->config);
+    return make_workers(l, e);
+}
+
+/* Receives, from the first packet to the last window. */
+static bool receive(struct live *l, struct notify *notify, bool *stuck, struct err *e)
+{
+    unsigned started = 0;
+    bool closer = start_thread(&l->closer, live_closer_run, l, -1, e);
+    bool sinks = closer && start_thread(&l->writer, live_writer_run, l, -1, e);
+    bool ok = sinks;
+    while (ok && started < l->n_workers) {
+        struct live_worker *w = &l->workers[started];
+        ok = start_thread(&w->thread, live_worker_run, w, l->o->api->cpu_of(l->ports, started), e);
+        started += ok;
+    }
+    ok = ok && workers_ready(l, e) && l->o->api->start(l->ports, e);
+    if (ok) {
+        atomic_store_explicit(&l->order, LIVE_GO, memory_order_release);
+        notify_ready(notify, "running");
+        ok = control(l, notify, e);
+    }
+    notify_stopping(notify, "writing the last windows");
+    struct err why = {""};
+    bool whole = wind_up(l, started, sinks, stuck, &why);
+    if (ok && !whole)
+        *e = why;
+    if (closer && !sinks)
+        pthread_join(l->closer, NULL);
+    return ok && whole;
+}
+
+static bool too_much_loss(const struct live *l)
+{
+    struct live_loss loss = live_loss_of(&l->counts);
+    double lost = (double)live_lost(&loss), all = lost + (double)live_received(&l->counts);
+    return l->o->max_loss_percent >= 0 && lost > 0
+           && lost / all * 100 > l->o->max_loss_percent;
+}
+
+int live_run(const struct live_options *o)
+{
+    struct live *l = aligned_alloc(64, (sizeof *l + 63) / 64 * 64);
+    struct err e = {""};
+    struct notify notify;
+    if (l == NULL) {
+        fprintf(stderr, "tellscope live: out of memory\n");
+        return EXIT_RUNTIME;
+    }
+    memset(l, 0, sizeof *l);
+    l->o = o;
+    l->config = *o->config;
+    l->config.window_s = o->config->live.window_s;
+    l->config.limits.windows_open = live_windows_open(l->config.window_s);
+    l->judge = *o->judge;
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->more, NULL);
+    stop_catch();
+    sigaction(SIGHUP, &(struct sigaction){.sa_handler = on_hangup}, NULL);
+    if (!notify_open(&notify, &e))
+        live_say(l, "%s", e.text);
+    arena_prefer_large(true);
+    bool stuck = false, ok = (l->clock = clock_new()) != NULL;
+    if (!ok)
+        err_set(&e, "out of memory");
+    ok = ok && open_all(l, &e);
+    bool opened = ok;
+    ok = ok && receive(l, &notify, &stuck, &e);
+    int status = EXIT_OK;
+    if (!ok) {
+        live_say(l, "%s", e.text);
+        status = EXIT_RUNTIME;
+    } else if (!l->o->quiet && isatty(STDERR_FILENO)) {
+        fprintf(stderr, "\r\033[K");
+    }
+    if (opened && (o->json || !o->quiet))
+        live_table(&l->counts, o->json);
+    if (status == EXIT_OK && l->counts.windows_dropped > 0)
+        status = EXIT_RUNTIME;
+    if (status == EXIT_OK && too_much_loss(l))
+        status = EXIT_LOSS;
+    notify_close(&notify);
+    if (stuck) { /* a thread that cannot be joined still uses everything */
+        fflush(stdout);
+        _exit(status);
+    }
+    free_all(l);
+    return status;
+}

@@ -1,0 +1,299 @@
+/* The window thread: what workers hand over becomes one window, and goes to the writer. It never waits for a disk. */
+#include "cli/live_part.h"
+
+#include "enrich/cert.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+enum { PENDING_MAX = 2 * LIVE_POOL_MAX, LOOK_EVERY_MS = 10, EMPTY_MAX = 1000, HUNG_S = 5 };
+
+#define SECOND UINT64_C(1000000000)
+
+struct pending {
+    struct window *w;
+    bool borrowed;
+};
+
+struct closer {
+    struct live *l;
+    struct cert_notes *notes;
+    struct pending pending[PENDING_MAX]; /* earliest first, one of each time */
+    unsigned n;
+    uint64_t next_s;    /* start of the window to be written next; 0: not known yet */
+    uint64_t started_s; /* when the run began */
+    uint64_t flushed_s; /* start of the last window that closed early */
+    unsigned flushed;   /* the last flush that was dealt with */
+    struct live_loss told; /* loss that stands in segments already */
+    struct {
+        uint64_t polls, since_ns;
+        bool hung;
+    } lives[LIVE_WORKERS_MAX];
+    struct clock_view view;
+};
+
+static uint64_t length_s(const struct closer *c)
+{
+    return c->l->config.window_s;
+}
+
+/* ---- gathering */
+
+static void refill(struct closer *c)
+{
+    for (unsigned i = 0; i < c->l->n_workers; i++) {
+        struct handover *h = &c->l->workers[i].empty;
+        while (handover_count(h) < LIVE_SPARES) {
+            struct window *w = live_pool_take(c->l);
+            if (w == NULL)
+                return;
+            (void)handover_put(h, w);
+        }
+    }
+}
+
+/* A window from a worker joins what others counted of the same time. */
+static void add_part(struct closer *c, struct window *w, bool borrowed)
+{
+    uint64_t start_s = window_start_s(w);
+    unsigned at = 0;
+    while (at < c->n && window_start_s(c->pending[at].w) < start_s)
+        at++;
+    window_cert_facts(w, c->notes);
+    if (at < c->n && window_start_s(c->pending[at].w) == start_s) {
+        window_merge(c->pending[at].w, w);
+        if (!borrowed)
+            live_pool_give(c->l, w);
+        return;
+    }
+    memmove(&c->pending[at + 1], &c->pending[at], (c->n - at) * sizeof *c->pending);
+    c->pending[at] = (struct pending){w, borrowed};
+    c->n++;
+}
+
+static void collect(struct closer *c)
+{
+    for (unsigned i = 0; i < c->l->n_workers; i++)
+        for (struct window *w; (w = handover_take(&c->l->workers[i].closed)) != NULL;)
+            add_part(c, w, false);
+    refill(c);
+}
+
+/* ---- to the writer */
+
+static void tell_loss(struct closer *c, struct window *w, struct segment_live *live)
+{
+    struct live *l = c->l;
+    pthread_mutex_lock(&l->lock);
+    struct live_loss now = live_loss_of(&l->counts);
+    live->windows_dropped = l->dropped - l->dropped_told;
+    l->dropped_told = l->dropped;
+    live->clock_error_ns = l->by_packets ? 0 : l->counts.clock_error_ns;
+    pthread_mutex_unlock(&l->lock);
+    struct ledger *to = &window_totals(w)->ledger;
+    to->lost_missed += now.missed - c->told.missed;
+    to->lost_no_mbuf += now.no_mbuf - c->told.no_mbuf;
+    to->lost_ring += now.ring - c->told.ring;
+    to->lost_errors += now.errors - c->told.errors;
+    to->misplaced += now.misplaced - c->told.misplaced;
+    live->misplaced = now.misplaced - c->told.misplaced;
+    uint64_t lost = live_lost(&now) - live_lost(&c->told);
+    if (lost > 0)
+        window_lost(w, (enum vantage)l->config.vantage, lost);
+    c->told = now;
+}
+
+/* `ending`: the run ends, so there is time to wait for room; the control thread sees to it that this ends. */
+static void emit(struct closer *c, struct pending p, unsigned partial, bool ending)
+{
+    struct live *l = c->l;
+    struct live_job job = {.w = p.w, .borrowed = p.borrowed, .ending = ending};
+    segment_head_config(&job.head, &l->config);
+    snprintf(job.head.release, sizeof job.head.release, "%s", TELLSCOPE_VERSION);
+    job.head.start_s = window_start_s(p.w);
+    job.head.length_s = window_length_s(p.w);
+    struct segment_live *live = &job.head.live;
+    live->live = true;
+    static const uint8_t clocks[] = {[PORT_CLOCK_TSC] = SEGMENT_CLOCK_TSC,
+                                     [PORT_CLOCK_NIC] = SEGMENT_CLOCK_NIC,
+                                     [PORT_CLOCK_CAPTURE] = SEGMENT_CLOCK_CAPTURE};
+    for (unsigned i = 0; i < l->counts.n_ports; i++)
+        live->clocks |= (uint8_t)(1 << clocks[l->counts.info[i].clock]);
+    if (job.head.start_s < c->started_s && !l->by_packets)
+        partial |= 1 << SEGMENT_PARTIAL_STARTED;
+    for (unsigned i = 0; i < l->n_workers; i++)
+        if (c->lives[i].hung)
+            partial |= 1 << SEGMENT_PARTIAL_WORKER_HUNG;
+    live->partial = (uint8_t)partial;
+    pthread_mutex_lock(&l->lock);
+    while (ending && l->queue_head - l->queue_tail >= l->config.live.backlog)
+        pthread_cond_wait(&l->more, &l->lock);
+    bool room = l->queue_head - l->queue_tail < l->config.live.backlog;
+    l->dropped += !room;
+    pthread_mutex_unlock(&l->lock);
+    if (!room) { /* lost whole; what came before it is still being written */
+        live_say(l, "sinks are too slow: a window of %llu s was dropped", (unsigned long long)length_s(c));
+        if (!p.borrowed)
+            live_pool_give(l, p.w);
+        return;
+    }
+    tell_loss(c, p.w, live);
+    pthread_mutex_lock(&l->lock);
+    l->queue[l->queue_head++ % LIVE_QUEUE_MAX] = job;
+    pthread_cond_broadcast(&l->more);
+    pthread_mutex_unlock(&l->lock);
+}
+
+static struct pending take_first(struct closer *c)
+{
+    struct pending p = c->pending[0];
+    memmove(c->pending, c->pending + 1, --c->n * sizeof *c->pending);
+    return p;
+}
+
+/* Everything that was counted so far, closed early. */
+static void emit_all(struct closer *c, unsigned partial)
+{
+    while (c->n > 0) {
+        struct pending p = take_first(c);
+        c->flushed_s = window_start_s(p.w);
+        uint64_t end_s = c->flushed_s + length_s(c);
+        c->next_s = c->next_s < end_s ? end_s : c->next_s;
+        emit(c, p, partial, false);
+    }
+}
+
+/* Nothing was seen in this window: that is news too. */
+static void emit_empty(struct closer *c, uint64_t start_s)
+{
+    struct window *w = live_pool_take(c->l);
+    if (w == NULL)
+        return;
+    window_reset(w, start_s, length_s(c));
+    emit(c, (struct pending){w, false}, 0, false);
+}
+
+/* The windows that end until `until_s`, one after the other. */
+static void emit_until(struct closer *c, uint64_t until_s)
+{
+    bool all = !c->l->by_packets; /* empty ones too */
+    if (c->next_s == 0 || (until_s > c->next_s && (until_s - c->next_s) / length_s(c) > EMPTY_MAX))
+        c->next_s = until_s;
+    while (c->n > 0 && window_start_s(c->pending[0].w) + length_s(c) <= until_s) {
+        uint64_t start_s = window_start_s(c->pending[0].w);
+        for (; all && c->next_s < start_s; c->next_s += length_s(c))
+            emit_empty(c, c->next_s);
+        c->next_s = c->next_s <= start_s ? start_s + length_s(c) : c->next_s;
+        emit(c, take_first(c), 0, false);
+    }
+    for (; all && c->next_s + length_s(c) <= until_s; c->next_s += length_s(c))
+        emit_empty(c, c->next_s);
+}
+
+/* ---- who is due */
+
+/* A worker that neither polls nor closes is given up until it does again. */
+static void look_for_hung(struct closer *c, uint64_t now_ns)
+{
+    bool going = atomic_load(&c->l->order) != LIVE_WAIT;
+    for (unsigned i = 0; i < c->l->n_workers; i++) {
+        uint64_t polls = atomic_load_explicit(&c->l->workers[i].polls, memory_order_relaxed);
+        if (polls != c->lives[i].polls || now_ns < c->lives[i].since_ns || !going) {
+            if (c->lives[i].hung)
+                live_say(c->l, "worker %u goes on", i);
+            c->lives[i].polls = polls;
+            c->lives[i].since_ns = now_ns;
+            c->lives[i].hung = false;
+        } else if (!c->lives[i].hung && now_ns - c->lives[i].since_ns > HUNG_S * SECOND) {
+            c->lives[i].hung = true;
+            live_say(c->l, "worker %u hangs: its part of each window is missing from now on", i);
+        }
+    }
+}
+
+/* Until when every worker has handed over. */
+static uint64_t handed_over_ns(const struct closer *c)
+{
+    uint64_t until_ns = UINT64_MAX;
+    for (unsigned i = 0; i < c->l->n_workers; i++) {
+        uint64_t ns = atomic_load_explicit(&c->l->workers[i].closed_until_ns, memory_order_acquire);
+        if (!c->lives[i].hung)
+            until_ns = ns < until_ns ? ns : until_ns;
+    }
+    return until_ns == UINT64_MAX ? 0 : until_ns;
+}
+
+static void look_for_flush(struct closer *c)
+{
+    unsigned wanted = atomic_load(&c->l->flush);
+    if (wanted == c->flushed)
+        return;
+    for (unsigned i = 0; i < c->l->n_workers; i++)
+        if (atomic_load_explicit(&c->l->workers[i].flushed, memory_order_acquire) != wanted
+            && !c->lives[i].hung)
+            return;
+    collect(c);
+    emit_all(c, 1 << SEGMENT_PARTIAL_CLOCK_STEP);
+    c->flushed = wanted;
+}
+
+static void look(struct closer *c)
+{
+    look_for_hung(c, clock_now(c->l->clock, &c->view));
+    uint64_t until_ns = handed_over_ns(c); /* before collecting: what was handed over until then is there */
+    collect(c);
+    look_for_flush(c);
+    if (until_ns > 0)
+        emit_until(c, until_ns / SECOND);
+    pthread_mutex_lock(&c->l->lock);
+    bool short_of = c->l->n_pool == 0;
+    pthread_mutex_unlock(&c->l->lock);
+    if (short_of && c->n > 0 && c->l->by_packets)
+        emit(c, take_first(c), 0, false);
+}
+
+/* The workers have ended: what they had open is the rest. */
+static void finish(struct closer *c)
+{
+    struct live *l = c->l;
+    collect(c);
+    for (unsigned i = 0; i < l->n_workers; i++) {
+        if (atomic_load(&l->workers[i].state) != LIVE_ENDED)
+            continue;
+        unsigned n;
+        struct window *const *open = windows_open(l->workers[i].pl->windows, &n);
+        for (unsigned k = 0; k < n; k++)
+            add_part(c, open[k], true);
+    }
+    uint64_t now_s = clock_now(l->clock, &c->view) / SECOND;
+    while (c->n > 0) {
+        struct pending p = take_first(c);
+        bool whole = l->by_packets || window_start_s(p.w) + length_s(c) + LIVE_GRACE_S <= now_s;
+        emit(c, p, whole ? 0 : 1 << SEGMENT_PARTIAL_SHUTDOWN, true);
+    }
+}
+
+void *live_closer_run(void *live)
+{
+    struct live *l = live;
+    struct closer c = {.l = l};
+    struct err e;
+    if (cert_notes_new(&c.notes, &l->config, cert_facts, &e)) {
+        c.started_s = clock_now(l->clock, &c.view) / SECOND;
+        c.next_s = l->by_packets ? 0 : c.started_s / length_s(&c) * length_s(&c);
+        while (!atomic_load_explicit(&l->finish, memory_order_acquire)) {
+            look(&c);
+            nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_MS * 1000000}, NULL);
+        }
+        finish(&c);
+        cert_notes_free(c.notes);
+    } else {
+        live_say(l, "%s", e.text);
+    }
+    pthread_mutex_lock(&l->lock);
+    l->closer_ended = true;
+    pthread_cond_broadcast(&l->more);
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}

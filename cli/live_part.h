@@ -1,0 +1,85 @@
+/* What the files of a live run share. */
+#pragma once
+#include "cli/live.h"
+#include "cli/live_worker.h"
+#include "sinks/segment.h"
+#include "sinks/space.h"
+
+enum { LIVE_WORKERS_MAX = 64, LIVE_POOL_MAX = HANDOVER_MAX, LIVE_QUEUE_MAX = 64 };
+
+/* All counters, as the control thread read them last. */
+struct live_counts {
+    unsigned n_ports, n_workers;
+    struct port_info info[CONFIG_PORTS_MAX];
+    struct port_stats ports[CONFIG_PORTS_MAX];
+    uint64_t buffers_free[CONFIG_PORTS_MAX], buffers[CONFIG_PORTS_MAX];
+    struct port_worker_stats workers[LIVE_WORKERS_MAX];
+    unsigned port_of[LIVE_WORKERS_MAX];
+    uint64_t counted[LIVE_WORKERS_MAX]; /* packets in windows */
+    uint64_t clock_error_ns, clock_steps;
+    uint64_t windows_written, windows_dropped, windows_waiting;
+    uint64_t elapsed_ns;
+};
+
+/* What was lost so far: each reason once. */
+struct live_loss {
+    uint64_t missed, no_mbuf, ring, errors, misplaced;
+};
+struct live_loss live_loss_of(const struct live_counts *c);
+static inline uint64_t live_lost(const struct live_loss *l)
+{
+    return l->missed + l->no_mbuf + l->ring + l->errors;
+}
+uint64_t live_received(const struct live_counts *c);
+
+/* A window on its way to the disk. */
+struct live_job {
+    struct window *w;
+    struct segment_head head;
+    bool borrowed; /* a worker's own: not for the pool */
+    bool ending;   /* the run ends: the reserve may be used */
+};
+
+struct live {
+    const struct live_options *o;
+    struct config config; /* with the window of live runs */
+    struct ports *ports;
+    struct clock *clock;
+    struct live_worker *workers;
+    unsigned n_workers;
+    bool by_packets;
+    atomic_int order;   /* enum live_order */
+    atomic_uint flush;
+    atomic_bool finish; /* closer: workers have ended; writer: the closer has */
+    pthread_mutex_t lock; /* of all below */
+    pthread_cond_t more;  /* something changed in the queue */
+    struct live_counts counts;
+    struct window *pool[LIVE_POOL_MAX]; /* empty windows */
+    unsigned n_pool;
+    struct live_job queue[LIVE_QUEUE_MAX]; /* ring */
+    unsigned queue_head, queue_tail;
+    bool writing;
+    bool closer_ended, writer_ended;
+    uint64_t written, dropped; /* windows */
+    uint64_t dropped_told;     /* in a segment's head */
+    struct judge_options judge; /* the policy may be read again */
+    struct space_options space; /* likewise */
+    bool space_new;             /* the writer is to go by other `space` */
+    pthread_t closer, writer;
+};
+
+void *live_closer_run(void *live);
+void *live_writer_run(void *live);
+
+/* The pool: a window, emptied; NULL where there is none. */
+struct window *live_pool_take(struct live *l);
+void live_pool_give(struct live *l, struct window *w);
+
+/* One line on stderr, over the status line. */
+void live_say(const struct live *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* live_count.c: reads all counters (control thread); shows them. */
+void live_count(struct live *l);
+void live_status_line(const struct live *l, const struct live_counts *now,
+                      const struct live_counts *before);
+void live_table(const struct live_counts *c, bool json);

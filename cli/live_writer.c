@@ -1,0 +1,103 @@
+/* The thread that may wait: for the disk, and for what it takes to judge. */
+#include "cli/live_part.h"
+
+#include <time.h>
+
+struct writer {
+    struct live *l;
+    struct space *space;
+    struct judge_options judge;
+};
+
+static bool write_parts(const struct writer *w, struct live_job *job, const struct space_parts *parts,
+                        bool *segment_done, uint8_t sha256[static 32], struct err *e)
+{
+    const char *dir = w->l->o->dir;
+    struct segment_options options = {.zstd_level = (int)w->l->config.zstd_level, .append = true};
+    struct judge_sums sums;
+    if (!parts->flags)
+        job->head.live.unwritten |= 1 << SEGMENT_UNWRITTEN_FLAGS;
+    *segment_done = *segment_done || segment_write(job->w, &job->head, dir, &options, sha256, e);
+    return *segment_done
+           && (!parts->flags
+               || judge_flags(job->w, &job->head, sha256, dir, NULL, &w->judge, &options, &sums, e));
+}
+
+/* Writes a window and what is to be said of it, as far as there is room. False: the window is lost. */
+static bool write_window(struct writer *w, struct live_job *job)
+{
+    struct err e = {""};
+    uint8_t sha256[32];
+    struct space_parts parts = {.flags = true, .segment = true};
+    bool segment_done = false, ok = false, full = false;
+    if (job->ending)
+        space_release(w->space);
+    while (!ok) {
+        space_check(w->space, (uint64_t)time(NULL), full, &parts);
+        if (!parts.segment && !segment_done) {
+            if (e.text[0] == '\0')
+                err_set(&e, "%s: no space left", w->l->o->dir);
+            break;
+        }
+        ok = write_parts(w, job, &parts, &segment_done, sha256, &e);
+        full = true;
+        if (!ok && (!space_lacking(&e) || (segment_done && !parts.flags)))
+            break;
+    }
+    if (!ok)
+        live_say(w->l, "%s; %s", e.text, segment_done ? "its flags are lost" : "the window is lost");
+    return segment_done;
+}
+
+/* What SIGHUP changed. The lock is held. */
+static void take_orders(struct writer *w)
+{
+    struct live *l = w->l;
+    w->judge = l->judge;
+    if (!l->space_new)
+        return;
+    struct space_options options = l->space;
+    struct err e;
+    l->space_new = false;
+    pthread_mutex_unlock(&l->lock);
+    space_free(w->space);
+    w->space = NULL;
+    if (!space_new(&w->space, &options, &e))
+        live_say(l, "%s", e.text);
+    pthread_mutex_lock(&l->lock);
+}
+
+void *live_writer_run(void *live)
+{
+    struct live *l = live;
+    struct writer w = {.l = l};
+    pthread_mutex_lock(&l->lock);
+    for (;;) {
+        take_orders(&w);
+        while (l->queue_head == l->queue_tail && !l->closer_ended && !l->space_new)
+            pthread_cond_wait(&l->more, &l->lock);
+        if (l->space_new)
+            continue;
+        if (l->queue_head == l->queue_tail)
+            break;
+        struct live_job job = l->queue[l->queue_tail++ % LIVE_QUEUE_MAX];
+        l->writing = true;
+        w.judge = l->judge;
+        pthread_cond_broadcast(&l->more);
+        pthread_mutex_unlock(&l->lock);
+        bool written = l->o->dir == NULL || (w.space != NULL && write_window(&w, &job));
+        if (!job.borrowed)
+            live_pool_give(l, job.w);
+        pthread_mutex_lock(&l->lock);
+        l->writing = false;
+        l->written += written;
+        l->dropped += !written;
+    }
+    pthread_mutex_unlock(&l->lock);
+    space_free(w.space);
+    pthread_mutex_lock(&l->lock);
+    l->writer_ended = true;
+    pthread_cond_broadcast(&l->more);
+    pthread_mutex_unlock(&l->lock);
+    return NULL;
+}
