@@ -143,7 +143,8 @@ static void remove_dir(const char *dir)
     DIR *d = opendir(dir);
     for (struct dirent *entry; d != NULL && (entry = readdir(d)) != NULL;) {
         const char *name = entry->d_name;
-        if (strncmp(name, "summary-", 8) != 0 && strcmp(name, "events.ndjson.zst") != 0)
+        if (strncmp(name, "summary-", 8) != 0 && strncmp(name, "flags-", 6) != 0
+            && strcmp(name, "events.ndjson.zst") != 0)
             continue;
         snprintf(path, sizeof path, "%s/%s", dir, name);
         unlink(path);

@@ -25,3 +25,17 @@ struct spread {
     unsigned (*give)(void *ctx, struct pkt pkts[], struct rec recs[], unsigned n);
     void *ctx; /* owned by whoever made it */
 };
+
+/* Which of n workers follows an address pair: the same for both directions, on every machine. */
+static inline unsigned spread_owner(const struct addr *src, const struct addr *dst, unsigned n)
+{
+    const uint64_t odd[2] = {UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xc2b2ae3d27d4eb4f)};
+    uint64_t a[2], b[2];
+    memcpy(a, src->b, sizeof a);
+    memcpy(b, dst->b, sizeof b);
+    uint64_t x = (a[0] ^ a[1] >> 29) * odd[0] + a[1] * odd[1];
+    uint64_t y = (b[0] ^ b[1] >> 29) * odd[0] + b[1] * odd[1];
+    uint64_t sum = (x ^ x >> 32) + (y ^ y >> 32);
+    sum = (sum ^ sum >> 31) * odd[1];
+    return (unsigned)((sum >> 32) * n >> 32);
+}

@@ -242,6 +242,8 @@ bool flags_write(const struct flags *f, const struct flags_head *h, const struct
     struct writing x = {f, h, w, o->zstd_level};
     struct segment_options replace = *o;
     replace.force = true;
+    replace.append = false;
+    replace.name = NULL; /* the summary's */
     return segment_place(&(struct segment_content){write_rows, &x}, dir, name, &replace, e)
            || err_in(e, "write flags");
 }

@@ -25,8 +25,8 @@ struct flags {
     size_t n_servers;
 };
 
-/* The name of the flags of a summary: "summary-X" gives "flags-X", any other name that of the head.
- */
+/* The name of the flags of a summary: "summary-X" gives "flags-X" ("summary-X~2" "flags-X~2"), any
+ * other name that of the head. */
 void flags_name(const struct segment_head *h, const char *summary_path, char name[static 160]);
 
 /* Writes DIR/NAME, whole or not at all. What stood there is replaced: flags may be remade at will.

@@ -69,9 +69,16 @@ struct segment_head {
     struct segment_live live;
 };
 
+enum { SEGMENT_NAME_SIZE = 160, SEGMENT_SAME_MAX = 99 };
+
 struct segment_options {
     int zstd_level;
-    bool force;                  /* replace a file with other bytes */
+    bool force; /* replace a file with other rows */
+    /* Live: leave it, and write "...~2.ndjson.zst", "~3", up to SEGMENT_SAME_MAX. Not with a batch.
+     */
+    bool append;
+    char *name; /* NULL, or SEGMENT_NAME_SIZE bytes: filled with the file's name, without its folder
+                 */
     struct segment_batch *batch; /* NULL: named at once; else left aside for segment_batch_commit */
 };
 
@@ -80,13 +87,13 @@ void segment_head_config(struct segment_head *h, const struct config *c);
 /* Puts the limits that a segment tells into a configuration, for a window to read it into. */
 void segment_limits_get(const struct segment_head *h, struct config *c);
 
-/* "summary-<sensor>-<start>-<end>.ndjson.zst" into `name` (at least 160 bytes). */
-void segment_name(const struct segment_head *h, char name[static 160]);
+/* "summary-<sensor>-<start>-<end>.ndjson.zst" into `name`. */
+void segment_name(const struct segment_head *h, char name[static SEGMENT_NAME_SIZE]);
 
 /* Writes `w` as DIR/<segment_name>: aside, fsync, rename. A file of that name with the same rows is
  * left as it is; with other rows it is an error
- * ("exists with other content; --force replaces it") unless o->force. On failure nothing is left
- * behind. `sha256`: of the uncompressed rows before `end`; may be NULL. */
+ * ("exists with other content; --force replaces it") unless o->force or o->append. On failure
+ * nothing is left behind. `sha256`: of the uncompressed rows before `end`; may be NULL. */
 MUST_CHECK bool segment_write(struct window *w, const struct segment_head *h, const char *dir,
                               const struct segment_options *o, uint8_t sha256[32], struct err *e);
 

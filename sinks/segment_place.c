@@ -5,6 +5,7 @@
 #include "sinks/segment_batch.h"
 #include "sinks/zstd_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -78,40 +79,76 @@ static bool write_aside(const struct segment_content *c, const char *path, struc
     return ok;
 }
 
-/* What stands under the name already: nothing that matters, the same rows (`*same`), or other rows,
- * which only force replaces. */
-static bool check_place(const char *aside, const char *path, bool force, bool *same, struct err *e)
+/* The file that is to be placed, and where. */
+struct placing {
+    const char *dir, *name, *aside;
+    const struct segment_options *o;
+    char path[PATH_MAX];
+};
+
+/* Makes p->path of the `nth` file of this name: "X.ndjson.zst", "X~2.ndjson.zst" and so on. */
+static bool make_path(struct placing *p, unsigned nth, struct err *e)
 {
-    *same = access(path, F_OK) == 0 && same_rows(aside, path);
-    if (*same || force || access(path, F_OK) != 0)
-        return true;
-    err_set(e, "%s exists with other content; --force replaces it", path);
-    return false;
+    static const char end[] = ".ndjson.zst";
+    size_t len = strlen(p->name), kept = len, dir_len = strlen(p->dir) + 1;
+    char mark[16] = "";
+    if (len > sizeof end - 1 && strcmp(p->name + len - (sizeof end - 1), end) == 0)
+        kept -= sizeof end - 1;
+    if (nth > 1)
+        snprintf(mark, sizeof mark, "~%u", nth);
+    int n = snprintf(p->path, sizeof p->path, "%s/%.*s%s%s", p->dir, (int)kept, p->name, mark,
+                     p->name + kept);
+    if (n < 0 || (size_t)n >= sizeof p->path) {
+        err_set(e, "%s: path too long", p->dir);
+        return false;
+    }
+    if (p->o->name != NULL)
+        snprintf(p->o->name, SEGMENT_NAME_SIZE, "%s", p->path + dir_len);
+    return true;
 }
 
-static bool place(const char *aside, const char *path, const char *dir,
-                  const struct segment_options *o, struct err *e)
+static bool place(const struct placing *p, struct err *e)
 {
-    if (o->batch != NULL)
-        return segment_batch_add(o->batch, aside, path, dir, e);
-    return segment_file_sync(aside, false, e) && segment_file_name(aside, path, e)
-           && segment_file_sync(dir, true, e);
+    if (p->o->batch != NULL)
+        return segment_batch_add(p->o->batch, p->aside, p->path, p->dir, e);
+    return segment_file_sync(p->aside, false, e) && segment_file_name(p->aside, p->path, e)
+           && segment_file_sync(p->dir, true, e);
+}
+
+/* The first name that is free, or whose file holds the same rows (`*same`). Other rows only force
+ * replaces; appending leaves them where they are. */
+static bool find_place(struct placing *p, bool *same, struct err *e)
+{
+    for (unsigned nth = 1; nth <= SEGMENT_SAME_MAX; nth++) {
+        if (!make_path(p, nth, e))
+            return false;
+        bool taken = access(p->path, F_OK) == 0;
+        *same = taken && same_rows(p->aside, p->path);
+        if (*same || !taken || p->o->force)
+            return true;
+        if (!p->o->append) {
+            err_set(e, "%s exists with other content; --force replaces it", p->path);
+            return false;
+        }
+    }
+    err_set(e, "%s/%s: %d files of this name, with other content, exist", p->dir, p->name,
+            SEGMENT_SAME_MAX);
+    return false;
 }
 
 bool segment_place(const struct segment_content *c, const char *dir, const char *name,
                    const struct segment_options *o, struct err *e)
 {
-    char aside[PATH_MAX], path[PATH_MAX];
-    int len = snprintf(path, sizeof path, "%s/%s", dir, name);
-    int aside_len = snprintf(aside, sizeof aside, "%s/.%s.tmp-%ld", dir, name, (long)getpid());
-    if (len < 0 || (size_t)len >= sizeof path || aside_len < 0
-        || (size_t)aside_len >= sizeof aside) {
+    char aside[PATH_MAX];
+    struct placing p = {.dir = dir, .name = name, .aside = aside, .o = o};
+    assert(!o->append || o->batch == NULL);
+    int len = snprintf(aside, sizeof aside, "%s/.%s.tmp-%ld", dir, name, (long)getpid());
+    if (len < 0 || (size_t)len >= sizeof aside) {
         err_set(e, "%s: path too long", dir);
         return false;
     }
     bool same = false;
-    bool ok = write_aside(c, aside, e) && check_place(aside, path, o->force, &same, e)
-              && (same || place(aside, path, dir, o, e));
+    bool ok = write_aside(c, aside, e) && find_place(&p, &same, e) && (same || place(&p, e));
     if (same || !ok)
         (void)unlink(aside); /* not there where it got its name */
     return ok;

@@ -124,12 +124,12 @@ bool segment_write_fd(struct window *w, const struct segment_head *h, int fd, in
 
 /* ---- files */
 
-void segment_name(const struct segment_head *h, char name[static 160])
+void segment_name(const struct segment_head *h, char name[static SEGMENT_NAME_SIZE])
 {
     struct text_sink start = {0}, end = {0};
     text_time_compact(&start, h->start_s);
     text_time_compact(&end, h->start_s + h->length_s);
-    snprintf(name, 160, "summary-%s-%s-%s.ndjson.zst", h->sensor, start.p != NULL ? start.p : "",
+    snprintf(name, SEGMENT_NAME_SIZE, "summary-%s-%s-%s.ndjson.zst", h->sensor, start.p != NULL ? start.p : "",
              end.p != NULL ? end.p : "");
     text_free(&start);
     text_free(&end);
@@ -151,7 +151,7 @@ static bool write_rows(void *ctx, int fd, struct err *e)
 bool segment_write(struct window *w, const struct segment_head *h, const char *dir,
                    const struct segment_options *o, uint8_t sha256[32], struct err *e)
 {
-    char name[160];
+    char name[SEGMENT_NAME_SIZE];
     segment_name(h, name);
     struct rows_of rows = {w, h, o->zstd_level, sha256};
     return segment_place(&(struct segment_content){write_rows, &rows}, dir, name, o, e)

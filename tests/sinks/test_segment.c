@@ -1,6 +1,7 @@
 /* Segments: the laws of writing and reading, limits, and files. */
 #define _GNU_SOURCE /* memfd_create */
 #include "segment_rig.h"
+#include "sinks/flags.h"
 #include "sinks/zstd_file.h"
 
 #include <dirent.h>
@@ -316,6 +317,67 @@ static void test_write(void **state)
     window_free(w), window_free(back);
 }
 
+static bool exists(const char *dir, const char *name)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    return access(path, F_OK) == 0;
+}
+
+/* As a live run writes: what stands under the name stays, unless it is the same. Flags are named
+ * after their summary, and both are found. */
+static void test_append(void **state)
+{
+    (void)state;
+    char *dir = temp_dir(), name[SEGMENT_NAME_SIZE], flags[160], path[256], command[512];
+    struct window *w = make_window(START_S, WINDOW_S);
+    struct segment_options o = {.zstd_level = 1, .append = true, .name = name};
+    struct err e = {""};
+    known_window(w);
+    for (unsigned round = 0; round < 2; round++)
+        for (unsigned n = 1; n <= SEGMENT_SAME_MAX; n++) {
+            char want[SEGMENT_NAME_SIZE];
+            snprintf(want, sizeof want, "summary-replay-20180228T120000Z-20180228T130000Z%s%.0u.%s",
+                     n > 1 ? "~" : "", n > 1 ? n : 0, "ndjson.zst");
+            window_totals(w)->ip_v6 = n;
+            if (!segment_write(w, &head, dir, &o, NULL, &e))
+                fail_msg("%s", e.text);
+            assert_string_equal(name, want);
+            assert_true(exists(dir, name));
+        }
+    assert_int_equal(count_files(dir), SEGMENT_SAME_MAX);
+    flags_name(&head, name, flags);
+    assert_string_equal(flags, "flags-replay-20180228T120000Z-20180228T130000Z~99.ndjson.zst");
+    window_totals(w)->ip_v6 = 100;
+    assert_false(segment_write(w, &head, dir, &o, NULL, &e));
+    assert_non_null(strstr(e.text, "99 files of this name"));
+    assert_int_equal(count_files(dir), SEGMENT_SAME_MAX);
+
+    struct flags_head fh = {.sensor = "replay", .start_s = START_S, .length_s = WINDOW_S};
+    for (int i = 0; i < 2; i++) /* replaced, not appended to */
+        assert_true(flags_write(&(struct flags){0}, &fh, w, dir, flags, &o, &e));
+    assert_int_equal(count_files(dir), SEGMENT_SAME_MAX + 1);
+    assert_true(exists(dir, flags));
+    assert_string_equal(name, "summary-replay-20180228T120000Z-20180228T130000Z~99.ndjson.zst");
+    snprintf(command, sizeof command, "'%s' show --json %s | grep -q '\"read\":%d,'",
+             TELLSCOPE_PROGRAM, dir, 7 * SEGMENT_SAME_MAX);
+    assert_int_equal(system(command), 0);
+
+    o.name = NULL; /* another ending */
+    o.zstd_level = 3;
+    window_totals(w)->ip_v6 = 1;
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/x.zst", dir);
+        window_totals(w)->ip_v6 = (uint64_t)i;
+        assert_true(segment_write_file(w, &head, path, &o, NULL, &e));
+    }
+    assert_true(exists(dir, "x.zst") && exists(dir, "x.zst~2"));
+    snprintf(command, sizeof command, "rm %s/*", dir);
+    assert_int_equal(system(command), 0);
+    rmdir(dir);
+    window_free(w);
+}
+
 static void test_full_disk(void **state)
 {
     (void)state;
@@ -368,6 +430,7 @@ int main(void)
         cmocka_unit_test_setup(test_small_tables, setup),
         cmocka_unit_test_setup(test_long_totals, setup),
         cmocka_unit_test_setup(test_write, setup),
+        cmocka_unit_test_setup(test_append, setup),
         cmocka_unit_test_setup(test_full_disk, setup),
         cmocka_unit_test_setup(test_offsets, setup),
         cmocka_unit_test_setup(test_no_room_for_names, setup),

@@ -84,6 +84,13 @@ os.rename(flags(out)[0], t.path("other.ndjson.zst"))
 r = t.run("show", t.path("other.ndjson.zst"))
 t.check(r.returncode == 4 and b"flags" in r.stderr, "flags by another name: %d %s", r.returncode, r.stderr)
 
+# By capture, replaced: the old folder goes, flags and all.
+for n in range(2):
+    r = t.run("replay", "-q", "--per-capture", "--force", "-o", t.path("each", ""), captures[0])
+    t.check(r.returncode in (0, 4), "--per-capture: %s", r.stderr)
+left = [n for n in os.listdir(t.path("each", "")) if ".old-" in n or n.startswith(".")]
+t.check(not left, "--per-capture --force leaves %s behind", left)
+
 # --fail-on
 some = harness.segments(out)
 for args, want in ((("--fail-on", "critical"), 6), (("--fail-on", "TLS10"), 6), (("--fail-on", "DH_REUSE_"), 2), (("--policy", "/nowhere"), 3)):
