@@ -169,6 +169,24 @@ static bool workers_ready(struct live *l, struct err *e)
 
 /* ---- running */
 
+/* What this run cannot do, before somebody wonders. */
+static void say_limits(const struct live *l)
+{
+    const struct live_counts *c = &l->counts;
+    if (l->o->quiet)
+        return;
+    for (unsigned i = 0; i < c->n_ports; i++) {
+        if (strcmp(c->info[i].driver, "net_af_packet") == 0)
+            live_say(l, "%s: through the kernel, some 0.5 million packets a second at most; what the interface drops "
+                        "before that stands in its own counters ('ip -s link')", c->info[i].device);
+        if (c->info[i].workers > 1 && c->info[i].distributed && c->info[i].rss_why[0] != '\0')
+            live_say(l, "%s: workers hand packets to each other: %s", c->info[i].device, c->info[i].rss_why);
+    }
+    if (!l->o->api->huge(l->ports))
+        live_say(l, "no huge pages: looking up addresses costs up to a third of the speed, and adapters bound to vfio "
+                    "may not start; 'tellscope doctor' says how to get them");
+}
+
 /* The lock is held. */
 static void set_space(struct live *l, const struct config *c)
 {
@@ -366,6 +384,10 @@ static bool open_all(struct live *l, struct err *e)
     if (o->user[0] != '\0' && (!drop_begin(e) || !drop_now(&drop, 0, e)))
         return false;
     set_space(l, &l->config);
+    if (!live_telemetry(l, e)) { /* it runs without */
+        live_say(l, "%s", e->text);
+        e->text[0] = '\0';
+    }
     return make_workers(l, e);
 }
 
@@ -383,6 +405,7 @@ static bool receive(struct live *l, struct notify *notify, bool *stuck, struct e
     }
     ok = ok && workers_ready(l, e) && l->o->api->start(l->ports, e);
     if (ok) {
+        say_limits(l);
         atomic_store_explicit(&l->order, LIVE_GO, memory_order_release);
         notify_ready(notify, "running");
         ok = control(l, notify, e);

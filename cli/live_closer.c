@@ -129,6 +129,10 @@ static void emit(struct closer *c, struct pending p, unsigned partial, bool endi
     pthread_mutex_lock(&l->lock);
     while (ending && l->queue_head - l->queue_tail >= l->config.live.backlog)
         pthread_cond_wait(&l->more, &l->lock);
+    const struct totals *t = window_totals(p.w);
+    l->read += t->packets.read;
+    for (unsigned i = 0; i < OUT_N; i++)
+        l->outcome[i] += t->packets.outcome[i];
     bool room = l->queue_head - l->queue_tail < l->config.live.backlog;
     l->dropped += !room;
     pthread_mutex_unlock(&l->lock);

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@ void live_count(struct live *l)
     c.clock_error_ns = clock.error_ns;
     c.clock_steps = clock.steps;
     pthread_mutex_lock(&l->lock);
+    c.read = l->read;
+    memcpy(c.outcome, l->outcome, sizeof c.outcome);
     c.windows_written = l->written;
     c.windows_dropped = l->dropped;
     c.windows_waiting = l->queue_head - l->queue_tail + l->writing;
@@ -50,6 +53,12 @@ uint64_t live_received(const struct live_counts *c)
     for (unsigned i = 0; i < c->n_workers; i++)
         n += c->workers[i].received;
     return n;
+}
+
+int64_t live_unaccounted(const struct live_counts *c)
+{
+    struct live_loss loss = live_loss_of(c);
+    return (int64_t)(live_received(c) - c->read - loss.ring);
 }
 
 static uint64_t bytes_of(const struct live_counts *c)
@@ -125,6 +134,83 @@ static uint64_t value(const void *p, size_t at)
     return v;
 }
 
+/* ---- telemetry: called on a thread of the framework */
+
+static struct live_counts *copy_counts(struct live *l)
+{
+    struct live_counts *c = malloc(sizeof *c);
+    if (c == NULL)
+        return NULL;
+    pthread_mutex_lock(&l->lock);
+    *c = l->counts;
+    pthread_mutex_unlock(&l->lock);
+    return c;
+}
+
+/* /tellscope/stats: the run as a whole. */
+static void fill_stats(void *ctx, struct port_answer *a)
+{
+    struct live_counts *c = copy_counts(ctx);
+    if (c == NULL)
+        return;
+    struct live_loss loss = live_loss_of(c);
+    a->number(a, "received", live_received(c));
+    a->number(a, "bytes", bytes_of(c));
+    a->number(a, "lost", live_lost(&loss));
+    a->number(a, "lost_missed", loss.missed);
+    a->number(a, "lost_no_mbuf", loss.no_mbuf);
+    a->number(a, "lost_ring", loss.ring);
+    a->number(a, "lost_errors", loss.errors);
+    a->number(a, "misplaced", loss.misplaced);
+    a->number(a, "windows_written", c->windows_written);
+    a->number(a, "windows_dropped", c->windows_dropped);
+    a->number(a, "windows_waiting", c->windows_waiting);
+    a->number(a, "clock_error_ns", c->clock_error_ns);
+    a->number(a, "clock_steps", c->clock_steps);
+    a->number(a, "elapsed_ms", c->elapsed_ns / 1000000);
+    free(c);
+}
+
+/* /tellscope/queues: each port, each worker. */
+static void fill_queues(void *ctx, struct port_answer *a)
+{
+    struct live_counts *c = copy_counts(ctx);
+    char name[16];
+    if (c == NULL)
+        return;
+    for (unsigned i = 0; i < c->n_ports; i++) {
+        snprintf(name, sizeof name, "port_%u", i);
+        a->begin(a, name);
+        a->text(a, "device", c->info[i].device);
+        a->text(a, "clock", clock_names[c->info[i].clock]);
+        for (unsigned k = 0; k < PORT_COUNTERS; k++)
+            a->number(a, port_counters[k].name, value(&c->ports[i], port_counters[k].at));
+        a->number(a, "buffers_free", c->buffers_free[i]);
+        a->number(a, "buffers", c->buffers[i]);
+        a->end(a);
+    }
+    for (unsigned i = 0; i < c->n_workers; i++) {
+        snprintf(name, sizeof name, "worker_%u", i);
+        a->begin(a, name);
+        a->number(a, "port", c->port_of[i]);
+        for (unsigned k = 0; k < WORKER_COUNTERS; k++)
+            a->number(a, worker_counters[k].name, value(&c->workers[i], worker_counters[k].at));
+        a->end(a);
+    }
+    free(c);
+}
+
+bool live_telemetry(struct live *l, struct err *e)
+{
+    const struct port_api *api = l->o->api;
+    return api->telemetry(l->ports, "/tellscope/stats", "Counters of the run. Takes no parameters.",
+                          fill_stats, l, e)
+           && api->telemetry(l->ports, "/tellscope/queues",
+                             "Counters of each port and worker. Takes no parameters.", fill_queues, l, e);
+}
+
+/* ---- the end */
+
 static void as_json(const struct live_counts *c, struct text_sink *t)
 {
     text_puts(t, "{\"schema\":\"tellscope.live.v1\",\"ports\":[");
@@ -149,13 +235,21 @@ static void as_json(const struct live_counts *c, struct text_sink *t)
                         value(&c->workers[i], worker_counters[k].at));
         text_puts(t, "}");
     }
+    text_printf(t, "],\"read\":%" PRIu64 ",\"outcome\":{", c->read);
+    const char *comma = "";
+    for (unsigned i = 0; i < OUT_N; i++) {
+        if (c->outcome[i] == 0)
+            continue;
+        text_printf(t, "%s\"%s\":%" PRIu64, comma, outcome_name[i], c->outcome[i]);
+        comma = ",";
+    }
     struct live_loss loss = live_loss_of(c);
     text_printf(t,
-                "],\"received\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"windows\":{\"written\":%" PRIu64
+                "},\"received\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"unaccounted\":%" PRId64 ",\"windows\":{\"written\":%" PRIu64
                 ",\"dropped\":%" PRIu64 "},\"clock_error_ns\":%" PRIu64 ",\"clock_steps\":%" PRIu64
                 ",\"elapsed_s\":%.3f}\n",
-                live_received(c), live_lost(&loss), c->windows_written, c->windows_dropped,
-                c->clock_error_ns, c->clock_steps, (double)c->elapsed_ns / 1e9);
+                live_received(c), live_lost(&loss), live_unaccounted(c), c->windows_written,
+                c->windows_dropped, c->clock_error_ns, c->clock_steps, (double)c->elapsed_ns / 1e9);
 }
 
 static void as_table(const struct live_counts *c, struct text_sink *t)
@@ -178,13 +272,18 @@ static void as_table(const struct live_counts *c, struct text_sink *t)
             text_printf(t, "%s%14" PRIu64, i > 0 ? "  " : "", value(&c->workers[i], worker_counters[k].at));
         text_puts(t, "\n");
     }
+    text_printf(t, "read        ");
+    for (unsigned i = 0; i < OUT_N; i++)
+        if (c->outcome[i] > 0)
+            text_printf(t, "  %s %" PRIu64, outcome_name[i], c->outcome[i]);
     struct live_loss loss = live_loss_of(c);
     text_printf(t,
-                "received %" PRIu64 ", lost %" PRIu64 " (missed %" PRIu64 ", no buffer %" PRIu64
+                "\nreceived %" PRIu64 " = read %" PRIu64 " + ring full %" PRIu64
+                " + unaccounted %" PRId64 "; lost %" PRIu64 " (missed %" PRIu64 ", no buffer %" PRIu64
                 ", ring full %" PRIu64 ", errors %" PRIu64 "), windows written %" PRIu64
                 ", dropped %" PRIu64 "\n",
-                live_received(c), live_lost(&loss), loss.missed, loss.no_mbuf, loss.ring,
-                loss.errors, c->windows_written, c->windows_dropped);
+                live_received(c), c->read, loss.ring, live_unaccounted(c), live_lost(&loss),
+                loss.missed, loss.no_mbuf, loss.ring, loss.errors, c->windows_written, c->windows_dropped);
 }
 
 void live_table(const struct live_counts *c, bool json)

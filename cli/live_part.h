@@ -15,7 +15,7 @@ struct live_counts {
     uint64_t buffers_free[CONFIG_PORTS_MAX], buffers[CONFIG_PORTS_MAX];
     struct port_worker_stats workers[LIVE_WORKERS_MAX];
     unsigned port_of[LIVE_WORKERS_MAX];
-    uint64_t counted[LIVE_WORKERS_MAX]; /* packets in windows */
+    uint64_t read, outcome[OUT_N]; /* in windows that closed */
     uint64_t clock_error_ns, clock_steps;
     uint64_t windows_written, windows_dropped, windows_waiting;
     uint64_t elapsed_ns;
@@ -31,6 +31,8 @@ static inline uint64_t live_lost(const struct live_loss *l)
     return l->missed + l->no_mbuf + l->ring + l->errors;
 }
 uint64_t live_received(const struct live_counts *c);
+/* Received, and neither counted in a window nor lost on the way between workers: nothing, once all windows have closed. */
+int64_t live_unaccounted(const struct live_counts *c);
 
 /* A window on its way to the disk. */
 struct live_job {
@@ -60,6 +62,7 @@ struct live {
     unsigned queue_head, queue_tail;
     bool writing;
     bool closer_ended, writer_ended;
+    uint64_t read, outcome[OUT_N]; /* in windows that closed */
     uint64_t written, dropped; /* windows */
     uint64_t dropped_told;     /* in a segment's head */
     struct judge_options judge; /* the policy may be read again */
@@ -82,4 +85,6 @@ void live_say(const struct live *l, const char *fmt, ...) __attribute__((format(
 void live_count(struct live *l);
 void live_status_line(const struct live *l, const struct live_counts *now,
                       const struct live_counts *before);
+/* /tellscope/stats and /tellscope/queues, as dpdk-telemetry.py asks for them. */
+MUST_CHECK bool live_telemetry(struct live *l, struct err *e);
 void live_table(const struct live_counts *c, bool json);
