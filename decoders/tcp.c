@@ -88,9 +88,11 @@ static bool is_anew(const struct flow *f, const struct rec *rec, unsigned dir)
         return true;
     if ((rec->tcp_flags & (TH_SYN | TH_RST)) != TH_SYN)
         return false;
-    if (f->flags & FLOW_SYN) /* an answer may acknowledge data of the SYN, too (RFC 7413) */
-        return rec->tcp_flags & TH_ACK ? rec->tcp_ack - 1 - f->isn > RST_NEAR
-                                       : rec->tcp_seq != f->isn;
+    if (f->flags & FLOW_SYN && rec->tcp_flags & TH_ACK)
+        return rec->tcp_ack - 1 - f->isn > RST_NEAR; /* it may acknowledge data of the SYN, too (RFC 7413) */
+    if (f->flags & FLOW_SYN) /* nobody repeats a SYN after data: a capture is replayed in a loop */
+        return rec->tcp_seq != f->isn
+               || ((f->young[0] | f->young[1]) != 0 && rec->ts_ns > f->last_ts_ns);
     /* Joined in the middle, or its first packets came in another order. */
     uint32_t behind = f->high[dir] - (rec->tcp_seq + 1);
     return f->flags & FLOW_CLOSED || (f->flags & flow_seen(dir) && behind > RST_NEAR);
@@ -207,7 +209,8 @@ static void payload(struct stream_at *at, unsigned dir, uint32_t seq, uint32_t w
 {
     struct flow *f = at->flow;
     const struct rec *rec = at->rec;
-    f->young[dir] = (uint8_t)(f->young[dir] + (f->young[dir] < UINT8_MAX));
+    if ((rec->tcp_flags & TH_SYN) == 0) /* data of a SYN (RFC 7413) may come again without */
+        f->young[dir] = (uint8_t)(f->young[dir] + (f->young[dir] < UINT8_MAX));
     if (f->flags & FLOW_CLOSED) {
         if (seen && (int32_t)(seq + wire_len - before) <= 0)
             return;

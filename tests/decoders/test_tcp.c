@@ -69,6 +69,32 @@ static void test_again(void **state)
     rig_free(&r);
 }
 
+/* A capture replayed in a loop says the same SYN again, later; a repeated SYN comes before any data, or is a copy of the same time. */
+static void test_loop(void **state)
+{
+    (void)state;
+    struct rig r;
+    rig_new(&r, NULL, NULL);
+    r.seq[CLIENT] = 1000;
+    rig_open(&r);
+    r.ts_ns += 1000;
+    rig_packet(&r, CLIENT, F_SYN, 1000, 0, "", 0, 0);
+    assert_int_equal(decode_stats(r.d)->flows, 1);
+    flight(&r, CLIENT, &f12.client_hello);
+    r.ts_ns -= 1000000; /* the time of the packet before */
+    rig_packet(&r, CLIENT, F_SYN, 1000, 0, "", 0, 0);
+    assert_int_equal(decode_stats(r.d)->flows, 1);
+    assert_int_equal(r.n_client_hellos, 1);
+    r.ts_ns += 1000;
+    r.seq[CLIENT] = 1000;
+    r.seq[SERVER] = 5000;
+    rig_open(&r);
+    assert_int_equal(decode_stats(r.d)->flows, 2);
+    flight(&r, CLIENT, &f12.client_hello);
+    assert_int_equal(r.n_client_hellos, 2);
+    rig_free(&r);
+}
+
 static void test_close(void **state)
 {
     (void)state;
@@ -390,6 +416,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_service_port), cmocka_unit_test(test_again),
+        cmocka_unit_test(test_loop),
         cmocka_unit_test(test_close),        cmocka_unit_test(test_origin_end),
         cmocka_unit_test(test_unseen),       cmocka_unit_test(test_table),
         cmocka_unit_test(test_alone),        cmocka_unit_test(test_dns),
