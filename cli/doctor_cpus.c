@@ -47,7 +47,9 @@ static bool check_cpu(struct doctor *d, const struct doctor_port *o, unsigned cp
         return false;
     }
     if (!cpus_has(allowed, cpu)) {
-        snprintf(run, sizeof run, "taskset -c %s tellscope doctor ...", o->p->cpus);
+        char before[96];
+        snprintf(before, sizeof before, "taskset -c %s", o->p->cpus);
+        doctor_again(d, run, before);
         doctor_say(d, DOCTOR_FAIL, "cpus", o->id, run,
                    "CPU %u is not among those this process may use (%.100s)", cpu, allowed_text);
         return false;
@@ -124,8 +126,11 @@ static void check_numa(struct doctor *d, const struct doctor_port *o)
         return;
     if (named.n == 0) {
         char expression[400];
-        snprintf(expression, sizeof expression, "/%.32s/s/workers/cpus: \"%.200s\", &/", o->id,
-                 list);
+        int len = (int)strcspn(o->p->device, ",");
+        snprintf(expression, sizeof expression,
+                 "s/^\\( *\\)- device: .*%.*s.*/&\\n\\1  cpus: \"%.60s\"/; "
+                 "s/{device: \"\\?%.*s[^ }]*/&, cpus: \"%.60s\"/",
+                 len, o->p->device, list, len, o->p->device, list);
         doctor_edit(d, run, expression);
         doctor_say(d, DOCTOR_WARN, "numa", o->id, run,
                    "on node %d, and no CPUs are named: workers may run on another, which is slower",

@@ -101,7 +101,8 @@ static void iface_of_pci(const struct doctor *d, const char *id, char *to, size_
     to[0] = '\0';
     if (!doctor_file(d, list, sizeof list, "/proc/net/dev"))
         return;
-    for (char *p = strtok(list, "\n"); p != NULL; p = strtok(NULL, "\n")) {
+    char *state = NULL;
+    for (char *p = strtok_r(list, "\n", &state); p != NULL; p = strtok_r(NULL, "\n", &state)) {
         char *colon = strchr(p, ':');
         p += strspn(p, " ");
         if (colon == NULL || colon < p || (size_t)(colon - p) >= size)
@@ -327,9 +328,7 @@ static void check_rss(struct doctor *d, const struct doctor_port *o)
     const char *driver = nic->driver != NULL ? nic->driver : o->id;
     bool asked = d->c->live.distribute == DISTRIBUTE_RSS;
     char run[400];
-    doctor_edit(d, run,
-                asked ? "s/distribute: rss/distribute: auto/"
-                      : "s/distribute: [a-z]*/distribute: software/");
+    doctor_set(d, run, "distribute", asked ? "auto" : "software");
     if (o->p->workers < 2 || d->c->live.distribute == DISTRIBUTE_SOFTWARE) {
         doctor_say(d, DOCTOR_OK, "rss", o->id, NULL, "not needed: %s",
                    o->p->workers < 2 ? "one worker" : "workers hand packets to each other");
@@ -366,16 +365,37 @@ static void check_port_clock(struct doctor *d, const struct doctor_port *o)
     char run[400];
     if (d->c->live.clock != CLOCK_NIC || o->kind == PORT_PCI || o->kind == PORT_PCAP)
         return;
-    doctor_edit(d, run, "s/clock: nic/clock: auto/");
+    doctor_set(d, run, "clock", "auto");
     doctor_say(d, DOCTOR_WARN, "clock", o->id, run,
                "live.clock is nic, and virtual devices have no clock: ours is taken");
+}
+
+/* Of the kernel, but for lo; untouched where there is none. */
+static void first_iface(const struct doctor *d, char to[static 32])
+{
+    char list[4096], *state = NULL;
+    if (!doctor_file(d, list, sizeof list, "/proc/net/dev"))
+        return;
+    for (char *p = strtok_r(list, "\n", &state); p != NULL; p = strtok_r(NULL, "\n", &state)) {
+        p += strspn(p, " ");
+        size_t len = strcspn(p, ":");
+        if (p[len] == '\0' || len >= 32 || strncmp(p, "lo:", 3) == 0)
+            continue;
+        p[len] = '\0';
+        if (doctor_plain(p)) {
+            snprintf(to, 32, "%s", p);
+            return;
+        }
+    }
 }
 
 void doctor_check_ports(struct doctor *d)
 {
     if (d->c->live.n_ports == 0) {
-        doctor_say(d, DOCTOR_FAIL, "ports", NULL, "tellscope doctor -i IFACE",
-                   "none is configured under live.ports");
+        char run[400], iface[32] = "eth0";
+        first_iface(d, iface);
+        snprintf(run, sizeof run, "tellscope doctor -i %s", iface);
+        doctor_say(d, DOCTOR_FAIL, "ports", NULL, run, "none is configured under live.ports");
         return;
     }
     for (unsigned i = 0; i < d->c->live.n_ports; i++) {
@@ -391,7 +411,8 @@ void doctor_check_ports(struct doctor *d)
         if (o.file[0] != '\0')
             check_file(d, &o);
         check_queues(d, &o);
-        check_rss(d, &o);
+        if (o.kind != PORT_PCI || o.vendor != 0)
+            check_rss(d, &o);
         check_port_clock(d, &o);
     }
 }
