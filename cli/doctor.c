@@ -79,8 +79,11 @@ bool doctor_number(const struct doctor *d, uint64_t *to, const char *fmt, ...)
     va_end(args);
     if (!ok || !read_path(path, text, sizeof text))
         return false;
-    *to = strtoull(text, &end, 0);
-    return end != text && *end == '\0';
+    uint64_t n = strtoull(text, &end, 0);
+    if (end == text || *end != '\0')
+        return false;
+    *to = n;
+    return true;
 }
 
 bool doctor_exists(const struct doctor *d, const char *fmt, ...)

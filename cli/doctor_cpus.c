@@ -129,7 +129,7 @@ static void check_numa(struct doctor *d, const struct doctor_port *o)
         int len = (int)strcspn(o->p->device, ",");
         snprintf(expression, sizeof expression,
                  "s/^\\( *\\)- device: .*%.*s.*/&\\n\\1  cpus: \"%.60s\"/; "
-                 "s/{device: \"\\?%.*s[^ }]*/&, cpus: \"%.60s\"/",
+                 "s/{device: \"%.*s[^\"]*\"/&, cpus: \"%.60s\"/",
                  len, o->p->device, list, len, o->p->device, list);
         doctor_edit(d, run, expression);
         doctor_say(d, DOCTOR_WARN, "numa", o->id, run,

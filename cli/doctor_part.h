@@ -15,6 +15,7 @@ void doctor_say(struct doctor *d, enum doctor_state state, const char *name, con
 /* Files below d->root. Text: the first `size` - 1 bytes, without a line break at the end. */
 bool doctor_file(const struct doctor *d, char *to, size_t size, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* A number; else `to` is left alone. */
 bool doctor_number(const struct doctor *d, uint64_t *to, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 bool doctor_exists(const struct doctor *d, const char *fmt, ...)
