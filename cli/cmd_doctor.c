@@ -87,13 +87,13 @@ int cmd_doctor(int argc, char **argv)
         }
     if (o.first < argc)
         return options_fail(&o, "%.80s: no arguments are taken", argv[o.first]);
-    if (file != NULL && iface != NULL)
-        return options_fail(&o, "-c or -i, not both");
-    if (iface != NULL && !config_of_interface(&c, iface, &e))
-        return options_fail(&o, "%s", e.text);
     if (file != NULL && !config_load(&c, file, &e)) {
         fprintf(stderr, "tellscope doctor: %s\n", e.text);
         return EXIT_CONFIG;
     }
+    if (iface != NULL && c.live.n_ports > 0)
+        return options_fail(&o, "-i and ports in the configuration: one of both");
+    if (iface != NULL && !config_of_interface(&c, iface, &e))
+        return options_fail(&o, "%s", e.text);
     return report(&c, file, json);
 }

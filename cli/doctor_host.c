@@ -1,9 +1,7 @@
 /* Doctor: what only system calls can tell of this host. */
 #include "cli/doctor.h"
 #include "cli/drop.h"
-#ifdef TELLSCOPE_PORTS
 #include "ingest/ports.h"
-#endif
 
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
@@ -49,13 +47,8 @@ static void link_of(const char *name, struct doctor_link *l)
 
 static bool module_loads(struct err *e)
 {
-#ifdef TELLSCOPE_PORTS
     const struct port_api *api;
     return ports_load(&api, e);
-#else
-    err_set(e, "this program was built without live ports: that takes libdpdk-dev");
-    return false;
-#endif
 }
 
 static bool user_found(const char *user, bool *is_self, struct err *e)

@@ -33,8 +33,8 @@ bool doctor_cpu_flag(const struct doctor *d, const char *flag);
 
 /* Whether `text` can stand in a command without harm: no quote, no space, nothing a shell reads. */
 bool doctor_plain(const char *text);
-/* Commands that edit the configuration, by sed(1); "" without a file. `doctor_set` gives the key `key` of
- * the mapping live a value, whether it stands there or not. */
+/* Commands that edit the configuration, by sed(1); "" without a file. `doctor_set` gives the key
+ * `key` of the mapping live a value, whether it stands there or not. */
 void doctor_edit(const struct doctor *d, char run[static 400], const char *expression);
 void doctor_set(const struct doctor *d, char run[static 400], const char *key, const char *value);
 /* This check once more, behind `before`: "sudo", "taskset -c 2". */

@@ -1,4 +1,5 @@
-/* A made-up host for tests of doctor: a folder with /proc, /sys and /dev, good as it is; each test spoils it. */
+/* A made-up host for tests of doctor: a folder with /proc, /sys and /dev, good as it is; each test
+ * spoils it. */
 #pragma once
 #include "cli/doctor.h"
 
@@ -16,8 +17,8 @@
 
 static char rig_root[] = "/tmp/tellscope-doctor-XXXXXX";
 
-/* A file of the host: its text, with a line break behind it; "->x": a symbolic link to x; NULL: it is not there (nor
- * what is below it). */
+/* A file of the host: its text, with a line break behind it; "->x": a symbolic link to x; NULL: it
+ * is not there (nor what is below it). */
 struct part {
     const char *path, *text;
 };
@@ -32,7 +33,8 @@ struct part {
     "Limit                     Soft Limit           Hard Limit           Units     \n"             \
     "Max processes             1000                 1000                 processes \n"             \
     "Max locked memory         " memlock "              8388608              bytes     "
-#define CPUINFO(flags) "processor\t: 0\nflags\t\t: fpu " flags " ht\n\nprocessor\t: 1\nflags\t\t: fpu"
+#define CPUINFO(flags)                                                                             \
+    "processor\t: 0\nflags\t\t: fpu " flags " ht\n\nprocessor\t: 1\nflags\t\t: fpu"
 
 static const struct part good_host[] = {
     {"/proc/self/status", STATUS("0", "000001ffffffffff", "0-7")},
@@ -41,7 +43,8 @@ static const struct part good_host[] = {
     {"/proc/mounts", "proc /proc proc rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw,nosuid 0 0\n"
                      "hugetlbfs /dev/hugepages hugetlbfs rw,pagesize=2M 0 0"},
     {"/proc/cpuinfo", CPUINFO("constant_tsc vmx nonstop_tsc")},
-    {"/proc/net/route", "Iface\tDestination\tGateway\neth9\t00000000\t0101A8C0\neth0\t0001A8C0\t00000000"},
+    {"/proc/net/route",
+     "Iface\tDestination\tGateway\neth9\t00000000\t0101A8C0\neth0\t0001A8C0\t00000000"},
     {"/proc/net/dev", "Inter-|   Receive\n face |bytes\n    lo: 1 2\n  eth0: 3 4\n  eth9: 5 6"},
     {"/sys/class/net/eth0/device", "->../../../0000:3b:00.0"},
     {"/sys/class/net/eth9/device", "->../../../0000:5e:00.0"},

@@ -42,8 +42,12 @@ doctor()
 doctor("-i", "lo")
 doctor("-c", t.config("live.yaml"))
 doctor("-c", t.config("tellscope.yaml"))
+doctor("-c", t.config("tellscope.yaml"), "-i", "lo")
+ring = t.path("ring.yaml")
+open(ring, "w").write("live: {ports: [{device: net_ring0}]}\n")
+t.check(all(l[0] != "FAIL" for l in doctor("-c", ring)) == (t.run("live", "-c", ring, "--duration", "1", "-q").returncode == 0), "live and doctor differ")
 t.check(state_of(doctor("-i", "nosuch0"), "interface")[0] == "FAIL", "an interface that is not there is not told")
-for args, status in ((["x"], 2), (["-c", "a", "-i", "b"], 2), (["-i", "a b"], 2), (["-i", ""], 2), (["-i", "x" * 16], 2),
+for args, status in ((["x"], 2), (["-c", t.config("live.yaml"), "-i", "lo"], 2), (["-i", "a b"], 2), (["-i", ""], 2), (["-i", "x" * 16], 2),
                      (["-c", t.path("none.yaml")], 3), (["-c", t.config("clients.yaml")], 3)):
     r = t.run("doctor", *args)
     t.check(r.returncode == status and r.stdout == b"" and r.stderr.count(b"\n") == 1, "%s: exit status %d: %r", args, r.returncode, r.stderr)
@@ -72,10 +76,19 @@ try:
     subprocess.run([*inside, "ip", "link", "set", "vb", "down"], check=True)
     lines = doctor("-i", "va", program=[*inside, t.program])
     t.check(state_of(lines, "interface")[0] == "warn", "no carrier is not told: %s", lines)
-    # without the rights
-    if shutil.which("setpriv"):
-        lines = doctor("-i", "va", program=[*inside, "setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps=-all", t.program])
-        t.check(state_of(lines, "capabilities")[0] == "FAIL" and "cap_net_raw" in state_of(lines, "capabilities")[4], "nobody may read packets: %s", lines)
+    # live starts where doctor says so, and only there: as nobody without rights, and with those that the systemd unit gives
+    unit = open(t.config("tellscope-live.service")).read()
+    given = re.search("^AmbientCapabilities=(.*)", unit, re.M).group(1).lower().replace("cap_", "").split()
+    os.chmod(t.temp, 0o755)
+    for caps in ([], given) if shutil.which("setpriv") and state_of(lines, "module")[0] == "ok" else ():
+        names = ",".join(["-all", *("+" + c for c in caps)])
+        nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs", "--inh-caps=" + names,
+                  "--ambient-caps=" + names, "--bounding-set=" + names]
+        lines = doctor("-i", "va", program=[*inside, *nobody, t.program])
+        t.check((state_of(lines, "capabilities")[0] == "ok") == bool(caps), "with %s: %s", caps, lines)
+        r = t.run("live", "-i", "va", "--duration", "1", "-q", program=[*inside, *nobody, t.program])
+        t.check((r.returncode == 0) == all(l[0] != "FAIL" for l in lines), "with %s: live ends with %d, and doctor says %s: %r", caps, r.returncode,
+                lines, r.stderr)
 finally:
     subprocess.run(["ip", "netns", "del", name])
 t.end()
