@@ -314,14 +314,10 @@ int main(void)
 {
     if (!rig_begin())
         return 1;
-    const struct CMUnitTest tests[] = {cmocka_unit_test_setup(huge_pages, answers),
-                                       cmocka_unit_test_setup(control_groups, answers),
-                                       cmocka_unit_test_setup(locked_memory, answers),
-                                       cmocka_unit_test_setup(cpus, answers),
-                                       cmocka_unit_test_setup(the_clock, answers),
-                                       cmocka_unit_test_setup(rights, answers),
-                                       cmocka_unit_test_setup(edits_mend, answers),
-                                       cmocka_unit_test_setup(as_json, answers)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(cpus, answers), cmocka_unit_test_setup(the_clock, answers),
+        cmocka_unit_test_setup(rights, answers), cmocka_unit_test_setup(edits_mend, answers),
+        cmocka_unit_test_setup(as_json, answers)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     rig_end();
     return failed;
