@@ -60,8 +60,8 @@ static void ports(void **state)
           "!ok   rss..."},
          true},
         {PCI_PORT,
-         {{PCI "class", "0x010802"}},
-         {"FAIL binding 0000:3b:00.0: is no network adapter (PCI class 010802); run: "
+         {{PCI "class", "0x030000"}},
+         {"FAIL binding 0000:3b:00.0: is no network adapter (PCI class 030000); run: "
           "dpdk-devbind.py "
           "--status-dev net"},
          true},
