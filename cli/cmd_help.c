@@ -12,6 +12,7 @@ const struct command commands[] = {
     {"whatif", cmd_whatif, "whom a stricter TLS policy would cut off"},
     {"enrich", cmd_enrich, "judge summaries: make their flags segments"},
     {"config", cmd_config, "check a configuration, or write all keys with their values"},
+    {"doctor", cmd_doctor, "what is missing for live capture, and the commands that mend it"},
     {"help", cmd_help, "this list, or the help of one command"},
     {NULL, NULL, NULL},
 };

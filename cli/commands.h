@@ -20,6 +20,7 @@ int cmd_merge(int argc, char **argv);
 int cmd_enrich(int argc, char **argv);
 int cmd_whatif(int argc, char **argv);
 int cmd_config(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
 /* The command of this name, or NULL. */
