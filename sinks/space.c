@@ -40,13 +40,12 @@ static void give_up(struct space *s)
 }
 
 /* Takes it of `has` free bytes, if that leaves room for windows. False only where it can never be
- * made. A file of that name is removed, never opened: it may be a link to something else. */
+ * made. */
 static bool take(struct space *s, uint64_t has, struct err *e)
 {
     if (s->reserve_bytes == 0 || s->at_end || s->reserve >= 0 || has < s->reserve_bytes
         || has - s->reserve_bytes < s->free_bytes / 4)
         return true;
-    (void)unlinkat(s->dir, s->name, 0);
     s->reserve =
         openat(s->dir, s->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     int why = s->reserve < 0 ? errno : posix_fallocate(s->reserve, 0, (off_t)s->reserve_bytes);
@@ -242,7 +241,7 @@ bool space_new_from(struct space **out, const struct space_options *o,
     if (!ok) {
         err_set(e, "open %s: %s", o->dir, strerror(errno));
     } else {
-        (void)unlinkat(s->dir, s->name, 0);
+        (void)unlinkat(s->dir, s->name, 0); /* never opened: it may be a link to something else */
         ok = take(s, ask(s), e) || err_in(e, "%s", o->dir);
     }
     if (!ok) {
