@@ -48,14 +48,15 @@ static bool take(struct space *s, uint64_t has, struct err *e)
         return true;
     s->reserve =
         openat(s->dir, s->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int why = s->reserve < 0 ? errno : posix_fallocate(s->reserve, 0, (off_t)s->reserve_bytes);
-    if (why != 0)
+    if (s->reserve < 0) {
+        int why = errno;
+        err_set(e, "create %s: %s", s->name, strerror(why));
+        return why == ENOSPC || why == EDQUOT;
+    }
+    s->stats.reserved = posix_fallocate(s->reserve, 0, (off_t)s->reserve_bytes) == 0;
+    if (!s->stats.reserved) /* no room after all, or a file system that cannot do it */
         give_up(s);
-    s->stats.reserved = why == 0;
-    if (why == 0 || why == ENOSPC || why == EDQUOT || why == EINTR || why == EFBIG)
-        return true;
-    err_set(e, "create %s: %s", s->name, strerror(why));
-    return false;
+    return true;
 }
 
 /* ---- the disk */
