@@ -40,23 +40,23 @@ static void give_up(struct space *s)
 }
 
 /* Takes it of `has` free bytes, if that leaves room for windows. False only where it can never be
- * made. A file of that name is removed, never opened: it may be a link to something else. */
+ * made. */
 static bool take(struct space *s, uint64_t has, struct err *e)
 {
     if (s->reserve_bytes == 0 || s->at_end || s->reserve >= 0 || has < s->reserve_bytes
         || has - s->reserve_bytes < s->free_bytes / 4)
         return true;
-    (void)unlinkat(s->dir, s->name, 0);
     s->reserve =
         openat(s->dir, s->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int why = s->reserve < 0 ? errno : posix_fallocate(s->reserve, 0, (off_t)s->reserve_bytes);
-    if (why != 0)
+    if (s->reserve < 0) {
+        int why = errno;
+        err_set(e, "create %s: %s", s->name, strerror(why));
+        return why == ENOSPC || why == EDQUOT;
+    }
+    s->stats.reserved = posix_fallocate(s->reserve, 0, (off_t)s->reserve_bytes) == 0;
+    if (!s->stats.reserved) /* no room after all, or a file system that cannot do it */
         give_up(s);
-    s->stats.reserved = why == 0;
-    if (why == 0 || why == ENOSPC || why == EDQUOT || why == EINTR || why == EFBIG)
-        return true;
-    err_set(e, "create %s: %s", s->name, strerror(why));
-    return false;
+    return true;
 }
 
 /* ---- the disk */
@@ -242,7 +242,7 @@ bool space_new_from(struct space **out, const struct space_options *o,
     if (!ok) {
         err_set(e, "open %s: %s", o->dir, strerror(errno));
     } else {
-        (void)unlinkat(s->dir, s->name, 0);
+        (void)unlinkat(s->dir, s->name, 0); /* never opened: it may be a link to something else */
         ok = take(s, ask(s), e) || err_in(e, "%s", o->dir);
     }
     if (!ok) {

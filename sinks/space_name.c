@@ -38,7 +38,7 @@ static uint32_t read_nth(const char **p)
     uint32_t nth = 0;
     if (!skip_text(p, "~"))
         return 1;
-    for (; **p >= '0' && **p <= '9' && nth <= SEGMENT_SAME_MAX; (*p)++)
+    for (; **p >= '0' && **p <= '9'; (*p)++) /* may wrap: see below */
         nth = nth * 10 + (uint32_t)(**p - '0');
     return nth;
 }
@@ -57,7 +57,7 @@ bool space_name_read(const char *name, const char *sensor, struct space_file *f)
         || f->end_s <= f->start_s || f->end_s - f->start_s > DAY_S)
         return false;
     space_name_write(f, sensor, again);
-    return strcmp(name, again) == 0; /* 61 seconds, "~02" and the like are nobody's */
+    return strcmp(name, again) == 0; /* 61 seconds, "~02", too large a number are nobody's */
 }
 
 void space_name_write(const struct space_file *f, const char *sensor,
