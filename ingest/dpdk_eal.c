@@ -24,9 +24,10 @@ static struct {
     pthread_mutex_t lock;
     char text[8192];
     size_t len;
-    char last_error[256];
+    char first_error[256];
+    int panic_fd; /* where the last words go, while stderr is away; -1 */
     bool keep;
-} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} kept = {.lock = PTHREAD_MUTEX_INITIALIZER, .panic_fd = -1};
 
 static ssize_t log_write(void *cookie, const char *text, size_t len)
 {
@@ -35,13 +36,15 @@ static ssize_t log_write(void *cookie, const char *text, size_t len)
     while (line > 0 && (text[line - 1] == '\n' || text[line - 1] == ' '))
         line--;
     pthread_mutex_lock(&kept.lock);
+    if (kept.panic_fd >= 0 && rte_log_cur_msg_loglevel() <= (int)RTE_LOG_CRIT)
+        (void)!write(kept.panic_fd, text, len);
     if (kept.keep) {
         size_t room = sizeof kept.text - kept.len;
         size_t n = len < room ? len : room;
         memcpy(kept.text + kept.len, text, n);
         kept.len += n;
-        if (line > 0 && rte_log_cur_msg_loglevel() <= (int)RTE_LOG_ERR)
-            snprintf(kept.last_error, sizeof kept.last_error, "%.*s", (int)line, text);
+        if (line > 0 && kept.first_error[0] == '\0' && rte_log_cur_msg_loglevel() <= (int)RTE_LOG_ERR)
+            snprintf(kept.first_error, sizeof kept.first_error, "%.*s", (int)line, text);
     } else {
         (void)!write(STDERR_FILENO, text, len);
     }
@@ -55,7 +58,7 @@ void eal_log_begin(void)
     pthread_mutex_lock(&kept.lock);
     kept.keep = true;
     kept.len = 0;
-    kept.last_error[0] = '\0';
+    kept.first_error[0] = '\0';
     pthread_mutex_unlock(&kept.lock);
     if (stream != NULL)
         return;
@@ -72,9 +75,9 @@ void eal_log_end(struct err *e)
     kept.keep = false;
     if (e == NULL && kept.len > 0)
         (void)!write(STDERR_FILENO, kept.text, kept.len);
-    if (e != NULL && kept.last_error[0] != '\0') {
+    if (e != NULL && kept.first_error[0] != '\0') {
         struct err said = *e;
-        err_set(e, "%s (%s)", said.text, kept.last_error);
+        err_set(e, "%s (%s)", said.text, kept.first_error);
     }
     pthread_mutex_unlock(&kept.lock);
 }
@@ -210,8 +213,8 @@ static bool add_memory(struct eal_args *a, const struct ports_options *o, uint64
     }
     add(a, "--no-huge");
     add(a, "--no-shconf"); /* as any user: nothing to write in /run */
-    if (user_has(o, "-m") == NULL)
-        add_text(a, "-m%" PRIu64, need / MIB);
+    if (user_has(o, "-m") == NULL) /* no buffer crosses a page of 4 KiB: one in each, instead of 2560 bytes */
+        add_text(a, "-m%" PRIu64, need / 5 * 8 / MIB);
     return true;
 }
 
@@ -231,6 +234,7 @@ bool eal_args(struct eal_args *a, const struct ports_options *o, uint64_t need_b
     if (!user_has_any(o, lcores))
         add_lcore(a);
     add(a, "--log-level=warning");
+    add(a, "--log-level=lib.telemetry:error"); /* warns of what nobody has used for years */
     bool bus = false;
     for (unsigned i = 0; i < o->config->live.n_ports; i++) {
         const char *device = o->config->live.ports[i].device;
@@ -253,26 +257,29 @@ bool eal_args(struct eal_args *a, const struct ports_options *o, uint64_t need_b
     return true;
 }
 
-/* Of an argument it does not know, EAL writes its whole usage to stdout. */
-static int stdout_away(void)
+/* Of an argument it does not know, EAL writes its whole usage to stdout; of any failure a line to stderr, and to its log as well. */
+static void output_away(int saved[2])
 {
-    fflush(stdout);
-    int saved = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (saved >= 0 && null >= 0)
-        dup2(null, STDOUT_FILENO);
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+        fflush(fd == STDOUT_FILENO ? stdout : stderr);
+        saved[fd - 1] = null >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+        if (saved[fd - 1] >= 0)
+            dup2(null, fd);
+    }
     if (null >= 0)
         close(null);
-    return saved;
 }
 
-static void stdout_back(int saved)
+static void output_back(const int saved[2])
 {
-    fflush(stdout);
-    if (saved < 0)
-        return;
-    dup2(saved, STDOUT_FILENO);
-    close(saved);
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+        fflush(fd == STDOUT_FILENO ? stdout : stderr);
+        if (saved[fd - 1] < 0)
+            continue;
+        dup2(saved[fd - 1], fd);
+        close(saved[fd - 1]);
+    }
 }
 
 bool eal_start(const struct eal_args *a, struct err *e)
@@ -281,17 +288,20 @@ bool eal_start(const struct eal_args *a, struct err *e)
     cpu_set_t may;
     bool have_cpus = pthread_getaffinity_np(pthread_self(), sizeof may, &may) == 0;
     memcpy(argv, a->v, (a->n + 1) * sizeof *argv);
-    int saved = stdout_away(), loud = opterr;
+    int saved[2], loud = opterr;
+    output_away(saved);
+    kept.panic_fd = saved[1];
     opterr = 0;
     rte_errno = 0;
     int n = rte_eal_init((int)a->n, argv);
     opterr = loud;
-    stdout_back(saved);
+    kept.panic_fd = -1;
+    output_back(saved);
     if (have_cpus) /* it pins its caller */
         (void)pthread_setaffinity_np(pthread_self(), sizeof may, &may);
     if (n >= 0)
         return true;
-    if (kept.last_error[0] != '\0')
+    if (kept.first_error[0] != '\0')
         err_set(e, "start DPDK");
     else if (rte_errno != 0 && rte_errno != EINVAL)
         err_set(e, "start DPDK: %s", rte_strerror(rte_errno));

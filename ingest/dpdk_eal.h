@@ -23,11 +23,11 @@ MUST_CHECK bool eal_args(struct eal_args *a, const struct ports_options *o, uint
 uint64_t eal_free_huge(void);
 
 /* Starts it: once in the life of a process. The calling thread keeps the processors it may run on. Warnings go to stderr; after a
- * failure the last error line is told in `e` instead. */
+ * failure the first error line, the nearest to the cause, is told in `e` instead. */
 MUST_CHECK bool eal_start(const struct eal_args *a, struct err *e);
 
 /* Between begin and end, what the framework logs is kept back: at the end it is written to stderr, or, where `e` is given (after a
- * failure), its last line is put behind what `e` says. */
+ * failure), its first error line is put behind what `e` says. */
 void eal_log_begin(void);
 void eal_log_end(struct err *e);
 

@@ -1,3 +1,4 @@
+#include "ingest/dpdk_eal.h"
 #include "ingest/dpdk_shard.h"
 
 #include <rte_dev.h>
@@ -33,7 +34,8 @@ static bool find(const struct ports *p, struct port *port, struct err *e)
             snprintf(port->name, sizeof port->name, "%s", rte_dev_name(port->dev.device));
         return true;
     }
-    err_set(e, "no driver of DPDK has it: is the adapter bound (dpdk-devbind.py --status), or the name of the virtual device right?");
+    err_set(e, "no driver of DPDK took it: see %s",
+            eal_on_bus(port->config->device) ? "dpdk-devbind.py --status" : "its name and arguments");
     return false;
 }
 
