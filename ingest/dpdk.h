@@ -47,7 +47,7 @@ struct worker {
     uint16_t n_batch[WORKERS_MAX];
     struct rte_mbuf *batch[WORKERS_MAX][BURST_MAX]; /* for each worker of the port */
     const struct ports *ports;
-    alignas(64) _Atomic bool quiet; /* has seen that its port is closed: never reads the queue again */
+    alignas(64) _Atomic bool quiet; /* has seen that its port is closed, or has not begun */
     struct worker_counters count;
 };
 
@@ -56,6 +56,9 @@ struct bridge {
 };
 
 enum { BRIDGES = 5, QUEUE_BRIDGES = 3 };
+
+/* Only forwards. A worker that has seen PORT_CLOSED never reads a queue again, and says so. */
+enum port_state { PORT_CLOSED_YET, PORT_OPEN, PORT_CLOSED };
 
 struct port {
     const struct live_port *config;
@@ -69,7 +72,7 @@ struct port {
     char rss_why[128];
     struct rss rss_map;        /* who gets what, by the adapter */
     _Atomic unsigned n_begun;  /* workers */
-    _Atomic bool open;         /* workers may read its queues */
+    _Atomic uint8_t state;     /* enum port_state */
     _Atomic bool spreading;    /* workers hand over */
     bool started;
     bool set_up; /* queues stand */

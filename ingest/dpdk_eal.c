@@ -82,6 +82,23 @@ void eal_log_end(struct err *e)
     pthread_mutex_unlock(&kept.lock);
 }
 
+struct eal_log_mark eal_log_mark(void)
+{
+    pthread_mutex_lock(&kept.lock);
+    struct eal_log_mark m = {kept.len, kept.first_error[0] != '\0'};
+    pthread_mutex_unlock(&kept.lock);
+    return m;
+}
+
+void eal_log_forget(const struct eal_log_mark *m)
+{
+    pthread_mutex_lock(&kept.lock);
+    kept.len = m->len;
+    if (!m->error)
+        kept.first_error[0] = '\0';
+    pthread_mutex_unlock(&kept.lock);
+}
+
 uint64_t eal_free_huge(void)
 {
     uint64_t bytes = 0;
@@ -282,6 +299,18 @@ static void output_back(const int saved[2])
     }
 }
 
+/* EAL leaves the folder of its telemetry socket behind. It takes the socket away when the process exits; this comes after that. */
+static struct {
+    char path[512];
+    pid_t owner;
+} left;
+
+static void remove_left(void)
+{
+    if (left.path[0] != '\0' && getpid() == left.owner)
+        (void)rmdir(left.path); /* not if somebody else is in there */
+}
+
 bool eal_start(const struct eal_args *a, struct err *e)
 {
     char *argv[EAL_ARGS_MAX + 1]; /* EAL puts them into another order */
@@ -293,9 +322,12 @@ bool eal_start(const struct eal_args *a, struct err *e)
     kept.panic_fd = saved[1];
     opterr = 0;
     rte_errno = 0;
+    (void)atexit(remove_left); /* before EAL's own: run after it */
     int n = rte_eal_init((int)a->n, argv);
     opterr = loud;
     kept.panic_fd = -1;
+    left.owner = getpid();
+    snprintf(left.path, sizeof left.path, "%s", rte_eal_get_runtime_dir());
     output_back(saved);
     if (have_cpus) /* it pins its caller */
         (void)pthread_setaffinity_np(pthread_self(), sizeof may, &may);

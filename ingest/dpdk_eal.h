@@ -31,5 +31,13 @@ MUST_CHECK bool eal_start(const struct eal_args *a, struct err *e);
 void eal_log_begin(void);
 void eal_log_end(struct err *e);
 
+/* Forgets what was kept since the mark. */
+struct eal_log_mark {
+    size_t len;
+    bool error;
+};
+struct eal_log_mark eal_log_mark(void);
+void eal_log_forget(const struct eal_log_mark *m);
+
 /* Is the device reached over a bus (a PCI address, "auxiliary:..."), or else a virtual one? */
 bool eal_on_bus(const char *device);

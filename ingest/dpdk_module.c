@@ -190,7 +190,7 @@ static bool quiet(const struct port *port)
 static void ports_stop(struct ports *p)
 {
     for (unsigned i = 0; i < p->n_ports; i++)
-        atomic_store_explicit(&p->ports[i].open, false, memory_order_release);
+        atomic_store_explicit(&p->ports[i].state, PORT_CLOSED, memory_order_release);
     for (unsigned i = 0; i < p->n_ports; i++) {
         struct port *port = &p->ports[i];
         unsigned waits = 0;

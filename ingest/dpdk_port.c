@@ -129,7 +129,6 @@ static bool configure_as(struct port *port, bool hash, bool shard, uint64_t offl
     struct rte_eth_conf conf = {.rxmode = {.mtu = frame_mtu(port), .offloads = offloads}};
     if (hash)
         shard_configure(port, shard, &conf, key);
-    /* Nothing is sent; but some drivers do not start without a queue for it. */
     int rc = rte_eth_dev_configure(port->id, (uint16_t)port->n_queues, (uint16_t)port->n_tx, &conf);
     if (rc != 0) {
         err_set(e, "configure it: %s", rte_strerror(-rc));
@@ -138,8 +137,8 @@ static bool configure_as(struct port *port, bool hash, bool shard, uint64_t offl
     return queues(port, &conf, e);
 }
 
-/* Asks for all, then for less, until the driver takes it. */
-static bool configure(const struct ports *p, struct port *port, struct err *e)
+/* Asks for all, then without a hash of ours (a flow rule may still do it), until the driver takes it. */
+static bool configure(const struct ports *p, struct port *port, unsigned least_tx, struct err *e)
 {
     uint64_t capa = port->dev.rx_offload_capa, offloads = 0;
     bool shard = shard_wanted(p, port);
@@ -148,10 +147,20 @@ static bool configure(const struct ports *p, struct port *port, struct err *e)
     if (frame_mtu(port) + FRAME_EXTRA > DATA_ROOM)
         offloads |= capa & RTE_ETH_RX_OFFLOAD_SCATTER;
     port->rss = shard;
-    if (configure_as(port, true, shard, offloads, e))
-        return true;
-    port->rss = shard; /* a flow rule may still do it */
-    return configure_as(port, false, false, offloads, e);
+    /* Nothing is sent; but some drivers want a queue for it, or as many as there are to receive on. */
+    const unsigned tx[] = {0, 1, port->n_queues};
+    unsigned tries = port->n_queues > 1 ? 6 : 4;
+    struct eal_log_mark mark = eal_log_mark();
+    unsigned first = least_tx > 0 ? 2 : 0;
+    for (unsigned i = first; i < tries; i++) {
+        port->n_tx = tx[i / 2];
+        if (configure_as(port, i % 2 == 0, shard, offloads, e)) {
+            if (i > first)
+                eal_log_forget(&mark); /* what it said of earlier tries */
+            return true;
+        }
+    }
+    return false;
 }
 
 bool port_open(struct ports *p, struct port *port, struct err *e)
@@ -171,11 +180,8 @@ bool port_open(struct ports *p, struct port *port, struct err *e)
     port->descriptors = rx;
     if (!take_buffers(p, port, RTE_ALIGN_CEIL(room, 64) + RTE_PKTMBUF_HEADROOM, e))
         goto fail;
-    if (!configure(p, port, e)) {
-        port->n_tx = 1;
-        if (!configure(p, port, e))
-            goto fail;
-    }
+    if (!configure(p, port, 0, e))
+        goto fail;
     int rc = port->config->mtu > 0 ? rte_eth_dev_set_mtu(port->id, (uint16_t)port->config->mtu) : 0;
     if (rc != 0) {
         err_set(e, "set its MTU to %u: %s", (unsigned)port->config->mtu, rte_strerror(-rc));
@@ -188,12 +194,14 @@ fail:
 
 static bool start(const struct ports *p, struct port *port, struct err *e)
 {
+    struct eal_log_mark mark = eal_log_mark();
     int rc = rte_eth_dev_start(port->id);
     if (rc != 0 && port->n_tx == 0) {
-        port->n_tx = 1;
-        if (!configure(p, port, e))
+        if (!configure(p, port, 1, e))
             return false;
         rc = rte_eth_dev_start(port->id);
+        if (rc == 0)
+            eal_log_forget(&mark);
     }
     if (rc != 0)
         err_set(e, "start it: %s", rte_strerror(-rc));
@@ -228,7 +236,7 @@ bool port_start(struct ports *p, struct port *port, struct err *e)
             port->workers[i].clock = PORT_CLOCK_TSC;
     }
     port_stats_begin(port);
-    atomic_store_explicit(&port->open, true, memory_order_release);
+    atomic_store_explicit(&port->state, PORT_OPEN, memory_order_release);
     return true;
 fail:
     return err_in(e, "port %.*s", (int)strcspn(device, ","), device);

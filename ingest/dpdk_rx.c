@@ -100,12 +100,13 @@ static int rx(void *ctx, struct pkt pkts[], unsigned max, struct err *e)
     (void)e;
     assert(w->n_held == 0);
     max = RTE_MIN(max, (unsigned)BURST_MAX);
-    bool open = w->has_queue && atomic_load_explicit(&w->port->open, memory_order_acquire);
+    uint8_t state = atomic_load_explicit(&w->port->state, memory_order_acquire);
+    bool open = w->has_queue && state == PORT_OPEN;
     w->n_taken = w->ring != NULL ? take(w, pkts, open ? RTE_MIN(max, (unsigned)RING_TURN) : max) : 0;
     w->n_held = w->n_taken;
     if (open)
         w->n_held += poll_queue(w, pkts, max - w->n_taken);
-    else if (!atomic_load_explicit(&w->quiet, memory_order_relaxed))
+    else if (state == PORT_CLOSED && !atomic_load_explicit(&w->quiet, memory_order_relaxed))
         atomic_store_explicit(&w->quiet, true, memory_order_release);
     for (unsigned i = 0; i < w->n_held; i++)
         bytes_of(w, i, &pkts[i]);

@@ -106,6 +106,14 @@ static bool hash_taken(struct port *port)
     rss_key(want, sizeof want);
     if (rte_eth_dev_rss_hash_conf_get(port->id, &got) != 0)
         return no(port, "the driver does not tell how it hashes");
+    if (memcmp(key, want, key_len(port)) != 0) { /* some take it only from a started device */
+        struct rte_eth_rss_conf set = {.rss_key = want,
+                                       .rss_key_len = key_len(port),
+                                       .rss_hf = port->dev.flow_type_rss_offloads & ADDRESS_TYPES};
+        (void)rte_eth_dev_rss_hash_update(port->id, &set);
+        got.rss_hf = 0;
+        (void)rte_eth_dev_rss_hash_conf_get(port->id, &got);
+    }
     if (memcmp(key, want, key_len(port)) != 0)
         return no(port, "the driver did not take our symmetric key");
     if ((got.rss_hf & RTE_ETH_RSS_IPV4) == 0 || (got.rss_hf & RTE_ETH_RSS_IPV6) == 0
