@@ -43,7 +43,8 @@ static ssize_t log_write(void *cookie, const char *text, size_t len)
         size_t n = len < room ? len : room;
         memcpy(kept.text + kept.len, text, n);
         kept.len += n;
-        if (line > 0 && kept.first_error[0] == '\0' && rte_log_cur_msg_loglevel() <= (int)RTE_LOG_ERR)
+        if (line > 0 && kept.first_error[0] == '\0'
+            && rte_log_cur_msg_loglevel() <= (int)RTE_LOG_ERR)
             snprintf(kept.first_error, sizeof kept.first_error, "%.*s", (int)line, text);
     } else {
         (void)!write(STDERR_FILENO, text, len);
@@ -157,7 +158,8 @@ static const char *user_arg(const struct ports_options *o, unsigned i)
     return i - n < o->n_eal ? o->eal[i - n] : NULL;
 }
 
-/* The user's argument that is `name`, or begins with it and '=' (long) or anything (short); its value, or "". */
+/* The user's argument that is `name`, or begins with it and '=' (long) or anything (short); its
+ * value, or "". */
 static const char *user_has(const struct ports_options *o, const char *name)
 {
     const char *arg;
@@ -208,11 +210,16 @@ static void add_lcore(struct eal_args *a)
     add_text(a, "--lcores=0@(%s)", list);
 }
 
-static bool add_memory(struct eal_args *a, const struct ports_options *o, uint64_t need, uint64_t free_huge,
-                       struct err *e)
+static bool add_memory(struct eal_args *a, const struct ports_options *o, uint64_t need,
+                       uint64_t free_huge, struct err *e)
 {
-    static const char *const pages[] = {"--no-huge", "--in-memory", "--huge-dir", "--legacy-mem", "--socket-mem",
-                                        "--single-file-segments", NULL};
+    static const char *const pages[] = {"--no-huge",
+                                        "--in-memory",
+                                        "--huge-dir",
+                                        "--legacy-mem",
+                                        "--socket-mem",
+                                        "--single-file-segments",
+                                        NULL};
     uint8_t want = o->no_huge ? HUGE_NO : o->config->live.huge_pages;
     a->huge = want == HUGE_YES || (want == HUGE_AUTO && free_huge >= need);
     if (user_has_any(o, pages)) {
@@ -220,7 +227,9 @@ static bool add_memory(struct eal_args *a, const struct ports_options *o, uint64
         return true;
     }
     if (want == HUGE_YES && free_huge < need) {
-        err_set(e, "%" PRIu64 " MiB of huge pages are needed, %" PRIu64 " MiB are free: sysctl vm.nr_hugepages=%" PRIu64,
+        err_set(e,
+                "%" PRIu64 " MiB of huge pages are needed, %" PRIu64
+                " MiB are free: sysctl vm.nr_hugepages=%" PRIu64,
                 need / MIB, free_huge / MIB, need / (2 * MIB) + 1);
         return false;
     }
@@ -230,13 +239,14 @@ static bool add_memory(struct eal_args *a, const struct ports_options *o, uint64
     }
     add(a, "--no-huge");
     add(a, "--no-shconf"); /* as any user: nothing to write in /run */
-    if (user_has(o, "-m") == NULL) /* no buffer crosses a page of 4 KiB: one in each, instead of 2560 bytes */
+    if (user_has(o, "-m")
+        == NULL) /* no buffer crosses a page of 4 KiB: one in each, instead of 2560 bytes */
         add_text(a, "-m%" PRIu64, need / 5 * 8 / MIB);
     return true;
 }
 
-bool eal_args(struct eal_args *a, const struct ports_options *o, uint64_t need_bytes, uint64_t free_huge_bytes,
-              struct err *e)
+bool eal_args(struct eal_args *a, const struct ports_options *o, uint64_t need_bytes,
+              uint64_t free_huge_bytes, struct err *e)
 {
     static const char *const lcores[] = {"-l", "-c", "-S", "-s", "--lcores", NULL};
     static const char *const buses[] = {"-a", "--allow", "-b", "--block", "--no-pci", NULL};
@@ -274,7 +284,8 @@ bool eal_args(struct eal_args *a, const struct ports_options *o, uint64_t need_b
     return true;
 }
 
-/* Of an argument it does not know, EAL writes its whole usage to stdout; of any failure a line to stderr, and to its log as well. */
+/* Of an argument it does not know, EAL writes its whole usage to stdout; of any failure a line to
+ * stderr, and to its log as well. */
 static void output_away(int saved[2])
 {
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -299,7 +310,8 @@ static void output_back(const int saved[2])
     }
 }
 
-/* EAL leaves the folder of its telemetry socket behind. It takes the socket away when the process exits; this comes after that. */
+/* EAL leaves the folder of its telemetry socket behind. It takes the socket away when the process
+ * exits; this comes after that. */
 static struct {
     char path[512];
     pid_t owner;

@@ -1,4 +1,5 @@
-/* For the tests of the DPDK module. The framework starts once in the life of a process: each case that needs it is a child's. */
+/* For the tests of the DPDK module. The framework starts once in the life of a process: each case
+ * that needs it is a child's. */
 #pragma once
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,10 +1,11 @@
-/* Parts of the DPDK module that need no port: buffers into bytes, hashes, counters, clocks, arguments. */
+/* Parts of the DPDK module that need no port: buffers into bytes, hashes, counters, clocks,
+ * arguments. */
 #include "tests/ingest/test_dpdk.h"
 
 #ifdef TELLSCOPE_HAVE_DPDK
-#include "ingest/dpdk.h"
 #include "ingest/dpdk_eal.h"
 #include "ingest/dpdk_mbuf.h"
+#include "ingest/dpdk_ports.h"
 
 #include <rte_thash.h>
 
@@ -34,8 +35,8 @@ static struct rte_mbuf *chain(const unsigned lens[], unsigned n, unsigned headro
     return bufs;
 }
 
-static void check_bytes(const char *name, struct rte_mbuf *m, uint32_t size, const uint8_t *tags, uint32_t n_tags,
-                        uint32_t len, uint32_t wire_len)
+static void check_bytes(const char *name, struct rte_mbuf *m, uint32_t size, const uint8_t *tags,
+                        uint32_t n_tags, uint32_t len, uint32_t wire_len)
 {
     static uint8_t scratch[1024];
     struct mbuf_bytes b = mbuf_wire(m, scratch, size);
@@ -53,7 +54,8 @@ static void test_buffers(void **state)
     (void)state;
     enum { VLAN = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED };
     const uint64_t outer = RTE_MBUF_F_RX_QINQ | RTE_MBUF_F_RX_QINQ_STRIPPED, both = outer | VLAN;
-    static const uint8_t one[] = {0x81, 0, 0x23, 0x45}, two[] = {0x88, 0xa8, 0x61, 0x07, 0x81, 0, 0x23, 0x45};
+    static const uint8_t one[] = {0x81, 0, 0x23, 0x45},
+                         two[] = {0x88, 0xa8, 0x61, 0x07, 0x81, 0, 0x23, 0x45};
     const struct {
         const char *name;
         unsigned lens[4], n, headroom;
@@ -64,7 +66,17 @@ static void test_buffers(void **state)
         bool shared;
     } rows[] = {
         {"plain", {60}, 1, 128, 0, 1024, NULL, 0, 60, 60, false},
-        {"a tag seen, not stripped", {60}, 1, 128, RTE_MBUF_F_RX_VLAN, 1024, NULL, 0, 60, 60, false},
+        {"a tag seen, not stripped",
+         {60},
+         1,
+         128,
+         RTE_MBUF_F_RX_VLAN,
+         1024,
+         NULL,
+         0,
+         60,
+         60,
+         false},
         {"a tag", {60}, 1, 128, VLAN, 1024, one, 4, 64, 64, false},
         {"a tag, no headroom", {60}, 1, 3, VLAN, 1024, one, 4, 64, 64, false},
         {"a tag, another reads it too", {60}, 1, 128, VLAN, 1024, one, 4, 64, 64, true},
@@ -85,9 +97,11 @@ static void test_buffers(void **state)
         m->vlan_tci_outer = 0x6107;
         if (rows[i].shared)
             rte_mbuf_refcnt_set(m, 2);
-        check_bytes(rows[i].name, m, rows[i].size, rows[i].tags, rows[i].n_tags, rows[i].len, rows[i].wire_len);
+        check_bytes(rows[i].name, m, rows[i].size, rows[i].tags, rows[i].n_tags, rows[i].len,
+                    rows[i].wire_len);
         /* another worker gets the same */
-        check_bytes(rows[i].name, m, rows[i].size, rows[i].tags, rows[i].n_tags, rows[i].len, rows[i].wire_len);
+        check_bytes(rows[i].name, m, rows[i].size, rows[i].tags, rows[i].n_tags, rows[i].len,
+                    rows[i].wire_len);
     }
 }
 
@@ -132,7 +146,8 @@ static void test_owner(void **state)
     for (unsigned n = 1; n <= 64; n++) {
         unsigned got[64] = {0};
         for (unsigned i = 0; i < PAIRS; i++) { /* a fleet: gateways that count up, few servers */
-            struct addr src = addr_v4((uint8_t[]){10, (uint8_t)(i >> 14), (uint8_t)(i >> 6), (uint8_t)(i << 2)});
+            struct addr src =
+                addr_v4((uint8_t[]){10, (uint8_t)(i >> 14), (uint8_t)(i >> 6), (uint8_t)(i << 2)});
             struct addr dst = addr_v4((uint8_t[]){193, 11, 114, (uint8_t)(i % 4)});
             unsigned owner = spread_owner(&src, &dst, n);
             assert_int_equal(owner, spread_owner(&dst, &src, n));
@@ -173,12 +188,14 @@ static void test_outer(void **state)
             f[at] = (uint8_t)(type >> 8), f[at + 1] = (uint8_t)type;
         }
         f[at + 2] = type == 0x0800 ? 0x45 : 0x60;
-        uint32_t whole = at + 2 + (type == 0x0800 ? 20 : 40), a = at + 2 + (type == 0x0800 ? 12 : 8);
+        uint32_t whole = at + 2 + (type == 0x0800 ? 20 : 40),
+                 a = at + 2 + (type == 0x0800 ? 12 : 8);
         memset(f + a, 0x11, type == 0x0800 ? 4 : 16);
         memset(f + a + (type == 0x0800 ? 4 : 16), 0x22, type == 0x0800 ? 4 : 16);
         if (rss_outer(f, whole, &src, &dst) != rows[i].want)
             fail_msg("%s: not as it should be", rows[i].name);
-        if (rows[i].want && (src.b[15] != 0x11 || dst.b[15] != 0x22 || addr_is_v4(&src) != (type == 0x0800)))
+        if (rows[i].want
+            && (src.b[15] != 0x11 || dst.b[15] != 0x22 || addr_is_v4(&src) != (type == 0x0800)))
             fail_msg("%s: other addresses", rows[i].name);
         for (uint32_t len = 0; len < whole; len++) {
             uint8_t *exact = malloc(len + 1);
@@ -223,7 +240,8 @@ static void test_nic_clock(void **state)
     n.ns = UINT64_C(1700000000000000000);
     n.rate = (uint64_t)(1.6 * 4294967296.0);
     assert_int_equal(nic_clock_ns(&n, 1000000), UINT64_C(1700000000000000000));
-    uint64_t after = nic_clock_ns(&n, 1000000 + 625000000), before = nic_clock_ns(&n, 1000000 - 625000);
+    uint64_t after = nic_clock_ns(&n, 1000000 + 625000000),
+             before = nic_clock_ns(&n, 1000000 - 625000);
     assert_in_range(after, UINT64_C(1700000000999999990), UINT64_C(1700000001000000000));
     assert_in_range(before, UINT64_C(1699999999998999999), UINT64_C(1699999999999000001));
 }
@@ -242,29 +260,118 @@ static void test_arguments(void **state)
         uint64_t free_mib;
         const char *has[4], *has_not[4]; /* has[0] NULL: refused */
     } rows[] = {
-        {"virtual, huge pages", "net_null0", {0}, {0}, HUGE_AUTO, false, 64,
-         {"--vdev", "--no-pci", "--in-memory"}, {"--no-huge", "-a", "--no-telemetry"}},
-        {"too few huge pages", "net_null0", {0}, {0}, HUGE_AUTO, false, 63,
-         {"--no-huge", "--no-shconf", "-m102"}, {"--in-memory"}},
-        {"no huge pages wanted", "net_null0", {0}, {0}, HUGE_NO, false, 999, {"--no-huge"}, {"--in-memory"}},
-        {"the caller wants none", "net_null0", {0}, {0}, HUGE_YES, true, 999, {"--no-huge"}, {"--in-memory"}},
+        {"virtual, huge pages",
+         "net_null0",
+         {0},
+         {0},
+         HUGE_AUTO,
+         false,
+         64,
+         {"--vdev", "--no-pci", "--in-memory"},
+         {"--no-huge", "-a", "--no-telemetry"}},
+        {"too few huge pages",
+         "net_null0",
+         {0},
+         {0},
+         HUGE_AUTO,
+         false,
+         63,
+         {"--no-huge", "--no-shconf", "-m102"},
+         {"--in-memory"}},
+        {"no huge pages wanted",
+         "net_null0",
+         {0},
+         {0},
+         HUGE_NO,
+         false,
+         999,
+         {"--no-huge"},
+         {"--in-memory"}},
+        {"the caller wants none",
+         "net_null0",
+         {0},
+         {0},
+         HUGE_YES,
+         true,
+         999,
+         {"--no-huge"},
+         {"--in-memory"}},
         {"huge pages wanted, none there", "net_null0", {0}, {0}, HUGE_YES, false, 0, {0}, {0}},
-        {"an adapter", "0000:3b:00.0,x=1", {0}, {0}, HUGE_AUTO, false, 64, {"-a", "0000:3b:00.0,x=1"}, {"--no-pci", "--vdev"}},
-        {"the user's memory", "net_null0", {"-m", "512"}, {0}, HUGE_NO, false, 0, {"--no-huge", "-m", "512"}, {"-m102"}},
-        {"the user's pages", "net_null0", {0}, {"--no-huge", "-m512"}, HUGE_AUTO, false, 64, {"-m512"}, {"--in-memory"}},
-        {"the user's lcores", "net_null0", {"-l", "1"}, {0}, HUGE_AUTO, false, 64, {"-l"}, {"--lcores"}},
-        {"--log-level is not -l", "net_null0", {"--log-level=debug"}, {0}, HUGE_AUTO, false, 64, {"--lcores"}, {0}},
-        {"the user's devices", "net_null0", {0}, {"-a", "0:1.0"}, HUGE_AUTO, false, 64, {"0:1.0"}, {"--no-pci"}},
-        {"the user's prefix", "net_null0", {0}, {"--file-prefix=zz"}, HUGE_AUTO, false, 64, {"--file-prefix=zz"}, {"--file-prefix=tellscope"}},
+        {"an adapter",
+         "0000:3b:00.0,x=1",
+         {0},
+         {0},
+         HUGE_AUTO,
+         false,
+         64,
+         {"-a", "0000:3b:00.0,x=1"},
+         {"--no-pci", "--vdev"}},
+        {"the user's memory",
+         "net_null0",
+         {"-m", "512"},
+         {0},
+         HUGE_NO,
+         false,
+         0,
+         {"--no-huge", "-m", "512"},
+         {"-m102"}},
+        {"the user's pages",
+         "net_null0",
+         {0},
+         {"--no-huge", "-m512"},
+         HUGE_AUTO,
+         false,
+         64,
+         {"-m512"},
+         {"--in-memory"}},
+        {"the user's lcores",
+         "net_null0",
+         {"-l", "1"},
+         {0},
+         HUGE_AUTO,
+         false,
+         64,
+         {"-l"},
+         {"--lcores"}},
+        {"--log-level is not -l",
+         "net_null0",
+         {"--log-level=debug"},
+         {0},
+         HUGE_AUTO,
+         false,
+         64,
+         {"--lcores"},
+         {0}},
+        {"the user's devices",
+         "net_null0",
+         {0},
+         {"-a", "0:1.0"},
+         HUGE_AUTO,
+         false,
+         64,
+         {"0:1.0"},
+         {"--no-pci"}},
+        {"the user's prefix",
+         "net_null0",
+         {0},
+         {"--file-prefix=zz"},
+         HUGE_AUTO,
+         false,
+         64,
+         {"--file-prefix=zz"},
+         {"--file-prefix=tellscope"}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct eal_args a;
         struct err e;
         config = (struct config){.live = {.huge_pages = rows[i].huge_pages}};
         use_port(rows[i].device, 1);
-        for (; config.live.n_eal < 3 && rows[i].configured[config.live.n_eal] != NULL; config.live.n_eal++)
-            snprintf(config.live.eal[config.live.n_eal], CONFIG_DEVICE_LEN, "%s", rows[i].configured[config.live.n_eal]);
-        struct ports_options o = {.config = &config, .eal = rows[i].given, .no_huge = rows[i].no_huge};
+        for (; config.live.n_eal < 3 && rows[i].configured[config.live.n_eal] != NULL;
+             config.live.n_eal++)
+            snprintf(config.live.eal[config.live.n_eal], CONFIG_DEVICE_LEN, "%s",
+                     rows[i].configured[config.live.n_eal]);
+        struct ports_options o = {
+            .config = &config, .eal = rows[i].given, .no_huge = rows[i].no_huge};
         while (o.n_eal < 3 && rows[i].given[o.n_eal] != NULL)
             o.n_eal++;
         bool ok = eal_args(&a, &o, 64 * MIB, rows[i].free_mib * MIB, &e);
@@ -274,11 +381,14 @@ static void test_arguments(void **state)
             bool found = false, wrong = false;
             const char *not = rows[i].has_not[k];
             for (unsigned v = 0; v < a.n; v++) {
-                found = found || (rows[i].has[k] != NULL && strncmp(a.v[v], rows[i].has[k], strlen(rows[i].has[k])) == 0);
-                wrong = wrong || (not != NULL && strncmp(a.v[v], not, strlen(not)) == 0);
+                found = found
+                        || (rows[i].has[k] != NULL
+                            && strncmp(a.v[v], rows[i].has[k], strlen(rows[i].has[k])) == 0);
+                wrong = wrong || (not != NULL && strncmp(a.v[v], not, strlen(not )) == 0);
             }
             if ((rows[i].has[k] != NULL && !found) || wrong)
-                fail_msg("%s: %s %s", rows[i].name, wrong ? not : rows[i].has[k], wrong ? "is there" : "is not there");
+                fail_msg("%s: %s %s", rows[i].name, wrong ? not : rows[i].has[k],
+                         wrong ? "is there" : "is not there");
         }
     }
 }
@@ -286,8 +396,9 @@ static void test_arguments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_buffers), cmocka_unit_test(test_hash),      cmocka_unit_test(test_owner),
-        cmocka_unit_test(test_outer),   cmocka_unit_test(test_bridge),    cmocka_unit_test(test_nic_clock),
+        cmocka_unit_test(test_buffers),   cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_owner),     cmocka_unit_test(test_outer),
+        cmocka_unit_test(test_bridge),    cmocka_unit_test(test_nic_clock),
         cmocka_unit_test(test_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

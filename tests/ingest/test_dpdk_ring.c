@@ -1,9 +1,9 @@
-/* The path of packets between workers, fed by hand through a ring (net_ring): order and times, overload, fragments, what an adapter
- * did to them; and telemetry. */
+/* The path of packets between workers, fed by hand through a ring (net_ring): order and times,
+ * overload, fragments, what an adapter did to them; and telemetry. */
 #include "tests/ingest/test_dpdk.h"
 
 #ifdef TELLSCOPE_HAVE_DPDK
-#include "ingest/dpdk.h"
+#include "ingest/dpdk_ports.h"
 
 enum { FEED = 8191, IP_AT = 14 };
 
@@ -52,9 +52,12 @@ static void close_ring(void)
     api->worker_stats(ports, 0, &s[0]);
     api->worker_stats(ports, 1, &s[1]);
     api->stop(ports);
-    CHECK(s[0].received + s[1].received + rte_ring_count(wire) == sent, "%llu received", (unsigned long long)s[0].received);
-    CHECK(s[0].given + s[1].given == s[0].taken + s[1].taken + s[0].turned_away + s[1].turned_away, "given");
-    CHECK(rte_mempool_avail_count(feed) == FEED - rte_ring_count(wire), "%u buffers", rte_mempool_avail_count(feed));
+    CHECK(s[0].received + s[1].received + rte_ring_count(wire) == sent, "%llu received",
+          (unsigned long long)s[0].received);
+    CHECK(s[0].given + s[1].given == s[0].taken + s[1].taken + s[0].turned_away + s[1].turned_away,
+          "given");
+    CHECK(rte_mempool_avail_count(feed) == FEED - rte_ring_count(wire), "%u buffers",
+          rte_mempool_avail_count(feed));
     api->close(ports);
 }
 
@@ -77,11 +80,43 @@ static struct port_worker_stats stats_of(unsigned worker)
 }
 
 /* An IPv4 frame of the pair 10.0.0.a, 10.0.0.b. */
-static uint32_t frame(uint8_t *f, uint8_t a, uint8_t b, uint8_t proto, uint16_t frag, const void *payload, uint16_t len)
+static uint32_t frame(uint8_t *f, uint8_t a, uint8_t b, uint8_t proto, uint16_t frag,
+                      const void *payload, uint16_t len)
 {
-    const uint8_t head[IP_AT + 20] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0,
-                                      (uint8_t)((20 + len) >> 8), (uint8_t)(20 + len), 0, 7, (uint8_t)(frag >> 8), (uint8_t)frag,
-                                      64, proto, 0, 0, 10, 0, 0, a, 10, 0, 0, b};
+    const uint8_t head[IP_AT + 20] = {2,
+                                      0,
+                                      0,
+                                      0,
+                                      0,
+                                      1,
+                                      2,
+                                      0,
+                                      0,
+                                      0,
+                                      0,
+                                      2,
+                                      8,
+                                      0,
+                                      0x45,
+                                      0,
+                                      (uint8_t)((20 + len) >> 8),
+                                      (uint8_t)(20 + len),
+                                      0,
+                                      7,
+                                      (uint8_t)(frag >> 8),
+                                      (uint8_t)frag,
+                                      64,
+                                      proto,
+                                      0,
+                                      0,
+                                      10,
+                                      0,
+                                      0,
+                                      a,
+                                      10,
+                                      0,
+                                      0,
+                                      b};
     memcpy(f, head, sizeof head);
     memcpy(f + sizeof head, payload, len);
     return (uint32_t)sizeof head + len;
@@ -105,7 +140,8 @@ static void send_mbuf(struct rte_mbuf *m)
     }
 }
 
-static const uint8_t udp[16] = {0x30, 0x39, 0, 53, 0, 16, 0, 0, 'p', 'a', 'y', 'l', 'o', 'a', 'd', '!'};
+static const uint8_t udp[16] = {0x30, 0x39, 0,   53,  0,   16,  0,   0,
+                                'p',  'a',  'y', 'l', 'o', 'a', 'd', '!'};
 
 static void send_udp(uint8_t a, uint8_t b)
 {
@@ -113,11 +149,13 @@ static void send_udp(uint8_t a, uint8_t b)
     send_mbuf(buffer_of(f, frame(f, a, b, 17, 0, udp, sizeof udp)));
 }
 
-/* A second address so that the pair 10.0.0.1, 10.0.0.b is of this worker, or this queue by the adapter's hash. */
+/* A second address so that the pair 10.0.0.1, 10.0.0.b is of this worker, or this queue by the
+ * adapter's hash. */
 static uint8_t partner(unsigned worker, const struct rss *r)
 {
     for (unsigned b = 2; b < 255; b++) {
-        struct addr x = addr_v4((uint8_t[]){10, 0, 0, 1}), y = addr_v4((uint8_t[]){10, 0, 0, (uint8_t)b});
+        struct addr x = addr_v4((uint8_t[]){10, 0, 0, 1}),
+                    y = addr_v4((uint8_t[]){10, 0, 0, (uint8_t)b});
         if ((r != NULL ? rss_queue(r, &x, &y) : spread_owner(&x, &y, 2)) == worker)
             return (uint8_t)b;
     }
@@ -145,26 +183,34 @@ static void ring_path(void)
         big[i] = (uint8_t)(i * 7);
     len = frame(f, 1, go, 17, 0, big, sizeof big);
     m = buffer_of(f, 500); /* three segments */
-    CHECK(rte_pktmbuf_chain(m, buffer_of(f + 500, 1500)) == 0 && rte_pktmbuf_chain(m, buffer_of(f + 2000, len - 2000)) == 0, " ");
+    CHECK(rte_pktmbuf_chain(m, buffer_of(f + 500, 1500)) == 0
+              && rte_pktmbuf_chain(m, buffer_of(f + 2000, len - 2000)) == 0,
+          " ");
     send_mbuf(m);
 
     clock_says = UINT64_C(1700000000000000111);
     CHECK(turn(0) == 2, "kept");
     for (unsigned i = 0; i < 2; i++)
-        CHECK(sides[0].recs[i].ts_ns == clock_says && sides[0].pkts[i].bytes[i == 0 ? 33 : 29] == stay, "order");
+        CHECK(sides[0].recs[i].ts_ns == clock_says
+                  && sides[0].pkts[i].bytes[i == 0 ? 33 : 29] == stay,
+              "order");
     clock_says = UINT64_C(1700000000000000222);
     CHECK(turn(1) == 3, "handed over");
     struct side *d = &sides[1];
     for (unsigned i = 0; i < 3; i++)
         CHECK(d->pkts[i].ts_ns == UINT64_C(1700000000000000111), "the time it was received");
     CHECK(d->pkts[0].bytes[33] == go && d->recs[0].outcome == OUT_OK, "order");
-    CHECK((d->recs[1].flags & REC_HAS_VLAN) != 0 && d->recs[1].vlan == 42 && d->recs[1].outcome == OUT_OK, "the tag is back");
-    CHECK(d->pkts[1].cap_len == 14 + 4 + 20 + 16 && d->pkts[1].wire_len == d->pkts[1].cap_len, "%u", d->pkts[1].cap_len);
+    CHECK((d->recs[1].flags & REC_HAS_VLAN) != 0 && d->recs[1].vlan == 42
+              && d->recs[1].outcome == OUT_OK,
+          "the tag is back");
+    CHECK(d->pkts[1].cap_len == 14 + 4 + 20 + 16 && d->pkts[1].wire_len == d->pkts[1].cap_len, "%u",
+          d->pkts[1].cap_len);
     CHECK(d->pkts[2].cap_len == len && memcmp(d->pkts[2].bytes, f, len) == 0, "segments together");
     CHECK(d->recs[2].outcome == OUT_OK && d->recs[2].payload.left == sizeof big - 8, "walked");
     CHECK(turn(0) == 0 && turn(1) == 0, "no more");
     struct port_worker_stats a = stats_of(0), b = stats_of(1);
-    CHECK(a.received == 5 && a.given == 3 && b.taken == 3 && b.received == 0 && a.taken == 0, "%llu", (unsigned long long)a.given);
+    CHECK(a.received == 5 && a.given == 3 && b.taken == 3 && b.received == 0 && a.taken == 0,
+          "%llu", (unsigned long long)a.given);
     CHECK(a.busy == 1 && a.polls == 2 && a.misplaced + b.misplaced + a.cut + b.cut == 0, " ");
     close_ring();
 }
@@ -189,8 +235,10 @@ static void overload(void)
     }
     turn(0);
     struct port_worker_stats a = stats_of(0);
-    CHECK(refused == 0 && a.received == MANY && a.given == MANY, "%llu", (unsigned long long)a.given);
-    CHECK(a.turned_away == MANY - (RING_PKTS - 1), "%llu turned away", (unsigned long long)a.turned_away);
+    CHECK(refused == 0 && a.received == MANY && a.given == MANY, "%llu",
+          (unsigned long long)a.given);
+    CHECK(a.turned_away == MANY - (RING_PKTS - 1), "%llu turned away",
+          (unsigned long long)a.turned_away);
     for (unsigned i = 0; i < RING_PKTS / RING_TURN; i++)
         turn(1);
     CHECK(stats_of(1).taken == RING_PKTS - 1, "%llu", (unsigned long long)stats_of(1).taken);
@@ -219,17 +267,22 @@ static void fragments(void)
     send_mbuf(buffer_of(f, frame(f, 1, go, 17, 0x2000, udp, 8)));
     send_mbuf(buffer_of(f, frame(f, 1, go, 17, 1, udp + 8, 8)));
     CHECK(turn(0) == 0, "both are another's, the one that completed it too");
-    CHECK(turn(1) == 2 && sides[1].recs[0].outcome == OUT_FRAGMENT && sides[1].recs[1].outcome == OUT_OK, "whole there");
-    CHECK((sides[1].recs[1].flags & REC_REASSEMBLED) != 0 && sides[1].recs[1].payload.left == 8, " ");
+    CHECK(turn(1) == 2 && sides[1].recs[0].outcome == OUT_FRAGMENT
+              && sides[1].recs[1].outcome == OUT_OK,
+          "whole there");
+    CHECK((sides[1].recs[1].flags & REC_REASSEMBLED) != 0 && sides[1].recs[1].payload.left == 8,
+          " ");
     CHECK(stats_of(0).misplaced + stats_of(1).misplaced == 0, " ");
     /* GRE, in two fragments, of another's pair; so is the pair inside */
     uint32_t len = frame(inner, go, 1, 17, 0, udp, sizeof udp) - IP_AT;
     memcpy(tunnel + 4, inner + IP_AT, len);
     send_mbuf(buffer_of(f, frame(f, 1, (uint8_t)(go + 100), 47, 0x2000, tunnel, 24)));
-    send_mbuf(buffer_of(f, frame(f, 1, (uint8_t)(go + 100), 47, 3, tunnel + 24, (uint16_t)(len + 4 - 24))));
+    send_mbuf(buffer_of(
+        f, frame(f, 1, (uint8_t)(go + 100), 47, 3, tunnel + 24, (uint16_t)(len + 4 - 24))));
     unsigned kept = turn(0);
     const struct rec *last = &sides[0].recs[kept - 1];
-    CHECK(kept >= 1 && last->outcome == OUT_OK && (last->flags & REC_REASSEMBLED) != 0, "kept where it is whole");
+    CHECK(kept >= 1 && last->outcome == OUT_OK && (last->flags & REC_REASSEMBLED) != 0,
+          "kept where it is whole");
     CHECK(stats_of(0).misplaced == 1, "and said: %llu", (unsigned long long)stats_of(0).misplaced);
     close_ring();
 }
@@ -254,11 +307,13 @@ static void adapter(void)
     send_udp(1, partner(0, &r));
     CHECK(turn(0) == 1 && stats_of(0).misplaced == 0, "right");
     send_udp(1, partner(1, &r));
-    CHECK(turn(0) == 1 && stats_of(0).misplaced == 1 && stats_of(0).given == 0, "wrong, kept, said");
+    CHECK(turn(0) == 1 && stats_of(0).misplaced == 1 && stats_of(0).given == 0,
+          "wrong, kept, said");
     uint32_t len = frame(inner, 1, partner(1, &r), 17, 0, udp, sizeof udp) - IP_AT;
     memcpy(tunnel + 4, inner + IP_AT, len);
     send_mbuf(buffer_of(f, frame(f, 1, partner(0, &r), 47, 0, tunnel, (uint16_t)(len + 4))));
-    CHECK(turn(0) == 1 && stats_of(0).misplaced == 1 && stats_of(0).tunnelled == 1, "nothing is known of tunnels");
+    CHECK(turn(0) == 1 && stats_of(0).misplaced == 1 && stats_of(0).tunnelled == 1,
+          "nothing is known of tunnels");
     uint8_t arp[60] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 6};
     send_mbuf(buffer_of(arp, sizeof arp));
     CHECK(turn(0) == 1 && stats_of(0).misplaced == 1 && stats_of(0).tunnelled == 1, "no addresses");
@@ -338,8 +393,10 @@ static void telemetry(void)
     struct err e = {""};
     char command[256], text[8192];
     open_ring();
-    CHECK(api->telemetry(ports, "/tellscope/stats", "Counters of the run", fill, "a \"name\"", &e), "%s", e.text);
-    snprintf(command, sizeof command, "echo /tellscope/stats | dpdk-telemetry.py -f %s", api->prefix(ports));
+    CHECK(api->telemetry(ports, "/tellscope/stats", "Counters of the run", fill, "a \"name\"", &e),
+          "%s", e.text);
+    snprintf(command, sizeof command, "echo /tellscope/stats | dpdk-telemetry.py -f %s",
+             api->prefix(ports));
     FILE *f = popen(command, "r");
     CHECK(f != NULL, " ");
     size_t n = fread(text, 1, sizeof text - 1, f);
@@ -349,7 +406,8 @@ static void telemetry(void)
         fprintf(stderr, "%s\n", text);
     CHECK(strstr(text, "\"packets\": 18446744073709551615") != NULL, "%s", text);
     CHECK(strstr(text, "\"sensor\": \"a ?name?\"") != NULL, "%s", text);
-    CHECK(strstr(text, "\"worker_0\": {\"polls\": 7, \"state\": \"idle\"}, \"after\": 1}") != NULL, "%s", text);
+    CHECK(strstr(text, "\"worker_0\": {\"polls\": 7, \"state\": \"idle\"}, \"after\": 1}") != NULL,
+          "%s", text);
     close_ring();
 }
 
@@ -366,8 +424,9 @@ static void test_telemetry(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ring),    cmocka_unit_test(test_overload),     cmocka_unit_test(test_fragments),
-        cmocka_unit_test(test_adapter), cmocka_unit_test(test_adapter_time), cmocka_unit_test(test_telemetry),
+        cmocka_unit_test(test_ring),         cmocka_unit_test(test_overload),
+        cmocka_unit_test(test_fragments),    cmocka_unit_test(test_adapter),
+        cmocka_unit_test(test_adapter_time), cmocka_unit_test(test_telemetry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

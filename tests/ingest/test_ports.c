@@ -44,7 +44,7 @@ static void test_loads(void **state)
     assert_int_equal(api->abi, PORTS_ABI);
     assert_memory_equal(api->version(), "DPDK ", 5);
     /* every function is there */
-    void (*const *f)(void) = (void (*const *)(void))&api->version;
+    void (*const *f)(void) = (void (*const *)(void)) & api->version;
     for (; (const void *)f < (const void *)(api + 1); f++)
         assert_non_null(*f);
 #else
