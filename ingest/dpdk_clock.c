@@ -1,5 +1,5 @@
 #define ALLOW_EXPERIMENTAL_API /* rte_eth_read_clock */
-#include "ingest/dpdk.h"
+#include "ingest/dpdk_ports.h"
 
 #include <string.h>
 #include <time.h>
@@ -17,7 +17,8 @@ uint8_t port_clock_choose(const struct ports *p, const struct port *port)
         return strstr(device, ",rx_pcap=") != NULL && strstr(device, ",infinite_rx=1") == NULL
                    ? PORT_CLOCK_CAPTURE
                    : PORT_CLOCK_TSC;
-    return (port->dev.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP) != 0 ? PORT_CLOCK_NIC : PORT_CLOCK_TSC;
+    return (port->dev.rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP) != 0 ? PORT_CLOCK_NIC
+                                                                           : PORT_CLOCK_TSC;
 }
 
 static bool ticks_now(const struct port *port, uint64_t *ticks)
@@ -78,7 +79,8 @@ void nic_clock_anchor(struct ports *p, struct port *port)
     if (!look(p, port, &ticks, &ns))
         return; /* the last rate holds on; far off, our own clock is taken */
     if (ticks > n->before_ticks && ns > n->before_ns)
-        publish(n, ticks, ns, (uint64_t)(((wide)(ns - n->before_ns) << 32) / (ticks - n->before_ticks)));
+        publish(n, ticks, ns,
+                (uint64_t)(((wide)(ns - n->before_ns) << 32) / (ticks - n->before_ticks)));
     n->before_ticks = ticks;
     n->before_ns = ns;
 }

@@ -24,9 +24,10 @@ static struct {
     pthread_mutex_t lock;
     char text[8192];
     size_t len;
-    char last_error[256];
+    char first_error[256];
+    int panic_fd; /* where the last words go, while stderr is away; -1 */
     bool keep;
-} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} kept = {.lock = PTHREAD_MUTEX_INITIALIZER, .panic_fd = -1};
 
 static ssize_t log_write(void *cookie, const char *text, size_t len)
 {
@@ -35,13 +36,16 @@ static ssize_t log_write(void *cookie, const char *text, size_t len)
     while (line > 0 && (text[line - 1] == '\n' || text[line - 1] == ' '))
         line--;
     pthread_mutex_lock(&kept.lock);
+    if (kept.panic_fd >= 0 && rte_log_cur_msg_loglevel() <= (int)RTE_LOG_CRIT)
+        (void)!write(kept.panic_fd, text, len);
     if (kept.keep) {
         size_t room = sizeof kept.text - kept.len;
         size_t n = len < room ? len : room;
         memcpy(kept.text + kept.len, text, n);
         kept.len += n;
-        if (line > 0 && rte_log_cur_msg_loglevel() <= (int)RTE_LOG_ERR)
-            snprintf(kept.last_error, sizeof kept.last_error, "%.*s", (int)line, text);
+        if (line > 0 && kept.first_error[0] == '\0'
+            && rte_log_cur_msg_loglevel() <= (int)RTE_LOG_ERR)
+            snprintf(kept.first_error, sizeof kept.first_error, "%.*s", (int)line, text);
     } else {
         (void)!write(STDERR_FILENO, text, len);
     }
@@ -55,7 +59,7 @@ void eal_log_begin(void)
     pthread_mutex_lock(&kept.lock);
     kept.keep = true;
     kept.len = 0;
-    kept.last_error[0] = '\0';
+    kept.first_error[0] = '\0';
     pthread_mutex_unlock(&kept.lock);
     if (stream != NULL)
         return;
@@ -72,10 +76,27 @@ void eal_log_end(struct err *e)
     kept.keep = false;
     if (e == NULL && kept.len > 0)
         (void)!write(STDERR_FILENO, kept.text, kept.len);
-    if (e != NULL && kept.last_error[0] != '\0') {
+    if (e != NULL && kept.first_error[0] != '\0') {
         struct err said = *e;
-        err_set(e, "%s (%s)", said.text, kept.last_error);
+        err_set(e, "%s (%s)", said.text, kept.first_error);
     }
+    pthread_mutex_unlock(&kept.lock);
+}
+
+struct eal_log_mark eal_log_mark(void)
+{
+    pthread_mutex_lock(&kept.lock);
+    struct eal_log_mark m = {kept.len, kept.first_error[0] != '\0'};
+    pthread_mutex_unlock(&kept.lock);
+    return m;
+}
+
+void eal_log_forget(const struct eal_log_mark *m)
+{
+    pthread_mutex_lock(&kept.lock);
+    kept.len = m->len;
+    if (!m->error)
+        kept.first_error[0] = '\0';
     pthread_mutex_unlock(&kept.lock);
 }
 
@@ -137,7 +158,8 @@ static const char *user_arg(const struct ports_options *o, unsigned i)
     return i - n < o->n_eal ? o->eal[i - n] : NULL;
 }
 
-/* The user's argument that is `name`, or begins with it and '=' (long) or anything (short); its value, or "". */
+/* The user's argument that is `name`, or begins with it and '=' (long) or anything (short); its
+ * value, or "". */
 static const char *user_has(const struct ports_options *o, const char *name)
 {
     const char *arg;
@@ -188,11 +210,16 @@ static void add_lcore(struct eal_args *a)
     add_text(a, "--lcores=0@(%s)", list);
 }
 
-static bool add_memory(struct eal_args *a, const struct ports_options *o, uint64_t need, uint64_t free_huge,
-                       struct err *e)
+static bool add_memory(struct eal_args *a, const struct ports_options *o, uint64_t need,
+                       uint64_t free_huge, struct err *e)
 {
-    static const char *const pages[] = {"--no-huge", "--in-memory", "--huge-dir", "--legacy-mem", "--socket-mem",
-                                        "--single-file-segments", NULL};
+    static const char *const pages[] = {"--no-huge",
+                                        "--in-memory",
+                                        "--huge-dir",
+                                        "--legacy-mem",
+                                        "--socket-mem",
+                                        "--single-file-segments",
+                                        NULL};
     uint8_t want = o->no_huge ? HUGE_NO : o->config->live.huge_pages;
     a->huge = want == HUGE_YES || (want == HUGE_AUTO && free_huge >= need);
     if (user_has_any(o, pages)) {
@@ -200,7 +227,9 @@ static bool add_memory(struct eal_args *a, const struct ports_options *o, uint64
         return true;
     }
     if (want == HUGE_YES && free_huge < need) {
-        err_set(e, "%" PRIu64 " MiB of huge pages are needed, %" PRIu64 " MiB are free: sysctl vm.nr_hugepages=%" PRIu64,
+        err_set(e,
+                "%" PRIu64 " MiB of huge pages are needed, %" PRIu64
+                " MiB are free: sysctl vm.nr_hugepages=%" PRIu64,
                 need / MIB, free_huge / MIB, need / (2 * MIB) + 1);
         return false;
     }
@@ -210,13 +239,14 @@ static bool add_memory(struct eal_args *a, const struct ports_options *o, uint64
     }
     add(a, "--no-huge");
     add(a, "--no-shconf"); /* as any user: nothing to write in /run */
-    if (user_has(o, "-m") == NULL)
-        add_text(a, "-m%" PRIu64, need / MIB);
+    if (user_has(o, "-m")
+        == NULL) /* no buffer crosses a page of 4 KiB: one in each, instead of 2560 bytes */
+        add_text(a, "-m%" PRIu64, need / 5 * 8 / MIB);
     return true;
 }
 
-bool eal_args(struct eal_args *a, const struct ports_options *o, uint64_t need_bytes, uint64_t free_huge_bytes,
-              struct err *e)
+bool eal_args(struct eal_args *a, const struct ports_options *o, uint64_t need_bytes,
+              uint64_t free_huge_bytes, struct err *e)
 {
     static const char *const lcores[] = {"-l", "-c", "-S", "-s", "--lcores", NULL};
     static const char *const buses[] = {"-a", "--allow", "-b", "--block", "--no-pci", NULL};
@@ -231,6 +261,7 @@ bool eal_args(struct eal_args *a, const struct ports_options *o, uint64_t need_b
     if (!user_has_any(o, lcores))
         add_lcore(a);
     add(a, "--log-level=warning");
+    add(a, "--log-level=lib.telemetry:error"); /* warns of what nobody has used for years */
     bool bus = false;
     for (unsigned i = 0; i < o->config->live.n_ports; i++) {
         const char *device = o->config->live.ports[i].device;
@@ -253,26 +284,43 @@ bool eal_args(struct eal_args *a, const struct ports_options *o, uint64_t need_b
     return true;
 }
 
-/* Of an argument it does not know, EAL writes its whole usage to stdout. */
-static int stdout_away(void)
+/* Of an argument it does not know, EAL writes its whole usage to stdout; of any failure a line to
+ * stderr, and to its log as well. */
+static void output_away(int saved[2])
 {
-    fflush(stdout);
-    int saved = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (saved >= 0 && null >= 0)
-        dup2(null, STDOUT_FILENO);
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+        fflush(fd == STDOUT_FILENO ? stdout : stderr);
+        saved[fd - 1] = null >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
+        if (saved[fd - 1] >= 0)
+            dup2(null, fd);
+    }
     if (null >= 0)
         close(null);
-    return saved;
 }
 
-static void stdout_back(int saved)
+static void output_back(const int saved[2])
 {
-    fflush(stdout);
-    if (saved < 0)
-        return;
-    dup2(saved, STDOUT_FILENO);
-    close(saved);
+    for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+        fflush(fd == STDOUT_FILENO ? stdout : stderr);
+        if (saved[fd - 1] < 0)
+            continue;
+        dup2(saved[fd - 1], fd);
+        close(saved[fd - 1]);
+    }
+}
+
+/* EAL leaves the folder of its telemetry socket behind. It takes the socket away when the process
+ * exits; this comes after that. */
+static struct {
+    char path[512];
+    pid_t owner;
+} left;
+
+static void remove_left(void)
+{
+    if (left.path[0] != '\0' && getpid() == left.owner)
+        (void)rmdir(left.path); /* not if somebody else is in there */
 }
 
 bool eal_start(const struct eal_args *a, struct err *e)
@@ -281,17 +329,23 @@ bool eal_start(const struct eal_args *a, struct err *e)
     cpu_set_t may;
     bool have_cpus = pthread_getaffinity_np(pthread_self(), sizeof may, &may) == 0;
     memcpy(argv, a->v, (a->n + 1) * sizeof *argv);
-    int saved = stdout_away(), loud = opterr;
+    int saved[2], loud = opterr;
+    output_away(saved);
+    kept.panic_fd = saved[1];
     opterr = 0;
     rte_errno = 0;
+    (void)atexit(remove_left); /* before EAL's own: run after it */
     int n = rte_eal_init((int)a->n, argv);
     opterr = loud;
-    stdout_back(saved);
+    kept.panic_fd = -1;
+    left.owner = getpid();
+    snprintf(left.path, sizeof left.path, "%s", rte_eal_get_runtime_dir());
+    output_back(saved);
     if (have_cpus) /* it pins its caller */
         (void)pthread_setaffinity_np(pthread_self(), sizeof may, &may);
     if (n >= 0)
         return true;
-    if (kept.last_error[0] != '\0')
+    if (kept.first_error[0] != '\0')
         err_set(e, "start DPDK");
     else if (rte_errno != 0 && rte_errno != EINVAL)
         err_set(e, "start DPDK: %s", rte_strerror(rte_errno));

@@ -2,19 +2,23 @@
 
 #include <string.h>
 
-/* Bytes of the tags that were taken out, in wire order; how many (0, 4, 8). Where only the outer of two was, the inner one still
- * stands in the packet. */
+/* Bytes of the tags that were taken out, in wire order; how many (0, 4, 8). Where only the outer of
+ * two was, the inner one still stands in the packet. */
 static uint32_t tags_of(const struct rte_mbuf *m, uint8_t tags[static 8])
 {
     bool outer = (m->ol_flags & RTE_MBUF_F_RX_QINQ_STRIPPED) != 0;
     bool inner = (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0;
     uint32_t n = 0;
     if (outer) {
-        memcpy(tags, (uint8_t[]){0x88, 0xa8, (uint8_t)(m->vlan_tci_outer >> 8), (uint8_t)m->vlan_tci_outer}, 4);
+        memcpy(
+            tags,
+            (uint8_t[]){0x88, 0xa8, (uint8_t)(m->vlan_tci_outer >> 8), (uint8_t)m->vlan_tci_outer},
+            4);
         n = 4;
     }
     if (inner) {
-        memcpy(tags + n, (uint8_t[]){0x81, 0x00, (uint8_t)(m->vlan_tci >> 8), (uint8_t)m->vlan_tci}, 4);
+        memcpy(tags + n, (uint8_t[]){0x81, 0x00, (uint8_t)(m->vlan_tci >> 8), (uint8_t)m->vlan_tci},
+               4);
         n += 4;
     }
     return n;

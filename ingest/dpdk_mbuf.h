@@ -18,7 +18,8 @@ struct mbuf_bytes {
     uint32_t len, wire_len; /* at `p`; of the packet, with the tags put back */
 };
 
-/* Puts tags back (802.1Q 0x8100; of two taken out, the outer as 802.1ad 0x88a8: the adapter does not tell), and several segments
- * together. Tags go into the headroom where the buffer is ours alone, and count as packet from then on; all else is copied into
- * `scratch`, `size` bytes at most, and the buffer is left as it was. */
+/* Puts tags back (802.1Q 0x8100; of two taken out, the outer as 802.1ad 0x88a8: the adapter does
+ * not tell), and several segments together. Tags go into the headroom where the buffer is ours
+ * alone, and count as packet from then on; all else is copied into `scratch`, `size` bytes at most,
+ * and the buffer is left as it was. */
 struct mbuf_bytes mbuf_wire(struct rte_mbuf *m, uint8_t *scratch, uint32_t size);

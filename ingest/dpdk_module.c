@@ -1,6 +1,6 @@
 /* The module's face: `tellscope_ports`, the table that the program asks for. */
 #define _GNU_SOURCE
-#include "ingest/dpdk.h"
+#include "ingest/dpdk_ports.h"
 #include "ingest/dpdk_eal.h"
 
 #include <rte_dev.h>
@@ -53,14 +53,15 @@ static bool plan(struct ports *p, struct err *e)
         p->n_workers += port->n_workers;
         int n = cpu_list(port->config->cpus, port->cpus, WORKERS_MAX);
         if (n < 0 || (n > 0 && (unsigned)n < port->n_workers)) {
-            err_set(e, "port %s: %u workers, and cpus \"%s\"", port->config->device, port->n_workers,
-                    port->config->cpus);
+            err_set(e, "port %s: %u workers, and cpus \"%s\"", port->config->device,
+                    port->n_workers, port->config->cpus);
             return false;
         }
         for (int w = n; w < WORKERS_MAX; w++)
             port->cpus[w] = -1;
         if (port->n_workers == 0 || port->n_workers > WORKERS_MAX) {
-            err_set(e, "port %s: %u workers; 1 to %u can be", port->config->device, port->n_workers, WORKERS_MAX);
+            err_set(e, "port %s: %u workers; 1 to %u can be", port->config->device, port->n_workers,
+                    WORKERS_MAX);
             return false;
         }
     }
@@ -97,7 +98,8 @@ static bool take_fields(struct ports *p, struct err *e)
 static bool open_ports(struct ports *p, struct err *e)
 {
     struct eal_args args;
-    if (!eal_args(&args, &p->options, memory_needed(p->options.config), eal_free_huge(), e) || !eal_start(&args, e))
+    if (!eal_args(&args, &p->options, memory_needed(p->options.config), eal_free_huge(), e)
+        || !eal_start(&args, e))
         return false;
     p->huge = args.huge;
     snprintf(p->prefix, sizeof p->prefix, "%s", args.prefix);
@@ -190,7 +192,7 @@ static bool quiet(const struct port *port)
 static void ports_stop(struct ports *p)
 {
     for (unsigned i = 0; i < p->n_ports; i++)
-        atomic_store_explicit(&p->ports[i].open, false, memory_order_release);
+        atomic_store_explicit(&p->ports[i].state, PORT_CLOSED, memory_order_release);
     for (unsigned i = 0; i < p->n_ports; i++) {
         struct port *port = &p->ports[i];
         unsigned waits = 0;

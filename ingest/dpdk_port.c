@@ -1,3 +1,4 @@
+#include "ingest/dpdk_eal.h"
 #include "ingest/dpdk_shard.h"
 
 #include <rte_dev.h>
@@ -8,13 +9,15 @@
 
 enum { DESCRIPTORS = 2048, DATA_ROOM = 2048, FRAME_EXTRA = 26 /* Ethernet, two VLAN tags, FCS */ };
 
-/* The device a configured string means: up to its first comma; a PCI address may leave out its domain. */
+/* The device a configured string means: up to its first comma; a PCI address may leave out its
+ * domain. */
 static bool same_device(const char *configured, const char *name)
 {
     size_t len = strcspn(configured, ",");
     if (strlen(name) == len && memcmp(configured, name, len) == 0)
         return true;
-    return strncmp(name, "0000:", 5) == 0 && strlen(name + 5) == len && memcmp(configured, name + 5, len) == 0;
+    return strncmp(name, "0000:", 5) == 0 && strlen(name + 5) == len
+           && memcmp(configured, name + 5, len) == 0;
 }
 
 static bool find(const struct ports *p, struct port *port, struct err *e)
@@ -33,7 +36,9 @@ static bool find(const struct ports *p, struct port *port, struct err *e)
             snprintf(port->name, sizeof port->name, "%s", rte_dev_name(port->dev.device));
         return true;
     }
-    err_set(e, "no driver of DPDK has it: is the adapter bound (dpdk-devbind.py --status), or the name of the virtual device right?");
+    err_set(e, "no driver of DPDK took it: see %s",
+            eal_on_bus(port->config->device) ? "dpdk-devbind.py --status"
+                                             : "its name and arguments");
     return false;
 }
 
@@ -55,8 +60,10 @@ static bool take_buffers(const struct ports *p, struct port *port, uint32_t room
     unsigned cache = n >= 4 * CACHE_PKTS ? CACHE_PKTS : 0;
     int socket = rte_eth_dev_socket_id(port->id);
     port->pool = rte_pktmbuf_pool_create(name, (unsigned)n, cache, 0, (uint16_t)room, socket);
-    if (port->pool == NULL && socket != SOCKET_ID_ANY) /* without huge pages there is one node's memory only */
-        port->pool = rte_pktmbuf_pool_create(name, (unsigned)n, cache, 0, (uint16_t)room, SOCKET_ID_ANY);
+    if (port->pool == NULL
+        && socket != SOCKET_ID_ANY) /* without huge pages there is one node's memory only */
+        port->pool =
+            rte_pktmbuf_pool_create(name, (unsigned)n, cache, 0, (uint16_t)room, SOCKET_ID_ANY);
     if (port->pool == NULL) {
         err_set(e, "%u buffers of %u bytes: %s", (unsigned)n, room, rte_strerror(rte_errno));
         return false;
@@ -83,7 +90,8 @@ static bool count_queues(struct port *port, struct err *e)
         return false;
     }
     if (all_queues_fed(port) && most > port->n_workers) {
-        err_set(e, "it has %u queues and %u workers: each queue needs a worker", most, port->n_workers);
+        err_set(e, "it has %u queues and %u workers: each queue needs a worker", most,
+                port->n_workers);
         return false;
     }
     return true;
@@ -91,9 +99,10 @@ static bool count_queues(struct port *port, struct err *e)
 
 static bool queues(struct port *port, const struct rte_eth_conf *conf, struct err *e)
 {
-    uint16_t rx = (uint16_t)(port->config->descriptors > 0                ? port->config->descriptors
-                             : port->dev.default_rxportconf.ring_size > 0 ? port->dev.default_rxportconf.ring_size
-                                                                          : DESCRIPTORS);
+    uint16_t rx = (uint16_t)(port->config->descriptors > 0 ? port->config->descriptors
+                             : port->dev.default_rxportconf.ring_size > 0
+                                 ? port->dev.default_rxportconf.ring_size
+                                 : DESCRIPTORS);
     uint16_t tx = 512;
     int socket = rte_eth_dev_socket_id(port->id);
     int rc = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx, &tx);
@@ -127,7 +136,6 @@ static bool configure_as(struct port *port, bool hash, bool shard, uint64_t offl
     struct rte_eth_conf conf = {.rxmode = {.mtu = frame_mtu(port), .offloads = offloads}};
     if (hash)
         shard_configure(port, shard, &conf, key);
-    /* Nothing is sent; but some drivers do not start without a queue for it. */
     int rc = rte_eth_dev_configure(port->id, (uint16_t)port->n_queues, (uint16_t)port->n_tx, &conf);
     if (rc != 0) {
         err_set(e, "configure it: %s", rte_strerror(-rc));
@@ -136,8 +144,9 @@ static bool configure_as(struct port *port, bool hash, bool shard, uint64_t offl
     return queues(port, &conf, e);
 }
 
-/* Asks for all, then for less, until the driver takes it. */
-static bool configure(const struct ports *p, struct port *port, struct err *e)
+/* Asks for all, then without a hash of ours (a flow rule may still do it), until the driver takes
+ * it. */
+static bool configure(const struct ports *p, struct port *port, unsigned least_tx, struct err *e)
 {
     uint64_t capa = port->dev.rx_offload_capa, offloads = 0;
     bool shard = shard_wanted(p, port);
@@ -146,10 +155,21 @@ static bool configure(const struct ports *p, struct port *port, struct err *e)
     if (frame_mtu(port) + FRAME_EXTRA > DATA_ROOM)
         offloads |= capa & RTE_ETH_RX_OFFLOAD_SCATTER;
     port->rss = shard;
-    if (configure_as(port, true, shard, offloads, e))
-        return true;
-    port->rss = shard; /* a flow rule may still do it */
-    return configure_as(port, false, false, offloads, e);
+    /* Nothing is sent; but some drivers want a queue for it, or as many as there are to receive on.
+     */
+    const unsigned tx[] = {0, 1, port->n_queues};
+    unsigned tries = port->n_queues > 1 ? 6 : 4;
+    struct eal_log_mark mark = eal_log_mark();
+    unsigned first = least_tx > 0 ? 2 : 0;
+    for (unsigned i = first; i < tries; i++) {
+        port->n_tx = tx[i / 2];
+        if (configure_as(port, i % 2 == 0, shard, offloads, e)) {
+            if (i > first)
+                eal_log_forget(&mark); /* what it said of earlier tries */
+            return true;
+        }
+    }
+    return false;
 }
 
 bool port_open(struct ports *p, struct port *port, struct err *e)
@@ -159,21 +179,21 @@ bool port_open(struct ports *p, struct port *port, struct err *e)
         goto fail;
     port->set_up = true; /* ours from now on */
     port->clock = port_clock_choose(p, port);
-    uint32_t frame = frame_mtu(port) + FRAME_EXTRA, room = RTE_MAX((uint32_t)DATA_ROOM, port->dev.min_rx_bufsize);
-    if (frame > room && (port->dev.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) == 0 && frame <= 16384)
+    uint32_t frame = frame_mtu(port) + FRAME_EXTRA,
+             room = RTE_MAX((uint32_t)DATA_ROOM, port->dev.min_rx_bufsize);
+    if (frame > room && (port->dev.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) == 0
+        && frame <= 16384)
         room = frame;
     uint16_t rx = (uint16_t)port->config->descriptors, tx = 0;
     if (rx == 0)
-        rx = port->dev.default_rxportconf.ring_size > 0 ? port->dev.default_rxportconf.ring_size : DESCRIPTORS;
+        rx = port->dev.default_rxportconf.ring_size > 0 ? port->dev.default_rxportconf.ring_size
+                                                        : DESCRIPTORS;
     (void)rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx, &tx);
     port->descriptors = rx;
     if (!take_buffers(p, port, RTE_ALIGN_CEIL(room, 64) + RTE_PKTMBUF_HEADROOM, e))
         goto fail;
-    if (!configure(p, port, e)) {
-        port->n_tx = 1;
-        if (!configure(p, port, e))
-            goto fail;
-    }
+    if (!configure(p, port, 0, e))
+        goto fail;
     int rc = port->config->mtu > 0 ? rte_eth_dev_set_mtu(port->id, (uint16_t)port->config->mtu) : 0;
     if (rc != 0) {
         err_set(e, "set its MTU to %u: %s", (unsigned)port->config->mtu, rte_strerror(-rc));
@@ -186,12 +206,14 @@ fail:
 
 static bool start(const struct ports *p, struct port *port, struct err *e)
 {
+    struct eal_log_mark mark = eal_log_mark();
     int rc = rte_eth_dev_start(port->id);
     if (rc != 0 && port->n_tx == 0) {
-        port->n_tx = 1;
-        if (!configure(p, port, e))
+        if (!configure(p, port, 1, e))
             return false;
         rc = rte_eth_dev_start(port->id);
+        if (rc == 0)
+            eal_log_forget(&mark);
     }
     if (rc != 0)
         err_set(e, "start it: %s", rte_strerror(-rc));
@@ -226,7 +248,7 @@ bool port_start(struct ports *p, struct port *port, struct err *e)
             port->workers[i].clock = PORT_CLOCK_TSC;
     }
     port_stats_begin(port);
-    atomic_store_explicit(&port->open, true, memory_order_release);
+    atomic_store_explicit(&port->state, PORT_OPEN, memory_order_release);
     return true;
 fail:
     return err_in(e, "port %.*s", (int)strcspn(device, ","), device);

@@ -6,7 +6,8 @@ void rss_key(uint8_t *key, unsigned len)
         key[i] = i % 2 == 0 ? 0x6d : 0x5a;
 }
 
-/* The key's 32 bits that the input bit `i`, counted from the first on the wire, adds to the hash. */
+/* The key's 32 bits that the input bit `i`, counted from the first on the wire, adds to the hash.
+ */
 static uint32_t key_window(unsigned i)
 {
     const uint64_t key = UINT64_C(0x6d5a6d5a6d5a6d5a);

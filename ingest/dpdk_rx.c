@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "ingest/dpdk.h"
+#include "ingest/dpdk_ports.h"
 #include "ingest/dpdk_mbuf.h"
 
 #include <rte_lcore.h>
@@ -77,7 +77,8 @@ static unsigned take(struct worker *w, struct pkt pkts[], unsigned max)
 static unsigned poll_queue(struct worker *w, struct pkt pkts[], unsigned max)
 {
     unsigned at = w->n_taken;
-    unsigned n = rte_eth_rx_burst(w->port_id, w->index, w->held + at, (uint16_t)RTE_MIN(max, (unsigned)w->burst));
+    unsigned n = rte_eth_rx_burst(w->port_id, w->index, w->held + at,
+                                  (uint16_t)RTE_MIN(max, (unsigned)w->burst));
     if (n == 0)
         return 0;
     uint64_t bytes = 0, now = w->ports->options.now(w->ports->options.clock, &w->view);
@@ -94,18 +95,32 @@ static unsigned poll_queue(struct worker *w, struct pkt pkts[], unsigned max)
     return n;
 }
 
+/* A file waits for us, a wire does not: while another worker of the port is behind, no more is
+ * read. */
+static bool must_wait(const struct worker *w)
+{
+    if (w->clock != PORT_CLOCK_CAPTURE || !w->port->multi)
+        return false;
+    for (unsigned i = 0; i < w->port->n_workers; i++)
+        if (rte_ring_count(w->port->workers[i].ring) > RING_PKTS / 4)
+            return true;
+    return false;
+}
+
 static int rx(void *ctx, struct pkt pkts[], unsigned max, struct err *e)
 {
     struct worker *w = ctx;
     (void)e;
     assert(w->n_held == 0);
     max = RTE_MIN(max, (unsigned)BURST_MAX);
-    bool open = w->has_queue && atomic_load_explicit(&w->port->open, memory_order_acquire);
-    w->n_taken = w->ring != NULL ? take(w, pkts, open ? RTE_MIN(max, (unsigned)RING_TURN) : max) : 0;
+    uint8_t state = atomic_load_explicit(&w->port->state, memory_order_acquire);
+    bool open = w->has_queue && state == PORT_OPEN;
+    w->n_taken =
+        w->ring != NULL ? take(w, pkts, open ? RTE_MIN(max, (unsigned)RING_TURN) : max) : 0;
     w->n_held = w->n_taken;
-    if (open)
+    if (open && !must_wait(w))
         w->n_held += poll_queue(w, pkts, max - w->n_taken);
-    else if (!atomic_load_explicit(&w->quiet, memory_order_relaxed))
+    else if (state == PORT_CLOSED && !atomic_load_explicit(&w->quiet, memory_order_relaxed))
         atomic_store_explicit(&w->quiet, true, memory_order_release);
     for (unsigned i = 0; i < w->n_held; i++)
         bytes_of(w, i, &pkts[i]);
@@ -127,11 +142,14 @@ static void release(void *ctx)
 static bool same_pair(const struct pkt *p, const struct rec *r)
 {
     struct addr src, dst;
-    return rss_outer(p->bytes, p->cap_len, &src, &dst) && addr_equal(&src, &r->src) && addr_equal(&dst, &r->dst);
+    return rss_outer(p->bytes, p->cap_len, &src, &dst) && addr_equal(&src, &r->src)
+           && addr_equal(&dst, &r->dst);
 }
 
-/* The adapter shards: did it as we think? Of what it shards by other addresses than ours nothing can be said. */
-static unsigned check_all(struct worker *w, const struct pkt pkts[], const struct rec recs[], unsigned n)
+/* The adapter shards: did it as we think? Of what it shards by other addresses than ours nothing
+ * can be said. */
+static unsigned check_all(struct worker *w, const struct pkt pkts[], const struct rec recs[],
+                          unsigned n)
 {
     unsigned tunnelled = 0, misplaced = 0;
     for (unsigned i = 0; i < n; i++) {
@@ -149,10 +167,12 @@ static unsigned check_all(struct worker *w, const struct pkt pkts[], const struc
     return n;
 }
 
-/* Who is to have packet `i`; this worker, where it cannot be moved. What came over a ring stays: it was sent here for its pair, and must
- * not go in circles. The last fragment of a datagram may go: the others went the same way, unless the datagram was a tunnel's, whose
- * fragments carry other addresses. Then all the fragments were walked here, and only here is it whole. */
-static unsigned owner_of(struct worker *w, const struct pkt pkts[], const struct rec recs[], unsigned i)
+/* Who is to have packet `i`; this worker, where it cannot be moved. What came over a ring stays: it
+ * was sent here for its pair, and must not go in circles. The last fragment of a datagram may go:
+ * the others went the same way, unless the datagram was a tunnel's, whose fragments carry other
+ * addresses. Then all the fragments were walked here, and only here is it whole. */
+static unsigned owner_of(struct worker *w, const struct pkt pkts[], const struct rec recs[],
+                         unsigned i)
 {
     const struct rec *r = &recs[i];
     if ((r->flags & REC_HAS_IP) == 0)
@@ -218,7 +238,7 @@ bool worker_new(struct ports *p, struct port *port, unsigned i, struct err *e)
     w->has_queue = i < port->n_queues;
     w->burst = (uint16_t)p->options.config->live.burst;
     w->clock = port->clock;
-    atomic_store(&w->quiet, true); /* until it has begun */
+    atomic_store(&w->quiet, true);                          /* until it has begun */
     w->scratch = malloc((size_t)BURST_MAX * SCRATCH_BYTES); /* touched when it is needed */
     bool ok = w->scratch != NULL;
     if (ok && port->multi) {
@@ -241,7 +261,8 @@ void worker_free(struct worker *w)
     free(w->scratch);
 }
 
-bool worker_begin(struct ports *p, unsigned worker, struct source *s, struct spread *spread, struct err *e)
+bool worker_begin(struct ports *p, unsigned worker, struct source *s, struct spread *spread,
+                  struct err *e)
 {
     struct worker *w = &p->workers[worker];
     w->registered = rte_lcore_id() == LCORE_ID_ANY;
@@ -264,7 +285,8 @@ static void empty_rings(struct port *port)
     for (unsigned i = 0; i < port->n_workers; i++) {
         struct worker *w = &port->workers[i];
         unsigned n;
-        while (w->ring != NULL && (n = rte_ring_sc_dequeue_burst(w->ring, (void **)m, BURST_MAX, NULL)) > 0) {
+        while (w->ring != NULL
+               && (n = rte_ring_sc_dequeue_burst(w->ring, (void **)m, BURST_MAX, NULL)) > 0) {
             rte_pktmbuf_free_bulk(m, n);
             count_add(&w->count.turned_away, n);
         }

@@ -7,10 +7,12 @@
 /* Addresses alone; of fragments too. What a driver calls TCP or UDP would add ports. */
 #define ADDRESS_TYPES RTE_ETH_RSS_IP
 
-/* Drivers whose "IPv4" and "IPv6" cover TCP and UDP packets as well, by the addresses, when nothing is asked for these. Others (i40e,
- * iavf, ena) put what is not asked for into the first queue: there only the user may ask for it, and `misplaced` tells. */
+/* Drivers whose "IPv4" and "IPv6" cover TCP and UDP packets as well, by the addresses, when nothing
+ * is asked for these. Others (i40e, iavf, ena) put what is not asked for into the first queue:
+ * there only the user may ask for it, and `misplaced` tells. */
 static const char *const known[] = {
-    "mlx5_pci", "net_ice", "net_ixgbe", "net_ixgbe_vf", "net_e1000_igb", "net_igc", "net_virtio", NULL,
+    "mlx5_pci",      "net_ice", "net_ixgbe",  "net_ixgbe_vf",
+    "net_e1000_igb", "net_igc", "net_virtio", NULL,
 };
 
 static bool tunnels_expected(const struct config *c)
@@ -18,7 +20,8 @@ static bool tunnels_expected(const struct config *c)
     if (c->site_by == SITE_BY_VNI || c->site_by == SITE_BY_GRE)
         return true;
     for (unsigned i = 0; i < c->n_rules; i++)
-        if (c->rules[i].kind == RULE_INNER_OUI || c->rules[i].kind == RULE_VNI || c->rules[i].kind == RULE_GRE_KEY)
+        if (c->rules[i].kind == RULE_INNER_OUI || c->rules[i].kind == RULE_VNI
+            || c->rules[i].kind == RULE_GRE_KEY)
             return true;
     return false;
 }
@@ -67,12 +70,13 @@ void shard_configure(const struct port *port, bool wanted, struct rte_eth_conf *
     if (port->n_queues < 2 || offered == 0)
         return;
     conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-    conf->rx_adv_conf.rss_conf.rss_hf = offered & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+    conf->rx_adv_conf.rss_conf.rss_hf =
+        offered & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
     if (!wanted)
         return;
     rss_key(key, key_len(port));
-    conf->rx_adv_conf.rss_conf =
-        (struct rte_eth_rss_conf){.rss_key = key, .rss_key_len = key_len(port), .rss_hf = offered & ADDRESS_TYPES};
+    conf->rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){
+        .rss_key = key, .rss_key_len = key_len(port), .rss_hf = offered & ADDRESS_TYPES};
 }
 
 /* Fills the adapter's table with our queues in turn, and reads it back. */
@@ -87,7 +91,8 @@ static bool table_set(struct port *port)
         reta[i / RTE_ETH_RETA_GROUP_SIZE].mask |= RTE_BIT64(i % RTE_ETH_RETA_GROUP_SIZE);
         reta[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE] = port->rss_map.reta[i];
     }
-    (void)rte_eth_dev_rss_reta_update(port->id, reta, (uint16_t)n); /* what counts is what is read back */
+    (void)rte_eth_dev_rss_reta_update(port->id, reta,
+                                      (uint16_t)n); /* what counts is what is read back */
     if (rte_eth_dev_rss_reta_query(port->id, reta, (uint16_t)n) != 0)
         return no(port, "the driver does not tell its table of queues");
     for (unsigned i = 0; i < n; i++) {
@@ -106,6 +111,14 @@ static bool hash_taken(struct port *port)
     rss_key(want, sizeof want);
     if (rte_eth_dev_rss_hash_conf_get(port->id, &got) != 0)
         return no(port, "the driver does not tell how it hashes");
+    if (memcmp(key, want, key_len(port)) != 0) { /* some take it only from a started device */
+        struct rte_eth_rss_conf set = {.rss_key = want,
+                                       .rss_key_len = key_len(port),
+                                       .rss_hf = port->dev.flow_type_rss_offloads & ADDRESS_TYPES};
+        (void)rte_eth_dev_rss_hash_update(port->id, &set);
+        got.rss_hf = 0;
+        (void)rte_eth_dev_rss_hash_conf_get(port->id, &got);
+    }
     if (memcmp(key, want, key_len(port)) != 0)
         return no(port, "the driver did not take our symmetric key");
     if ((got.rss_hf & RTE_ETH_RSS_IPV4) == 0 || (got.rss_hf & RTE_ETH_RSS_IPV6) == 0
@@ -114,8 +127,8 @@ static bool hash_taken(struct port *port)
     return table_set(port);
 }
 
-/* A rule for one IP version. Which queue a hash means is certain only where their number is a power of two: then it is the hash's low
- * bits, however long the table that the driver makes. */
+/* A rule for one IP version. Which queue a hash means is certain only where their number is a power
+ * of two: then it is the hash's low bits, however long the table that the driver makes. */
 static bool flow_rule(struct port *port, enum rte_flow_item_type ip, uint64_t types)
 {
     uint8_t key[RSS_KEY_MAX];

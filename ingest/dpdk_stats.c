@@ -1,4 +1,4 @@
-#include "ingest/dpdk.h"
+#include "ingest/dpdk_ports.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,7 +74,8 @@ size_t port_xstats(struct ports *p, unsigned port, char *to, size_t size)
         for (int i = 0; i < n; i++) {
             if (values[i].value == 0 || values[i].id >= (uint64_t)n)
                 continue;
-            int line = snprintf(to + len, size - len, "%s %" PRIu64 "\n", names[values[i].id].name, values[i].value);
+            int line = snprintf(to + len, size - len, "%s %" PRIu64 "\n", names[values[i].id].name,
+                                values[i].value);
             if (line < 0 || (size_t)line >= size - len) {
                 if (len < size)
                     to[len] = '\0';

@@ -1,4 +1,4 @@
-#include "ingest/dpdk.h"
+#include "ingest/dpdk_ports.h"
 
 #include <rte_telemetry.h>
 
@@ -56,7 +56,9 @@ static void text(struct port_answer *answer, const char *name, const char *value
     size_t i = 0;
     clean_name(clean, name);
     for (; value[i] != '\0' && i < sizeof printable - 1; i++) /* the framework escapes nothing */
-        printable[i] = isprint((unsigned char)value[i]) && value[i] != '"' && value[i] != '\\' ? value[i] : '?';
+        printable[i] = isprint((unsigned char)value[i]) && value[i] != '"' && value[i] != '\\'
+                           ? value[i]
+                           : '?';
     printable[i] = '\0';
     (void)rte_tel_data_add_dict_string(at(a), clean, printable);
 }
@@ -85,7 +87,8 @@ static void end(struct port_answer *answer)
 
 static int answer(const char *cmd, const char *params, struct rte_tel_data *d)
 {
-    struct answer_of a = {.answer = {.number = number, .text = text, .begin = begin, .end = end}, .top = d};
+    struct answer_of a = {.answer = {.number = number, .text = text, .begin = begin, .end = end},
+                          .top = d};
     (void)params;
     (void)rte_tel_data_start_dict(d);
     pthread_mutex_lock(&table.lock);

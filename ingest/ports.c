@@ -37,10 +37,11 @@ bool ports_load(const struct port_api **api, struct err *e)
     if (path[0] == '\0')
         snprintf(path, sizeof path, "%s", installed);
     if (access(path, F_OK) != 0) {
-        err_set(e,
-                "this build has no module for live ports (%s): build it with libdpdk-dev installed and "
-                "TELLSCOPE_DPDK=ON",
-                path);
+        err_set(
+            e,
+            "this build has no module for live ports (%s): build it with libdpdk-dev installed and "
+            "TELLSCOPE_DPDK=ON",
+            path);
         return false;
     }
     /* Never unloaded: the framework leaves threads behind. */

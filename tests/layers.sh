@@ -43,7 +43,7 @@ hiredis: 1
 maxminddb: 1
 ares: 1
 microhttpd: 1
-rte_: 6'
+rte_: 8'
 while IFS=': ' read -r header most; do
     mapfile -t files < <(grep -rlE --include='*.[ch]' "#[[:space:]]*include[[:space:]]*<$header" \
         core ingest decoders summary enrich sinks cli 2>/dev/null)

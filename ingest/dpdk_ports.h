@@ -1,4 +1,5 @@
-/* What the files of the DPDK module share: ports, workers, who owns what. Only ingest/dpdk* may include this. */
+/* What the files of the DPDK module share: ports, workers, who owns what. Only ingest/dpdk* may
+ * include this. */
 #pragma once
 #include "ingest/dpdk_rss.h"
 #include "ingest/ports.h"
@@ -10,12 +11,12 @@
 #include <stdatomic.h>
 
 enum {
-    WORKERS_MAX = 64,       /* of a port */
-    ALL_WORKERS_MAX = 96,   /* of all: what the framework registers as threads */
-    RING_PKTS = 4096,       /* a worker's ring holds one less */
-    RING_TURN = 32,         /* taken from it before the queue has its turn */
-    CACHE_PKTS = 256,       /* free buffers a worker keeps to itself */
-    SCRATCH_BYTES = 65536,  /* of one packet */
+    WORKERS_MAX = 64,      /* of a port */
+    ALL_WORKERS_MAX = 96,  /* of all: what the framework registers as threads */
+    RING_PKTS = 4096,      /* a worker's ring holds one less */
+    RING_TURN = 32,        /* taken from it before the queue has its turn */
+    CACHE_PKTS = 256,      /* free buffers a worker keeps to itself */
+    SCRATCH_BYTES = 65536, /* of one packet */
     LINK_ETHERNET = 1,
 };
 
@@ -39,7 +40,7 @@ struct worker {
     struct rte_ring *ring; /* what others hand over; NULL: nobody does */
     uint16_t port_id, index, burst;
     bool has_queue, begun, registered;
-    uint8_t clock; /* enum port_clock */
+    uint8_t clock;            /* enum port_clock */
     unsigned n_held, n_taken; /* lent; the first n_taken of them came over the ring */
     struct rte_mbuf *held[BURST_MAX];
     struct clock_view view;
@@ -47,7 +48,7 @@ struct worker {
     uint16_t n_batch[WORKERS_MAX];
     struct rte_mbuf *batch[WORKERS_MAX][BURST_MAX]; /* for each worker of the port */
     const struct ports *ports;
-    alignas(64) _Atomic bool quiet; /* has seen that its port is closed: never reads the queue again */
+    alignas(64) _Atomic bool quiet; /* has seen that its port is closed, or has not begun */
     struct worker_counters count;
 };
 
@@ -57,6 +58,9 @@ struct bridge {
 
 enum { BRIDGES = 5, QUEUE_BRIDGES = 3 };
 
+/* Only forwards. A worker that has seen PORT_CLOSED never reads a queue again, and says so. */
+enum port_state { PORT_CLOSED_YET, PORT_OPEN, PORT_CLOSED };
+
 struct port {
     const struct live_port *config;
     uint16_t id;
@@ -65,12 +69,12 @@ struct port {
     struct rte_mempool *pool;
     uint16_t descriptors;
     uint8_t clock;
-    bool rss, multi;           /* sharded by the adapter; several workers */
+    bool rss, multi; /* sharded by the adapter; several workers */
     char rss_why[128];
-    struct rss rss_map;        /* who gets what, by the adapter */
-    _Atomic unsigned n_begun;  /* workers */
-    _Atomic bool open;         /* workers may read its queues */
-    _Atomic bool spreading;    /* workers hand over */
+    struct rss rss_map;       /* who gets what, by the adapter */
+    _Atomic unsigned n_begun; /* workers */
+    _Atomic uint8_t state;    /* enum port_state */
+    _Atomic bool spreading;   /* workers hand over */
     bool started;
     bool set_up; /* queues stand */
     struct rte_eth_dev_info dev;
@@ -88,12 +92,13 @@ struct ports {
     unsigned n_workers;
     bool huge;
     char prefix[64];
-    int ts_offset;        /* our own time in a buffer that is handed over */
-    int rx_ts_offset;     /* the driver's time; -1: none */
+    int ts_offset;    /* our own time in a buffer that is handed over */
+    int rx_ts_offset; /* the driver's time; -1: none */
     uint64_t rx_ts_flag;
 };
 
-/* dpdk_port.c: finds the device of ports[i].config among those of the framework, takes its buffers, sets up queues and sharding. */
+/* dpdk_port.c: finds the device of ports[i].config among those of the framework, takes its buffers,
+ * sets up queues and sharding. */
 MUST_CHECK bool port_open(struct ports *p, struct port *port, struct err *e);
 MUST_CHECK bool port_start(struct ports *p, struct port *port, struct err *e);
 void port_close(struct port *port);
@@ -103,7 +108,8 @@ uint64_t port_buffers(const struct config *c, const struct live_port *lp, uint64
 /* dpdk_rx.c: the packet path, and what belongs to a worker's thread. */
 MUST_CHECK bool worker_new(struct ports *p, struct port *port, unsigned i, struct err *e);
 void worker_free(struct worker *w);
-bool worker_begin(struct ports *p, unsigned worker, struct source *s, struct spread *spread, struct err *e);
+bool worker_begin(struct ports *p, unsigned worker, struct source *s, struct spread *spread,
+                  struct err *e);
 void worker_end(struct ports *p, unsigned worker);
 void worker_stats(const struct ports *p, unsigned worker, struct port_worker_stats *s);
 
