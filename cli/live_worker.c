@@ -4,7 +4,8 @@
 
 enum { SWEEP_MAX = 64 }; /* places a burst */
 
-#define SECOND UINT64_C(1000000000)
+#define SECOND        UINT64_C(1000000000)
+#define LOOK_EVERY_NS UINT64_C(1000000)
 
 unsigned live_windows_open(uint64_t window_s)
 {
@@ -56,6 +57,8 @@ static void flush(struct live_worker *w)
 /* Closes windows whose time is over, in small steps: first open sessions are swept, then tables are swapped. */
 static void keep_time(struct live_worker *w, uint64_t now_ns)
 {
+    if (now_ns < w->look_ns)
+        return;
     uint64_t decided = windows_before(w, now_ns, LIVE_DECIDED_S);
     if (decided > w->swept_ns) {
         if (w->sweep_to_ns == 0)
@@ -67,8 +70,10 @@ static void keep_time(struct live_worker *w, uint64_t now_ns)
     }
     uint64_t over = windows_before(w, now_ns, LIVE_GRACE_S);
     over = over < w->swept_ns ? over : w->swept_ns;
-    if (over <= w->closed_ns)
+    if (over <= w->closed_ns) {
+        w->look_ns = w->sweep_to_ns == 0 ? now_ns + LOOK_EVERY_NS : 0;
         return;
+    }
     pipeline_ledger(w->pl);
     if (windows_close(w->pl->windows, over)) {
         w->closed_ns = over;

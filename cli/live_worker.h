@@ -32,6 +32,7 @@ struct live_worker {
     struct clock_view view;
     uint64_t sweep_to_ns, swept_ns; /* the round of decode_sweep being made, and the last one that was finished */
     uint64_t closed_ns;
+    uint64_t look_ns; /* nothing is due before */
     /* told to the other threads */
     atomic_int state;          /* enum live_state */
     struct err err;            /* once LIVE_FAILED */

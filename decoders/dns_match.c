@@ -110,13 +110,15 @@ static void see_query(struct dns_match *t, const struct fifo_key *key, const str
         struct query *q = (struct query *)e;
         if (fifo_is(e, *key)) {
             bool old = q->ts_ns < rec->ts_ns && rec->ts_ns - q->ts_ns > PENDING_NS;
-            if (old || ++same == SAME_MAX) {
+            bool asked = q->asks == asks && q->question == question;
+            /* an answered one has nothing to say that its successor will not */
+            bool done = q->answered && asked && q->ts_ns <= rec->ts_ns;
+            if (old || done || ++same == SAME_MAX) {
                 t->turned_away += matters(t, q, rec->ts_ns);
                 fifo_unlink(&t->fifo, younger != NULL ? &younger->entry : NULL, e);
                 continue;
             }
-            if (!q->answered && q->asks == asks && q->question == question
-                && still_pending(q, rec->ts_ns)) {
+            if (!q->answered && asked && still_pending(q, rec->ts_ns)) {
                 m->duplicate = true;
                 return;
             }
