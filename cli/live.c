@@ -87,6 +87,12 @@ static bool pool_fill(struct live *l, struct err *e)
 
 /* ---- starting */
 
+enum vantage live_vantage(const struct live *l, unsigned port)
+{
+    const struct live_port *p = &l->config.live.ports[port];
+    return (enum vantage)(p->has_vantage ? p->vantage : l->config.vantage);
+}
+
 static bool make_workers(struct live *l, struct err *e)
 {
     const struct port_api *api = l->o->api;
@@ -111,14 +117,13 @@ static bool make_workers(struct live *l, struct err *e)
     }
     for (unsigned i = 0; i < l->n_workers; i++) {
         unsigned port = c->port_of[i] = api->port_of(l->ports, i);
-        const struct live_port *configured = &l->config.live.ports[port];
         struct live_worker *w = &l->workers[i];
         w->api = api;
         w->ports = l->ports;
         w->clock = l->clock;
         w->number = i;
         w->device = c->info[port].device;
-        w->vantage = configured->has_vantage ? configured->vantage : l->config.vantage;
+        w->vantage = (uint8_t)live_vantage(l, port);
         w->by_packets = l->by_packets;
         w->order = &l->order;
         w->flush = &l->flush;

@@ -22,10 +22,10 @@ struct closer {
     struct pending pending[PENDING_MAX]; /* earliest first, one of each time */
     unsigned n;
     uint64_t next_s;    /* start of the window to be written next; 0: not known yet */
-    uint64_t started_s; /* when the run began */
+    uint64_t started_ns; /* when the run began */
     uint64_t flushed_s; /* start of the last window that closed early */
     unsigned flushed;   /* the last flush that was dealt with */
-    struct live_loss told; /* loss that stands in segments already */
+    struct live_loss told[CONFIG_PORTS_MAX]; /* loss that stands in segments already */
     struct {
         uint64_t polls, since_ns;
         bool hung;
@@ -82,26 +82,41 @@ static void collect(struct closer *c)
 
 /* ---- to the writer */
 
-static void tell_loss(struct closer *c, struct window *w, struct segment_live *live)
+/* What of a port's loss stands in no segment yet. */
+static void tell_port(struct window *w, enum vantage vantage, const struct live_loss *now,
+                      struct live_loss *told, struct segment_live *live)
+{
+    struct ledger *to = &window_totals(w)->ledger;
+    to->lost_missed += now->missed - told->missed;
+    to->lost_no_mbuf += now->no_mbuf - told->no_mbuf;
+    to->lost_ring += now->ring - told->ring;
+    to->lost_errors += now->errors - told->errors;
+    to->misplaced += now->misplaced - told->misplaced;
+    live->misplaced += now->misplaced - told->misplaced;
+    uint64_t lost = live_lost(now) - live_lost(told);
+    if (lost > 0)
+        window_lost(w, vantage, lost);
+    *told = *now;
+}
+
+static void tell_sources(struct closer *c, struct window *w, struct segment_live *live)
 {
     struct live *l = c->l;
+    uint64_t now_ns = clock_now(l->clock, &c->view);
+    struct live_loss now[CONFIG_PORTS_MAX];
     pthread_mutex_lock(&l->lock);
-    struct live_loss now = live_loss_of(&l->counts);
+    unsigned n_ports = l->counts.n_ports;
+    for (unsigned i = 0; i < n_ports; i++)
+        now[i] = live_loss_of_port(&l->counts, i);
     live->windows_dropped = l->dropped - l->dropped_told;
     l->dropped_told = l->dropped;
     live->clock_error_ns = l->by_packets ? 0 : l->counts.clock_error_ns;
     pthread_mutex_unlock(&l->lock);
-    struct ledger *to = &window_totals(w)->ledger;
-    to->lost_missed += now.missed - c->told.missed;
-    to->lost_no_mbuf += now.no_mbuf - c->told.no_mbuf;
-    to->lost_ring += now.ring - c->told.ring;
-    to->lost_errors += now.errors - c->told.errors;
-    to->misplaced += now.misplaced - c->told.misplaced;
-    live->misplaced = now.misplaced - c->told.misplaced;
-    uint64_t lost = live_lost(&now) - live_lost(&c->told);
-    if (lost > 0)
-        window_lost(w, (enum vantage)l->config.vantage, lost);
-    c->told = now;
+    for (unsigned i = 0; i < n_ports; i++) {
+        tell_port(w, live_vantage(l, i), &now[i], &c->told[i], live);
+        if (!l->by_packets && (live->partial & 1 << SEGMENT_PARTIAL_WORKER_HUNG) == 0)
+            window_watched(w, live_vantage(l, i), c->started_ns, now_ns);
+    }
 }
 
 /* `ending`: the run ends, so there is time to wait for room; the control thread sees to it that this ends. */
@@ -120,7 +135,7 @@ static void emit(struct closer *c, struct pending p, unsigned partial, bool endi
                                      [PORT_CLOCK_CAPTURE] = SEGMENT_CLOCK_CAPTURE};
     for (unsigned i = 0; i < l->counts.n_ports; i++)
         live->clocks |= (uint8_t)(1 << clocks[l->counts.info[i].clock]);
-    if (job.head.start_s < c->started_s && !l->by_packets)
+    if (job.head.start_s * SECOND < c->started_ns && !l->by_packets)
         partial |= 1 << SEGMENT_PARTIAL_STARTED;
     for (unsigned i = 0; i < l->n_workers; i++)
         if (c->lives[i].hung)
@@ -142,7 +157,7 @@ static void emit(struct closer *c, struct pending p, unsigned partial, bool endi
             live_pool_give(l, p.w);
         return;
     }
-    tell_loss(c, p.w, live);
+    tell_sources(c, p.w, live);
     pthread_mutex_lock(&l->lock);
     l->queue[l->queue_head++ % LIVE_QUEUE_MAX] = job;
     pthread_cond_broadcast(&l->more);
@@ -284,8 +299,8 @@ void *live_closer_run(void *live)
     struct closer c = {.l = l};
     struct err e;
     if (cert_notes_new(&c.notes, &l->config, cert_facts, &e)) {
-        c.started_s = clock_now(l->clock, &c.view) / SECOND;
-        c.next_s = l->by_packets ? 0 : c.started_s / length_s(&c) * length_s(&c);
+        c.started_ns = clock_now(l->clock, &c.view);
+        c.next_s = l->by_packets ? 0 : c.started_ns / SECOND / length_s(&c) * length_s(&c);
         while (!atomic_load_explicit(&l->finish, memory_order_acquire)) {
             look(&c);
             nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_MS * 1000000}, NULL);

@@ -32,19 +32,32 @@ void live_count(struct live *l)
     pthread_mutex_unlock(&l->lock);
 }
 
-struct live_loss live_loss_of(const struct live_counts *c)
+struct live_loss live_loss_of_port(const struct live_counts *c, unsigned port)
 {
-    struct live_loss loss = {0};
-    for (unsigned i = 0; i < c->n_ports; i++) {
-        loss.missed += c->ports[i].missed;
-        loss.no_mbuf += c->ports[i].no_mbuf;
-        loss.errors += c->ports[i].errors;
-    }
+    struct live_loss loss = {.missed = c->ports[port].missed,
+                             .no_mbuf = c->ports[port].no_mbuf,
+                             .errors = c->ports[port].errors};
     for (unsigned i = 0; i < c->n_workers; i++) {
+        if (c->port_of[i] != port)
+            continue;
         loss.ring += c->workers[i].turned_away;
         loss.misplaced += c->workers[i].misplaced;
     }
     return loss;
+}
+
+struct live_loss live_loss_of(const struct live_counts *c)
+{
+    struct live_loss all = {0};
+    for (unsigned i = 0; i < c->n_ports; i++) {
+        struct live_loss loss = live_loss_of_port(c, i);
+        all.missed += loss.missed;
+        all.no_mbuf += loss.no_mbuf;
+        all.ring += loss.ring;
+        all.errors += loss.errors;
+        all.misplaced += loss.misplaced;
+    }
+    return all;
 }
 
 uint64_t live_received(const struct live_counts *c)

@@ -26,6 +26,7 @@ struct live_loss {
     uint64_t missed, no_mbuf, ring, errors, misplaced;
 };
 struct live_loss live_loss_of(const struct live_counts *c);
+struct live_loss live_loss_of_port(const struct live_counts *c, unsigned port);
 static inline uint64_t live_lost(const struct live_loss *l)
 {
     return l->missed + l->no_mbuf + l->ring + l->errors;
@@ -70,6 +71,8 @@ struct live {
     bool space_new;             /* the writer is to go by other `space` */
     pthread_t closer, writer;
 };
+
+enum vantage live_vantage(const struct live *l, unsigned port);
 
 void *live_closer_run(void *live);
 void *live_writer_run(void *live);

@@ -364,3 +364,20 @@ void window_lost(struct window *w, enum vantage vantage, uint64_t packets)
     w->totals.ledger.lost_packets += packets;
     coverage_row(w, &nobody, vantage)->lost_packets += packets;
 }
+
+void window_watched(struct window *w, enum vantage vantage, uint64_t from_ns, uint64_t to_ns)
+{
+    static const struct client nobody;
+    uint64_t slots = 0;
+    for (unsigned i = 0; i < 60; i++) {
+        uint64_t begin = w->start_ns + i * w->slot_ns, end = begin + w->slot_ns;
+        if (begin < w->start_ns + w->length_s * 1000000000 && begin >= from_ns && end <= to_ns)
+            slots |= UINT64_C(1) << i;
+    }
+    if (slots == 0)
+        return;
+    struct row_coverage *row = coverage_row(w, &nobody, vantage);
+    w->filled = true;
+    row->slots_out |= slots;
+    row->slots_in |= slots;
+}

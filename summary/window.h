@@ -68,6 +68,9 @@ void window_message(struct window *w, const struct msg *m, const struct message_
 /* The source lost `packets` before us (drop counts of a capture file or a port). */
 void window_lost(struct window *w, enum vantage vantage, uint64_t packets);
 
+/* The source was listening all the time from `from_ns` to `to_ns`, whether packets came or not. Only whole coverage slots count. */
+void window_watched(struct window *w, enum vantage vantage, uint64_t from_ns, uint64_t to_ns);
+
 struct totals *window_totals(struct window *w); /* also for the ledger */
 
 /* ---- rows (the window thread, readers) */
