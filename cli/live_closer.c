@@ -38,6 +38,11 @@ static uint64_t length_s(const struct closer *c)
     return c->l->config.window_s;
 }
 
+static void nap(void)
+{
+    nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_MS * 1000000}, NULL);
+}
+
 /* ---- gathering */
 
 static void refill(struct closer *c)
@@ -184,30 +189,39 @@ static void emit_all(struct closer *c, unsigned partial)
 }
 
 /* Nothing was seen in this window: that is news too. */
-static void emit_empty(struct closer *c, uint64_t start_s)
+static void emit_empty(struct closer *c, uint64_t start_s, unsigned partial, bool ending)
 {
-    struct window *w = live_pool_take(c->l);
+    struct window *w;
+    while ((w = live_pool_take(c->l)) == NULL && ending)
+        nap(); /* the writer gives them back */
     if (w == NULL)
         return;
     window_reset(w, start_s, length_s(c));
-    emit(c, (struct pending){w, false}, 0, false);
+    emit(c, (struct pending){w, false}, partial, ending);
+}
+
+/* After a jump of the clock nobody wants a file for each window of the years between. */
+static void skip_gap(struct closer *c, uint64_t until_s)
+{
+    uint64_t start_s = until_s / length_s(c) * length_s(c);
+    if (c->next_s == 0 || (start_s > c->next_s && (start_s - c->next_s) / length_s(c) > EMPTY_MAX))
+        c->next_s = start_s;
 }
 
 /* The windows that end until `until_s`, one after the other. */
 static void emit_until(struct closer *c, uint64_t until_s)
 {
     bool all = !c->l->by_packets; /* empty ones too */
-    if (c->next_s == 0 || (until_s > c->next_s && (until_s - c->next_s) / length_s(c) > EMPTY_MAX))
-        c->next_s = until_s;
+    skip_gap(c, until_s);
     while (c->n > 0 && window_start_s(c->pending[0].w) + length_s(c) <= until_s) {
         uint64_t start_s = window_start_s(c->pending[0].w);
         for (; all && c->next_s < start_s; c->next_s += length_s(c))
-            emit_empty(c, c->next_s);
+            emit_empty(c, c->next_s, 0, false);
         c->next_s = c->next_s <= start_s ? start_s + length_s(c) : c->next_s;
         emit(c, take_first(c), 0, false);
     }
     for (; all && c->next_s + length_s(c) <= until_s; c->next_s += length_s(c))
-        emit_empty(c, c->next_s);
+        emit_empty(c, c->next_s, 0, false);
 }
 
 /* ---- who is due */
@@ -286,10 +300,17 @@ static void finish(struct closer *c)
             add_part(c, open[k], true);
     }
     uint64_t now_s = clock_now(l->clock, &c->view) / SECOND;
-    while (c->n > 0) {
-        struct pending p = take_first(c);
-        bool whole = l->by_packets || window_start_s(p.w) + length_s(c) + LIVE_GRACE_S <= now_s;
-        emit(c, p, whole ? 0 : 1 << SEGMENT_PARTIAL_SHUTDOWN, true);
+    skip_gap(c, now_s);
+    while (c->n > 0 || (!l->by_packets && c->next_s <= now_s)) {
+        uint64_t first_s = c->n > 0 ? window_start_s(c->pending[0].w) : UINT64_MAX;
+        uint64_t start_s = l->by_packets || first_s < c->next_s ? first_s : c->next_s;
+        bool whole = l->by_packets || start_s + length_s(c) + LIVE_GRACE_S <= now_s;
+        unsigned partial = whole ? 0 : 1 << SEGMENT_PARTIAL_SHUTDOWN;
+        if (start_s == first_s)
+            emit(c, take_first(c), partial, true);
+        else
+            emit_empty(c, start_s, partial, true);
+        c->next_s = c->next_s <= start_s ? start_s + length_s(c) : c->next_s;
     }
 }
 
@@ -303,7 +324,7 @@ void *live_closer_run(void *live)
         c.next_s = l->by_packets ? 0 : c.started_ns / SECOND / length_s(&c) * length_s(&c);
         while (!atomic_load_explicit(&l->finish, memory_order_acquire)) {
             look(&c);
-            nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_MS * 1000000}, NULL);
+            nap();
         }
         finish(&c);
         cert_notes_free(c.notes);
