@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum {
     OPT_CONFIG, OPT_INTERFACE, OPT_OUTPUT, OPT_FILTER, OPT_WINDOW, OPT_SENSOR, OPT_VANTAGE, OPT_SCOPE,
@@ -188,10 +187,6 @@ int cmd_live(int argc, char **argv)
     c.o.n_eal = (unsigned)(o.argc - o.first);
     if (!ports_load(&c.o.api, &e)) {
         fprintf(stderr, "tellscope live: %s\n", e.text);
-        return EXIT_RUNTIME;
-    }
-    if (c.o.dir != NULL && mkdir(c.o.dir, 0777) != 0 && errno != EEXIST) {
-        fprintf(stderr, "tellscope live: make directory %s: %s\n", c.o.dir, strerror(errno));
         return EXIT_RUNTIME;
     }
     return live_run(&c.o);

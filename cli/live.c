@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -376,17 +377,29 @@ static void free_all(struct live *l)
     free(l);
 }
 
+/* One that is made for this run belongs to whom it is to become. */
+static bool make_folder(const struct live *l, struct err *e)
+{
+    const char *dir = l->o->dir;
+    bool made = mkdir(dir, 0777) == 0;
+    if ((!made && errno != EEXIST)
+        || (made && l->o->user[0] != '\0' && chown(dir, l->drop.uid, l->drop.gid) != 0)) {
+        err_set(e, "make directory %s: %s", dir, strerror(errno));
+        return false;
+    }
+    return true;
+}
+
 static bool open_all(struct live *l, struct err *e)
 {
     const struct live_options *o = l->o;
     struct ports_options po = {.config = &l->config, .eal = o->eal, .n_eal = o->n_eal,
                                .clock = l->clock, .now = clock_now, .no_huge = o->no_huge};
-    struct drop drop;
-    if (o->user[0] != '\0' && !drop_find(o->user, &drop, e))
+    if (o->user[0] != '\0' && (!drop_find(o->user, &l->drop, e) || !drop_begin(e)))
+        return false;
+    if (o->dir != NULL && !make_folder(l, e))
         return false;
     if (!o->api->open(&l->ports, &po, e))
-        return false;
-    if (o->user[0] != '\0' && (!drop_begin(e) || !drop_now(&drop, 0, e)))
         return false;
     set_space(l, &l->config);
     if (!live_telemetry(l, e)) { /* it runs without */
@@ -396,19 +409,30 @@ static bool open_all(struct live *l, struct err *e)
     return make_workers(l, e);
 }
 
+/* Workers, then ports; then nothing needs rights any more; then who writes. */
+static bool start_all(struct live *l, unsigned *workers, unsigned *sinks, struct err *e)
+{
+    for (; *workers < l->n_workers; ++*workers) {
+        struct live_worker *w = &l->workers[*workers];
+        if (!start_thread(&w->thread, live_worker_run, w, l->o->api->cpu_of(l->ports, *workers), e))
+            return false;
+    }
+    if (!workers_ready(l, e) || !l->o->api->start(l->ports, e)
+        || (l->o->user[0] != '\0' && !drop_now(&l->drop, 0, e))
+        || !start_thread(&l->closer, live_closer_run, l, -1, e))
+        return false;
+    ++*sinks;
+    if (!start_thread(&l->writer, live_writer_run, l, -1, e))
+        return false;
+    ++*sinks;
+    return true;
+}
+
 /* Receives, from the first packet to the last window. */
 static bool receive(struct live *l, struct notify *notify, bool *stuck, struct err *e)
 {
-    unsigned started = 0;
-    bool closer = start_thread(&l->closer, live_closer_run, l, -1, e);
-    bool sinks = closer && start_thread(&l->writer, live_writer_run, l, -1, e);
-    bool ok = sinks;
-    while (ok && started < l->n_workers) {
-        struct live_worker *w = &l->workers[started];
-        ok = start_thread(&w->thread, live_worker_run, w, l->o->api->cpu_of(l->ports, started), e);
-        started += ok;
-    }
-    ok = ok && workers_ready(l, e) && l->o->api->start(l->ports, e);
+    unsigned workers = 0, sinks = 0;
+    bool ok = start_all(l, &workers, &sinks, e);
     if (ok) {
         say_limits(l);
         atomic_store_explicit(&l->order, LIVE_GO, memory_order_release);
@@ -417,10 +441,10 @@ static bool receive(struct live *l, struct notify *notify, bool *stuck, struct e
     }
     notify_stopping(notify, "writing the last windows");
     struct err why = {""};
-    bool whole = wind_up(l, started, sinks, stuck, &why);
+    bool whole = wind_up(l, workers, sinks == 2, stuck, &why);
     if (ok && !whole)
         *e = why;
-    if (closer && !sinks)
+    if (sinks == 1)
         pthread_join(l->closer, NULL);
     return ok && whole;
 }

@@ -321,6 +321,8 @@ void *live_closer_run(void *live)
     struct err e;
     if (cert_notes_new(&c.notes, &l->config, cert_facts, &e)) {
         c.started_ns = clock_now(l->clock, &c.view);
+        for (unsigned i = 0; i < l->n_workers; i++)
+            c.lives[i].since_ns = c.started_ns;
         c.next_s = l->by_packets ? 0 : c.started_ns / SECOND / length_s(&c) * length_s(&c);
         while (!atomic_load_explicit(&l->finish, memory_order_acquire)) {
             look(&c);

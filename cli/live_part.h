@@ -1,5 +1,6 @@
 /* What the files of a live run share. */
 #pragma once
+#include "cli/drop.h"
 #include "cli/live.h"
 #include "cli/live_worker.h"
 #include "sinks/segment.h"
@@ -46,6 +47,7 @@ struct live_job {
 struct live {
     const struct live_options *o;
     struct config config; /* with the window of live runs */
+    struct drop drop; /* with o->user */
     struct ports *ports;
     struct clock *clock;
     struct live_worker *workers;

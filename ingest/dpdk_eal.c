@@ -261,6 +261,7 @@ bool eal_args(struct eal_args *a, const struct ports_options *o, uint64_t need_b
     if (!user_has_any(o, lcores))
         add_lcore(a);
     add(a, "--log-level=warning");
+    add(a, "--log-level=lib.eal:error"); /* it warns of sizes of huge pages that nobody asked for */
     add(a, "--log-level=lib.telemetry:error"); /* warns of what nobody has used for years */
     bool bus = false;
     for (unsigned i = 0; i < o->config->live.n_ports; i++) {
