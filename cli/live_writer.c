@@ -9,44 +9,55 @@ struct writer {
     struct judge_options judge;
 };
 
+/* What stands on the disk of a window. */
+struct written {
+    bool segment;
+    char name[SEGMENT_NAME_SIZE]; /* its file, and by it that of the flags */
+    uint8_t sha256[32];
+};
+
 static bool write_parts(const struct writer *w, struct live_job *job, const struct space_parts *parts,
-                        bool *segment_done, uint8_t sha256[static 32], struct err *e)
+                        struct written *done, struct err *e)
 {
     const char *dir = w->l->o->dir;
-    struct segment_options options = {.zstd_level = (int)w->l->config.zstd_level, .append = true};
+    struct segment_options options = {
+        .zstd_level = (int)w->l->config.zstd_level, .append = true, .name = done->name};
     struct judge_sums sums;
     if (!parts->flags)
         job->head.live.unwritten |= 1 << SEGMENT_UNWRITTEN_FLAGS;
-    *segment_done = *segment_done || segment_write(job->w, &job->head, dir, &options, sha256, e);
-    return *segment_done
+    done->segment =
+        done->segment || segment_write(job->w, &job->head, dir, &options, done->sha256, e);
+    options.name = NULL;
+    return done->segment
            && (!parts->flags
-               || judge_flags(job->w, &job->head, sha256, dir, NULL, &w->judge, &options, &sums, e));
+               || judge_flags(job->w, &job->head, done->sha256, dir, done->name, &w->judge, &options,
+                              &sums, e));
 }
 
 /* Writes a window and what is to be said of it, as far as there is room. False: the window is lost. */
 static bool write_window(struct writer *w, struct live_job *job)
 {
     struct err e = {""};
-    uint8_t sha256[32];
+    struct written done = {.segment = false};
     struct space_parts parts = {.flags = true, .segment = true};
-    bool segment_done = false, ok = false, full = false;
+    bool ok = false, full = false;
     if (job->ending)
         space_release(w->space);
     while (!ok) {
         space_check(w->space, (uint64_t)time(NULL), full, &parts);
-        if (!parts.segment && !segment_done) {
+        if (!parts.segment && !done.segment) {
             if (e.text[0] == '\0')
                 err_set(&e, "%s: no space left", w->l->o->dir);
             break;
         }
-        ok = write_parts(w, job, &parts, &segment_done, sha256, &e);
+        ok = write_parts(w, job, &parts, &done, &e);
         full = true;
-        if (!ok && (!space_lacking(&e) || (segment_done && !parts.flags)))
+        if (!ok && (!space_lacking(&e) || (done.segment && !parts.flags)))
             break;
     }
     if (!ok)
-        live_say(w->l, "%s; %s", e.text, segment_done ? "its flags are lost" : "the window is lost");
-    return segment_done;
+        live_say(w->l, "%s; %s", e.text, done.segment ? "its flags are lost" : "the window is lost");
+    return done.segment;
 }
 
 /* What SIGHUP changed. The lock is held. */
