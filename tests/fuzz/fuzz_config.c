@@ -54,7 +54,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *again = dump_of(&back);
     if (strcmp(text, again) != 0 || memcmp(c.files, back.files, sizeof c.files) != 0
         || memcmp(c.rules, back.rules, sizeof c.rules) != 0
-        || memcmp(&c.limits, &back.limits, sizeof c.limits) != 0)
+        || memcmp(&c.limits, &back.limits, sizeof c.limits) != 0
+        || memcmp(&c.live, &back.live, sizeof c.live) != 0)
         abort();
     free(text);
     free(again);
