@@ -1,6 +1,7 @@
 /* A made-up host for tests of doctor: a folder with /proc, /sys and /dev, good as it is; each test
  * spoils it. */
 #pragma once
+#define _GNU_SOURCE /* nftw */
 #include "cli/doctor.h"
 
 #include <setjmp.h>
@@ -9,6 +10,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,11 +76,20 @@ static const struct part good_host[] = {
     {"/sys/fs/cgroup/system.slice/hugetlb.2MB.max", "2147483648"},
 };
 
+static inline int rig_unlink(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
 static inline void rig_remove(const char *path)
 {
-    char command[600];
-    snprintf(command, sizeof command, "rm -rf '%s%s'", rig_root, path);
-    assert_int_equal(system(command), 0);
+    char whole[600];
+    snprintf(whole, sizeof whole, "%s%s", rig_root, path);
+    if (access(whole, F_OK) == 0 || readlink(whole, (char[1]){0}, 1) >= 0)
+        assert_int_equal(nftw(whole, rig_unlink, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 static inline void rig_put(const struct part *p)
