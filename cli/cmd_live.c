@@ -137,6 +137,9 @@ static int take_options(struct live_command *c, struct options *o, int argc, cha
     return -1;
 }
 
+/* 8,192 packets that the kernel may hold for us: 16 MiB. Its driver's own 512 are gone in a hundredth of a second. */
+#define RING ",blocksz=262144,framesz=2048,framecnt=8192"
+
 /* -i IFACE: a port of the kernel's. */
 static int use_interface(struct live_command *c, const struct options *o)
 {
@@ -145,7 +148,7 @@ static int use_interface(struct live_command *c, const struct options *o)
         return options_fail(o, "-i %.60s: %s; 'ip -br link' lists the interfaces", c->interface,
                             strerror(errno));
     *p = (struct live_port){.workers = 1, .promiscuous = true};
-    snprintf(p->device, sizeof p->device, "net_af_packet0,iface=%.60s", c->interface);
+    snprintf(p->device, sizeof p->device, "net_af_packet0,iface=%.60s" RING, c->interface);
     c->config.live.n_ports = 1;
     c->o.no_huge = true;
     return EXIT_OK;

@@ -22,12 +22,12 @@ enum { TICK_MS = 20, BEGIN_WITHIN_S = 60 };
 
 #define SECOND UINT64_C(1000000000)
 
-static volatile sig_atomic_t reload_wanted;
+static atomic_bool reload_wanted; /* set on whichever thread the signal comes to */
 
 static void on_hangup(int number)
 {
     (void)number;
-    reload_wanted = 1;
+    atomic_store(&reload_wanted, true);
 }
 
 static uint64_t monotonic_ns(void)
@@ -73,7 +73,7 @@ void live_pool_give(struct live *l, struct window *w)
 
 static bool pool_fill(struct live *l, struct err *e)
 {
-    uint64_t spares = l->n_workers * (LIVE_SPARES + 1) + l->config.live.backlog + 2;
+    uint64_t spares = l->n_workers * (LIVE_SPARES + 1) + l->config.limits.windows_open + l->config.live.backlog + 2;
     uint64_t n = spares < LIVE_POOL_MAX ? spares : LIVE_POOL_MAX;
     while (l->n_pool < n) {
         if (!window_new(&l->pool[l->n_pool], &l->config, e))
@@ -285,12 +285,10 @@ static bool control(struct live *l, struct notify *notify, struct err *e)
     while ((ok = worker_failed(l, e)) && !enough(l, monotonic_ns() - began)) {
         nap();
         uint64_t now = monotonic_ns();
-        l->counts.elapsed_ns = now - began;
+        l->elapsed_ns = now - began;
         live_count(l);
-        if (reload_wanted) {
-            reload_wanted = 0;
+        if (atomic_exchange(&reload_wanted, false))
             reload(l, notify);
-        }
         if (notify->watchdog_ns > 0 && now - watchdog >= notify->watchdog_ns) {
             notify_watchdog(notify);
             watchdog = now;

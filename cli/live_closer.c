@@ -7,13 +7,14 @@
 #include <string.h>
 #include <time.h>
 
-enum { PENDING_MAX = 2 * LIVE_POOL_MAX, LOOK_EVERY_MS = 10, EMPTY_MAX = 1000, HUNG_S = 5 };
+enum { PENDING_MAX = 2 * LIVE_POOL_MAX, LOOK_EVERY_MS = 10, EMPTY_MAX = 1000, HUNG_S = 5, STALLED_S = 1 };
 
 #define SECOND UINT64_C(1000000000)
 
 struct pending {
     struct window *w;
     bool borrowed;
+    bool early; /* due before its time: the clock was set */
 };
 
 struct closer {
@@ -23,8 +24,10 @@ struct closer {
     unsigned n;
     uint64_t next_s;    /* start of the window to be written next; 0: not known yet */
     uint64_t started_ns; /* when the run began */
-    uint64_t flushed_s; /* start of the last window that closed early */
     unsigned flushed;   /* the last flush that was dealt with */
+    unsigned tail;      /* of the queue, when last looked at */
+    uint64_t moved_ns;  /* when the writer had room last, or took a window; by the machine's time */
+    bool ending;        /* the run ends */
     struct live_loss told[CONFIG_PORTS_MAX]; /* loss that stands in segments already */
     struct {
         uint64_t polls, since_ns;
@@ -41,6 +44,13 @@ static uint64_t length_s(const struct closer *c)
 static void nap(void)
 {
     nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_MS * 1000000}, NULL);
+}
+
+static uint64_t machine_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
 }
 
 /* ---- gathering */
@@ -73,7 +83,7 @@ static void add_part(struct closer *c, struct window *w, bool borrowed)
         return;
     }
     memmove(&c->pending[at + 1], &c->pending[at], (c->n - at) * sizeof *c->pending);
-    c->pending[at] = (struct pending){w, borrowed};
+    c->pending[at] = (struct pending){.w = w, .borrowed = borrowed};
     c->n++;
 }
 
@@ -124,31 +134,55 @@ static void tell_sources(struct closer *c, struct window *w, struct segment_live
     }
 }
 
-/* `ending`: the run ends, so there is time to wait for room; the control thread sees to it that this ends. */
-static void emit(struct closer *c, struct pending p, unsigned partial, bool ending)
+/* Is there room for one more window, or no time to wait for it? Where many become due at once (the clock was set, a worker was given
+ * up) they wait, as long as the writer takes one now and then. */
+static bool now_or_never(struct closer *c)
 {
     struct live *l = c->l;
-    struct live_job job = {.w = p.w, .borrowed = p.borrowed, .ending = ending};
+    pthread_mutex_lock(&l->lock);
+    bool room = l->queue_head - l->queue_tail < l->config.live.backlog, short_of = l->n_pool == 0;
+    bool moved = l->queue_tail != c->tail;
+    c->tail = l->queue_tail;
+    pthread_mutex_unlock(&l->lock);
+    uint64_t now_ns = machine_ns();
+    if (room || moved)
+        c->moved_ns = now_ns;
+    return room || short_of || c->ending || now_ns - c->moved_ns > STALLED_S * SECOND;
+}
+
+/* What its head tells of the run. The lock is held. */
+static void fill_live(const struct closer *c, struct segment_head *head, const struct pending *p,
+                      unsigned partial)
+{
+    static const uint8_t clocks[] = {[PORT_CLOCK_TSC] = SEGMENT_CLOCK_TSC,
+                                     [PORT_CLOCK_NIC] = SEGMENT_CLOCK_NIC,
+                                     [PORT_CLOCK_CAPTURE] = SEGMENT_CLOCK_CAPTURE};
+    const struct live *l = c->l;
+    head->live.live = true;
+    for (unsigned i = 0; i < l->counts.n_ports; i++)
+        head->live.clocks |= (uint8_t)(1 << clocks[l->counts.info[i].clock]);
+    if (head->start_s * SECOND < c->started_ns && !l->by_packets)
+        partial |= 1 << SEGMENT_PARTIAL_STARTED;
+    if (p->early)
+        partial |= 1 << SEGMENT_PARTIAL_CLOCK_STEP;
+    for (unsigned i = 0; i < l->n_workers; i++)
+        if (c->lives[i].hung)
+            partial |= 1 << SEGMENT_PARTIAL_WORKER_HUNG;
+    head->live.partial = (uint8_t)partial;
+}
+
+static void emit(struct closer *c, struct pending p, unsigned partial)
+{
+    struct live *l = c->l;
+    struct live_job job = {.w = p.w, .borrowed = p.borrowed, .ending = c->ending};
     segment_head_config(&job.head, &l->config);
     snprintf(job.head.release, sizeof job.head.release, "%s", TELLSCOPE_VERSION);
     job.head.start_s = window_start_s(p.w);
     job.head.length_s = window_length_s(p.w);
-    struct segment_live *live = &job.head.live;
-    live->live = true;
-    static const uint8_t clocks[] = {[PORT_CLOCK_TSC] = SEGMENT_CLOCK_TSC,
-                                     [PORT_CLOCK_NIC] = SEGMENT_CLOCK_NIC,
-                                     [PORT_CLOCK_CAPTURE] = SEGMENT_CLOCK_CAPTURE};
-    for (unsigned i = 0; i < l->counts.n_ports; i++)
-        live->clocks |= (uint8_t)(1 << clocks[l->counts.info[i].clock]);
-    if (job.head.start_s * SECOND < c->started_ns && !l->by_packets)
-        partial |= 1 << SEGMENT_PARTIAL_STARTED;
-    for (unsigned i = 0; i < l->n_workers; i++)
-        if (c->lives[i].hung)
-            partial |= 1 << SEGMENT_PARTIAL_WORKER_HUNG;
-    live->partial = (uint8_t)partial;
     pthread_mutex_lock(&l->lock);
-    while (ending && l->queue_head - l->queue_tail >= l->config.live.backlog)
-        pthread_cond_wait(&l->more, &l->lock);
+    fill_live(c, &job.head, &p, partial);
+    while (c->ending && l->queue_head - l->queue_tail >= l->config.live.backlog)
+        pthread_cond_wait(&l->more, &l->lock); /* the control thread sees to it that this ends */
     const struct totals *t = window_totals(p.w);
     l->read += t->packets.read;
     for (unsigned i = 0; i < OUT_N; i++)
@@ -162,7 +196,7 @@ static void emit(struct closer *c, struct pending p, unsigned partial, bool endi
             live_pool_give(l, p.w);
         return;
     }
-    tell_sources(c, p.w, live);
+    tell_sources(c, p.w, &job.head.live);
     pthread_mutex_lock(&l->lock);
     l->queue[l->queue_head++ % LIVE_QUEUE_MAX] = job;
     pthread_cond_broadcast(&l->more);
@@ -176,28 +210,20 @@ static struct pending take_first(struct closer *c)
     return p;
 }
 
-/* Everything that was counted so far, closed early. */
-static void emit_all(struct closer *c, unsigned partial)
-{
-    while (c->n > 0) {
-        struct pending p = take_first(c);
-        c->flushed_s = window_start_s(p.w);
-        uint64_t end_s = c->flushed_s + length_s(c);
-        c->next_s = c->next_s < end_s ? end_s : c->next_s;
-        emit(c, p, partial, false);
-    }
-}
-
 /* Nothing was seen in this window: that is news too. */
-static void emit_empty(struct closer *c, uint64_t start_s, unsigned partial, bool ending)
+static void emit_empty(struct closer *c, uint64_t start_s, unsigned partial)
 {
     struct window *w;
-    while ((w = live_pool_take(c->l)) == NULL && ending)
+    while ((w = live_pool_take(c->l)) == NULL && c->ending)
         nap(); /* the writer gives them back */
-    if (w == NULL)
+    if (w != NULL) {
+        window_reset(w, start_s, length_s(c));
+        emit(c, (struct pending){.w = w}, partial);
         return;
-    window_reset(w, start_s, length_s(c));
-    emit(c, (struct pending){w, false}, partial, ending);
+    }
+    pthread_mutex_lock(&c->l->lock);
+    c->l->dropped++;
+    pthread_mutex_unlock(&c->l->lock);
 }
 
 /* After a jump of the clock nobody wants a file for each window of the years between. */
@@ -208,20 +234,34 @@ static void skip_gap(struct closer *c, uint64_t until_s)
         c->next_s = start_s;
 }
 
-/* The windows that end until `until_s`, one after the other. */
+/* Those before `until_s` in which nothing was seen. False: not now. */
+static bool emit_empties(struct closer *c, uint64_t until_s)
+{
+    if (c->l->by_packets)
+        return true;
+    for (; c->next_s + length_s(c) <= until_s; c->next_s += length_s(c)) {
+        if (!now_or_never(c))
+            return false;
+        emit_empty(c, c->next_s, 0);
+    }
+    return true;
+}
+
+/* The windows that end until `until_s`, one after the other, and those that close early. */
 static void emit_until(struct closer *c, uint64_t until_s)
 {
-    bool all = !c->l->by_packets; /* empty ones too */
     skip_gap(c, until_s);
-    while (c->n > 0 && window_start_s(c->pending[0].w) + length_s(c) <= until_s) {
-        uint64_t start_s = window_start_s(c->pending[0].w);
-        for (; all && c->next_s < start_s; c->next_s += length_s(c))
-            emit_empty(c, c->next_s, 0, false);
-        c->next_s = c->next_s <= start_s ? start_s + length_s(c) : c->next_s;
-        emit(c, take_first(c), 0, false);
+    while (c->n > 0) {
+        uint64_t start_s = window_start_s(c->pending[0].w), end_s = start_s + length_s(c);
+        bool early = c->pending[0].early;
+        if (!early && end_s > until_s)
+            break;
+        if ((!early && !emit_empties(c, start_s)) || !now_or_never(c))
+            return;
+        c->next_s = c->next_s < end_s ? end_s : c->next_s;
+        emit(c, take_first(c), 0);
     }
-    for (; all && c->next_s + length_s(c) <= until_s; c->next_s += length_s(c))
-        emit_empty(c, c->next_s, 0, false);
+    (void)emit_empties(c, until_s);
 }
 
 /* ---- who is due */
@@ -232,7 +272,7 @@ static void look_for_hung(struct closer *c, uint64_t now_ns)
     bool going = atomic_load(&c->l->order) != LIVE_WAIT;
     for (unsigned i = 0; i < c->l->n_workers; i++) {
         uint64_t polls = atomic_load_explicit(&c->l->workers[i].polls, memory_order_relaxed);
-        if (polls != c->lives[i].polls || now_ns < c->lives[i].since_ns || !going) {
+        if (polls != c->lives[i].polls || !going) {
             if (c->lives[i].hung)
                 live_say(c->l, "worker %u goes on", i);
             c->lives[i].polls = polls;
@@ -267,29 +307,30 @@ static void look_for_flush(struct closer *c)
             && !c->lives[i].hung)
             return;
     collect(c);
-    emit_all(c, 1 << SEGMENT_PARTIAL_CLOCK_STEP);
+    for (unsigned i = 0; i < c->n; i++)
+        c->pending[i].early = true;
     c->flushed = wanted;
 }
 
 static void look(struct closer *c)
 {
-    look_for_hung(c, clock_now(c->l->clock, &c->view));
+    look_for_hung(c, machine_ns()); /* the clock may be set */
     uint64_t until_ns = handed_over_ns(c); /* before collecting: what was handed over until then is there */
     collect(c);
     look_for_flush(c);
-    if (until_ns > 0)
-        emit_until(c, until_ns / SECOND);
+    emit_until(c, until_ns / SECOND);
     pthread_mutex_lock(&c->l->lock);
     bool short_of = c->l->n_pool == 0;
     pthread_mutex_unlock(&c->l->lock);
     if (short_of && c->n > 0 && c->l->by_packets)
-        emit(c, take_first(c), 0, false);
+        emit(c, take_first(c), 0);
 }
 
 /* The workers have ended: what they had open is the rest. */
 static void finish(struct closer *c)
 {
     struct live *l = c->l;
+    c->ending = true;
     collect(c);
     for (unsigned i = 0; i < l->n_workers; i++) {
         if (atomic_load(&l->workers[i].state) != LIVE_ENDED)
@@ -307,9 +348,9 @@ static void finish(struct closer *c)
         bool whole = l->by_packets || start_s + length_s(c) + LIVE_GRACE_S <= now_s;
         unsigned partial = whole ? 0 : 1 << SEGMENT_PARTIAL_SHUTDOWN;
         if (start_s == first_s)
-            emit(c, take_first(c), partial, true);
+            emit(c, take_first(c), partial);
         else
-            emit_empty(c, start_s, partial, true);
+            emit_empty(c, start_s, partial);
         c->next_s = c->next_s <= start_s ? start_s + length_s(c) : c->next_s;
     }
 }
@@ -322,7 +363,7 @@ void *live_closer_run(void *live)
     if (cert_notes_new(&c.notes, &l->config, cert_facts, &e)) {
         c.started_ns = clock_now(l->clock, &c.view);
         for (unsigned i = 0; i < l->n_workers; i++)
-            c.lives[i].since_ns = c.started_ns;
+            c.lives[i].since_ns = machine_ns();
         c.next_s = l->by_packets ? 0 : c.started_ns / SECOND / length_s(&c) * length_s(&c);
         while (!atomic_load_explicit(&l->finish, memory_order_acquire)) {
             look(&c);

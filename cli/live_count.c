@@ -22,6 +22,7 @@ void live_count(struct live *l)
     struct clock_state clock = clock_state(l->clock);
     c.clock_error_ns = clock.error_ns;
     c.clock_steps = clock.steps;
+    c.elapsed_ns = l->elapsed_ns;
     pthread_mutex_lock(&l->lock);
     c.read = l->read;
     memcpy(c.outcome, l->outcome, sizeof c.outcome);

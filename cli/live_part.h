@@ -55,6 +55,7 @@ struct live {
     bool by_packets;
     atomic_int order;   /* enum live_order */
     atomic_uint flush;
+    uint64_t elapsed_ns; /* the control thread's own */
     atomic_bool finish; /* closer: workers have ended; writer: the closer has */
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t more;  /* something changed in the queue */

@@ -25,6 +25,7 @@ struct run {
     const struct path_item *items; /* r->n */
     pthread_mutex_t lock;          /* of stderr and of `progress` */
     struct progress progress;
+    bool shows;                    /* progress: known before any thread reads */
     atomic_size_t next;            /* capture to be read */
     atomic_uint_fast64_t bytes, packets; /* read by all threads */
     atomic_bool stop;              /* a thread failed, or a signal came */
@@ -67,7 +68,7 @@ static void show_progress(struct run *run, uint64_t bytes, uint64_t packets)
 {
     bytes += atomic_fetch_add_explicit(&run->bytes, bytes, memory_order_relaxed);
     packets += atomic_fetch_add_explicit(&run->packets, packets, memory_order_relaxed);
-    if (!run->progress.shown || pthread_mutex_trylock(&run->lock) != 0)
+    if (!run->shows || pthread_mutex_trylock(&run->lock) != 0)
         return;
     progress_show(&run->progress, bytes, packets);
     pthread_mutex_unlock(&run->lock);
@@ -334,6 +335,7 @@ bool run_captures(const struct run_options *o, const struct path_item items[], s
     uint64_t largest, all = size_of_all(items, n, &largest);
     struct run run = {.o = o, .r = r, .items = items, .progress = progress_begin(o->quiet, all),
                       .lock = PTHREAD_MUTEX_INITIALIZER};
+    run.shows = run.progress.shown;
     arena_prefer_large(all == 0 || all > LONG_RUN_BYTES);
     r->captures = calloc(n > 0 ? n : 1, sizeof *r->captures);
     if (r->captures == NULL) {

@@ -1,14 +1,15 @@
 #include "cli/stop.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
-static volatile sig_atomic_t wanted;
+static atomic_bool wanted; /* set on whichever thread the signal comes to */
 
 static void on_signal(int number)
 {
     (void)number;
-    wanted = 1;
+    atomic_store(&wanted, true);
 }
 
 void stop_catch(void)
@@ -21,5 +22,5 @@ void stop_catch(void)
 
 bool stop_wanted(void)
 {
-    return wanted != 0;
+    return atomic_load(&wanted);
 }

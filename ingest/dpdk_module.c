@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { DESCRIPTORS_GUESS = 4096, BUFFER_BYTES = 2560, QUIET_WAITS = 1000 };
+enum { DESCRIPTORS_GUESS = 4096, BUFFER_BYTES = 2560, PAGE_BYTES = 4096, QUIET_WAITS = 1000 };
 
 /* "2,4-5" into numbers; how many, or -1. */
 static int cpu_list(const char *text, int cpus[], int max)
@@ -79,6 +79,7 @@ static uint64_t memory_needed(const struct config *c)
         const struct live_port *lp = &c->live.ports[i];
         uint64_t descriptors = lp->descriptors > 0 ? lp->descriptors : DESCRIPTORS_GUESS;
         uint64_t buffer = BUFFER_BYTES + (lp->mtu > 2000 ? lp->mtu : 0);
+        buffer = (buffer + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES; /* without huge pages none may straddle a page */
         bytes += port_buffers(c, lp, descriptors) * buffer + lp->workers * descriptors * 64;
     }
     return bytes;

@@ -199,6 +199,7 @@ bool port_open(struct ports *p, struct port *port, struct err *e)
         err_set(e, "set its MTU to %u: %s", (unsigned)port->config->mtu, rte_strerror(-rc));
         goto fail;
     }
+    kernel_queues_find(port);
     return true;
 fail:
     return err_in(e, "port %.*s", (int)strcspn(device, ","), device);

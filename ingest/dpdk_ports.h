@@ -56,7 +56,7 @@ struct bridge {
     uint64_t last, total;
 };
 
-enum { BRIDGES = 5, QUEUE_BRIDGES = 3 };
+enum { BRIDGES = 5, BRIDGE_MISSED = 2, QUEUE_BRIDGES = 3 };
 
 /* Only forwards. A worker that has seen PORT_CLOSED never reads a queue again, and says so. */
 enum port_state { PORT_CLOSED_YET, PORT_OPEN, PORT_CLOSED };
@@ -81,6 +81,8 @@ struct port {
     struct nic_clock nic;
     struct bridge bridges[BRIDGES], queue_bridges[PORT_QUEUES_MAX][QUEUE_BRIDGES];
     int cpus[WORKERS_MAX];
+    unsigned n_sockets;        /* of net_af_packet */
+    int sockets[WORKERS_MAX];
     char name[RTE_ETH_NAME_MAX_LEN];
 };
 
@@ -129,6 +131,11 @@ void bridge_add(struct bridge *b, uint64_t now);
 void port_stats_begin(struct port *port);
 void port_stats(struct ports *p, unsigned port, struct port_stats *s);
 size_t port_xstats(struct ports *p, unsigned port, char *to, size_t size);
+
+/* dpdk_kernel.c: finds the sockets of a port that is an interface of the kernel's. */
+void kernel_queues_find(struct port *port);
+/* What they had no room for since the last call. */
+uint64_t kernel_queues_missed(const struct port *port);
 
 /* dpdk_telemetry.c */
 bool telemetry_add(struct ports *p, const char *command, const char *help,

@@ -22,6 +22,7 @@ static void look(struct port *port)
     uint64_t now[BRIDGES] = {s.ipackets, s.ibytes, s.imissed, s.rx_nombuf, s.ierrors};
     for (unsigned i = 0; i < BRIDGES; i++)
         bridge_add(&port->bridges[i], now[i]);
+    port->bridges[BRIDGE_MISSED].total += kernel_queues_missed(port);
     for (unsigned q = 0; q < PORT_QUEUES_MAX && q < RTE_ETHDEV_QUEUE_STAT_CNTRS; q++) {
         bridge_add(&port->queue_bridges[q][0], s.q_ipackets[q]);
         bridge_add(&port->queue_bridges[q][1], s.q_ibytes[q]);
@@ -49,7 +50,7 @@ void port_stats(struct ports *p, unsigned port, struct port_stats *s)
     *s = (struct port_stats){
         .received = b[0].total,
         .bytes = b[1].total,
-        .missed = b[2].total,
+        .missed = b[BRIDGE_MISSED].total,
         .no_mbuf = b[3].total,
         .errors = b[4].total,
     };

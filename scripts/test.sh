@@ -26,11 +26,12 @@ check() {
     fi
 }
 
-# Builds $1 with the cmake options that follow. Fails loudly; counts only a failure.
+# Builds $1 with the cmake options that follow; only the targets in $targets, if there are any. Fails loudly; counts only a failure.
+targets=()
 build() {
     local dir=$1
     shift
-    if cmake -S . -B "$dir" -G Ninja "$@" >"$dir.log" 2>&1 && ninja -C "$dir" -j "$jobs" >>"$dir.log" 2>&1; then
+    if cmake -S . -B "$dir" -G Ninja "$@" >"$dir.log" 2>&1 && ninja -C "$dir" -j "$jobs" "${targets[@]}" >>"$dir.log" 2>&1; then
         return 0
     fi
     tail -n 60 "$dir.log"
@@ -39,12 +40,13 @@ build() {
     return 1
 }
 
-# Runs the tests of build folder $1 and adds their numbers, as ctest wrote them into its report.
+# Runs the tests of build folder $1 (what follows goes to ctest) and adds their numbers, as ctest wrote them into its report.
 run_ctest() {
     local dir=$1 report total bad skip none
+    shift
     report=$(realpath "$dir")/ctest.xml
     rm -f "$report"
-    ctest --test-dir "$dir" -j "$jobs" --timeout 600 --output-on-failure --output-junit "$report"
+    ctest --test-dir "$dir" -j "$jobs" --timeout 600 --output-on-failure --output-junit "$report" "$@"
     count() { grep -om1 "^[[:space:]]*$1=\"[0-9]*\"" "$report" | tr -dc 0-9; }
     total=$(count tests) bad=$(count failures) skip=$(count skipped) none=$(count disabled)
     if [ -z "$total" ] || [ "$total" -eq 0 ]; then
@@ -119,6 +121,12 @@ build "$build/release" -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=gcc && run_
 say "clang, address and undefined behaviour sanitizers"
 build "$build/sanitize" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang -DTELLSCOPE_SANITIZE=ON &&
     run_ctest "$build/sanitize"
+
+say "clang, thread sanitizer: the threads of live and replay"
+targets=(tellscope test_live_threads)
+build "$build/threads" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_COMPILER=clang -DTELLSCOPE_TSAN=ON -DTELLSCOPE_DPDK=OFF &&
+    run_ctest "$build/threads" -R '^(test_live_threads|law_jobs)$'
+targets=()
 
 if [ "$fuzz_seconds" -gt 0 ]; then
     say "fuzz targets"

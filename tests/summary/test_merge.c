@@ -205,6 +205,10 @@ static void empty_is_zero(void **state)
     assert_true(window_empty(zero));
     window_merge(b, zero);
     assert_true(window_empty(b));
+    window_totals(b)->ledger.holes = 3; /* told where no packet is */
+    assert_false(window_empty(b));
+    window_reset(b, START_S, 3600);
+    assert_true(window_empty(b));
     window_merge(b, a);
     window_merge(b, zero);
     assert_false(window_empty(b));

@@ -1,0 +1,340 @@
+/* A live run's threads among each other, without DPDK: windows change hands, the clock is set, the disk stops, a worker hangs or fails,
+ * signals come. Also to be run with ThreadSanitizer. */
+#include "tests/cli/live_rig.h"
+
+static struct config config;
+static struct live_options options;
+static char folder[64], table[96];
+
+/* What segments tell, added up. */
+static struct told {
+    unsigned segments, clock_steps, shutdown, hung, started;
+    unsigned long long read, missed, no_mbuf, dropped, ok;
+} told;
+
+static unsigned long long number_in(const char *line, const char *name)
+{
+    const char *at = strstr(line, name);
+    return at != NULL ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
+static void read_segments(void)
+{
+    char command[160];
+    size_t size = 0;
+    char *line = NULL;
+    snprintf(command, sizeof command, "zstd -dcq %s/summary-*.zst", folder);
+    FILE *f = popen(command, "r");
+    CHECK(f != NULL, "zstd");
+    memset(&told, 0, sizeof told);
+    while (getline(&line, &size, f) > 0) {
+        if (strncmp(line, "{\"kind\":\"segment\"", 17) == 0) {
+            told.segments++;
+            told.clock_steps += strstr(line, "clock_step") != NULL;
+            told.shutdown += strstr(line, "\"shutdown\"") != NULL;
+            told.hung += strstr(line, "worker_hung") != NULL;
+            told.started += strstr(line, "\"started\"") != NULL;
+            told.dropped += number_in(line, "\"windows_dropped\":");
+        } else if (strncmp(line, "{\"kind\":\"totals\"", 16) == 0) {
+            told.read += number_in(line, "\"read\":");
+            told.missed += number_in(line, "\"lost_missed\":");
+            told.no_mbuf += number_in(line, "\"lost_no_mbuf\":");
+            told.ok += number_in(line, "\"ok\":");
+        }
+    }
+    free(line);
+    pclose(f);
+}
+
+static char *table_text(void)
+{
+    static char text[65536];
+    FILE *f = fopen(table, "r");
+    CHECK(f != NULL, "%s", table);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    return text;
+}
+
+/* Runs until `seconds` of the machine's time are over; `meddle` does something meanwhile. Returns the exit status. */
+static int run(unsigned seconds, void *(*meddle)(void *))
+{
+    static struct judge_options judge;
+    pthread_t meddler;
+    snprintf(folder, sizeof folder, "%s/tellscope-live-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    CHECK(mkdtemp(folder) != NULL, "%s", folder);
+    snprintf(table, sizeof table, "%s/table", folder);
+    CHECK(freopen(table, "w", stdout) != NULL, "%s", table);
+    judge = judge_options_default();
+    config.live.window_s = 1;
+    options.config = &config;
+    options.dir = folder;
+    options.judge = &judge;
+    options.api = &fake_api;
+    options.json = true;
+    options.quiet = true;
+    options.user = "";
+    options.duration_s = seconds;
+    options.max_loss_percent = -1;
+    CHECK(meddle == NULL || pthread_create(&meddler, NULL, meddle, NULL) == 0, "thread");
+    int status = live_run(&options);
+    if (meddle != NULL)
+        pthread_join(meddler, NULL);
+    fflush(stdout);
+    read_segments();
+    return status;
+}
+
+static void clean(void)
+{
+    char command[96];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    CHECK(system(command) == 0, "%s", command);
+}
+
+/* Everything received is in a window, and what was lost stands in the segments, if none was dropped. */
+static unsigned long long balanced(void)
+{
+    const char *text = table_text(), *sum = strstr(text, "\"read\":"); /* that of all comes first */
+    CHECK(sum != NULL, "%s", text);
+    unsigned long long received = number_in(sum, "\"received\":"), read = number_in(sum, "\"read\":");
+    CHECK(received > 0 && read == received, "read %llu of %llu", read, received);
+    CHECK(strstr(text, "\"unaccounted\":0,") != NULL, "%s", text);
+    if (number_in(text, "\"dropped\":") == 0) {
+        CHECK(told.read == received, "segments tell of %llu of %llu packets", told.read, received);
+        CHECK(told.missed == received / 100, "%llu missed", told.missed);
+        CHECK(told.no_mbuf == received / 1000, "%llu without a buffer", told.no_mbuf);
+    }
+    CHECK(told.ok > 0, "nothing was decoded");
+    return received;
+}
+
+/* ---- windows change hands while the clock is set, the disk is slow and telemetry is asked */
+
+static void *set_clock(void *arg)
+{
+    (void)arg;
+    rig_sleep(2 * SECOND);
+    atomic_fetch_add(&rig_step_ns, (int64_t)(30 * SECOND));
+    rig_sleep(2 * SECOND);
+    atomic_fetch_sub(&rig_step_ns, (int64_t)(20 * SECOND));
+    return NULL;
+}
+
+static void hand_over(void)
+{
+    atomic_store(&rig_disk_ns, 2000000);
+    int status = run(7, set_clock);
+    CHECK(status == EXIT_OK, "exit status %d", status);
+    balanced();
+    CHECK(told.segments >= 8, "%u segments", told.segments);
+    CHECK(told.clock_steps > 0, "no segment tells of the clock");
+    CHECK(told.shutdown > 0, "no segment tells of the end");
+    CHECK(strstr(table_text(), "\"clock_steps\":2") != NULL, "%s", table_text());
+}
+
+/* ---- the disk stops: workers do not, windows are dropped and told */
+
+static _Atomic uint64_t polls_before, polls_after;
+
+static uint64_t all_polls(void)
+{
+    uint64_t n = UINT64_MAX; /* of the slowest */
+    for (unsigned i = 0; i < RIG_WORKERS; i++) {
+        uint64_t polls = atomic_load(&rig_ports->w[i].polls);
+        n = polls < n ? polls : n;
+    }
+    return n;
+}
+
+static void *stop_disk(void *arg)
+{
+    (void)arg;
+    rig_sleep(4 * SECOND); /* so late that windows have begun to close */
+    atomic_store(&rig_disk_stopped, true);
+    atomic_store(&polls_before, all_polls());
+    rig_sleep(4 * SECOND);
+    atomic_store(&polls_after, all_polls());
+    atomic_store(&rig_disk_stopped, false);
+    return NULL;
+}
+
+static void disk_stops(void)
+{
+    config.live.backlog = 3;
+    int status = run(11, stop_disk);
+    CHECK(status == EXIT_RUNTIME, "exit status %d", status);
+    CHECK(polls_after > polls_before + 10, "a worker stood still: %llu, %llu polls",
+          (unsigned long long)polls_before, (unsigned long long)polls_after);
+    balanced();
+    unsigned long long dropped = number_in(table_text(), "\"dropped\":");
+    CHECK(dropped >= 8, "%llu windows dropped in 20 s, with room for three", dropped);
+    CHECK(told.dropped == dropped, "%llu windows were dropped, segments tell of %llu", dropped, told.dropped);
+    CHECK(told.missed == number_in(table_text(), "\"missed\":"), "what was lost before us must be told in a later segment: %llu",
+          told.missed);
+}
+
+/* The disk never comes back: the run ends within shutdown_s, and says what is lost. */
+static void *stop_for_good(void *arg)
+{
+    (void)arg;
+    pthread_detach(pthread_self());
+    rig_sleep(4 * SECOND);
+    atomic_store(&rig_disk_stopped, true);
+    return NULL;
+}
+
+static void disk_stays_away(void)
+{
+    uint64_t began = machine_ns();
+    config.live.shutdown_s = 2;
+    pid_t pid = fork(); /* live_run ends the process where a thread is stuck */
+    if (pid == 0)
+        _exit(run(5, stop_for_good));
+    int status = 0;
+    CHECK(waitpid(pid, &status, 0) == pid, "wait");
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_RUNTIME, "status %x", (unsigned)status);
+    CHECK(machine_ns() - began < 60 * SECOND, "it took long");
+}
+
+/* ---- a worker hangs, and goes on */
+
+static void *hang(void *arg)
+{
+    (void)arg;
+    rig_sleep(3 * SECOND);
+    atomic_store(&rig_hang, 1);
+    rig_sleep(7 * SECOND); /* it is given up after 5, and windows close without it */
+    atomic_store(&rig_hang, -1);
+    return NULL;
+}
+
+static void worker_hangs(void)
+{
+    int status = run(12, hang);
+    CHECK(status == EXIT_OK, "exit status %d", status);
+    balanced();
+    CHECK(told.hung > 0, "no segment tells that a worker hung");
+}
+
+static void *fail_worker(void *arg)
+{
+    (void)arg;
+    rig_sleep(SECOND);
+    atomic_store(&rig_fail, 2);
+    return NULL;
+}
+
+static void worker_fails(void)
+{
+    int status = run(30, fail_worker);
+    CHECK(status == EXIT_RUNTIME, "exit status %d", status);
+    CHECK(told.read > 0, "what others counted is lost");
+}
+
+/* ---- signals */
+
+static void *send_signals(void *arg)
+{
+    (void)arg;
+    for (unsigned i = 0; i < 6; i++) {
+        rig_sleep(SECOND / 2);
+        kill(getpid(), SIGHUP);
+    }
+    atomic_store(&polls_before, machine_ns());
+    kill(getpid(), SIGTERM);
+    return NULL;
+}
+
+static void signals(void)
+{
+    char path[256], mine[256];
+    snprintf(path, sizeof path, "%s/configs/policy-rfc9325.yaml", TELLSCOPE_SOURCE);
+    snprintf(mine, sizeof mine, "%s/configs/any-client.yaml", TELLSCOPE_SOURCE);
+    options.policy_path = path;
+    options.config_path = mine;
+    int status = run(60, send_signals);
+    uint64_t took = machine_ns() - polls_before;
+    CHECK(status == EXIT_OK, "exit status %d", status);
+    CHECK(took < 30 * SECOND, "%llu ns to end", (unsigned long long)took);
+    balanced();
+}
+
+/* ---- times of captures */
+
+static void capture_times(void)
+{
+    rig_clock = PORT_CLOCK_CAPTURE;
+    rig_limit = 20000; /* 20 s of each worker's */
+    rig_pace_ns = 100000;
+    config.live.backlog = 64;
+    options.packets = RIG_WORKERS * rig_limit;
+    int status = run(60, NULL);
+    CHECK(status == EXIT_OK, "exit status %d", status);
+    CHECK(balanced() == options.packets, "packets");
+    CHECK(told.clock_steps + told.shutdown + told.hung + told.started == 0, "windows of captures are whole");
+}
+
+/* ---- */
+
+/* Each is a child of its own; all run at the same time, for most of it they wait. */
+static const struct scenario {
+    const char *name;
+    void (*run)(void);
+} scenarios[] = {
+    {"hand over", hand_over},       {"the disk stops", disk_stops}, {"the disk stays away", disk_stays_away},
+    {"a worker hangs", worker_hangs}, {"a worker fails", worker_fails}, {"signals", signals},
+    {"times of captures", capture_times},
+};
+enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
+static pid_t children[SCENARIOS];
+
+static int begin_all(void **state)
+{
+    (void)state;
+    fflush(NULL);
+    for (unsigned i = 0; i < SCENARIOS; i++) {
+        children[i] = fork();
+        if (children[i] != 0)
+            continue;
+        alarm(240);
+        scenarios[i].run();
+        clean();
+        exit(0); /* a sanitizer may have something to say */
+    }
+    return 0;
+}
+
+static void ends_well(void **state)
+{
+    const struct scenario *s = *state;
+    pid_t pid = children[s - scenarios];
+    int status = 0;
+    assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
+    if (WIFSIGNALED(status))
+        fail_msg("%s: signal %d", s->name, WTERMSIG(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void)
+{
+    static const char *const more[] = {"CESNET_FlowTest__pcap_tls10.pcap", "kholia_my-pcaps__NTP_sample-1.pcap",
+                                       "CESNET_FlowTest__pcap_dns_mx.pcap",
+                                       "CESNET_FlowTest__pcap_tls12.pcap"};
+    struct err e;
+    char path[512];
+    config = config_default();
+    snprintf(path, sizeof path, "%s/configs/any-client.yaml", TELLSCOPE_SOURCE);
+    CHECK(config_load(&config, path, &e), "%s", e.text);
+    snprintf(path, sizeof path, "%s/samples/fleet.pcap", TELLSCOPE_SOURCE);
+    rig_load(path);
+    for (unsigned i = 0; i < sizeof more / sizeof *more; i++) { /* where they are */
+        snprintf(path, sizeof path, "%s/captures/%s", TELLSCOPE_SHARED, more[i]);
+        rig_load(path);
+    }
+    CHECK(rig_n > 0, "no packets");
+    struct CMUnitTest tests[SCENARIOS];
+    for (unsigned i = 0; i < SCENARIOS; i++)
+        tests[i] = (struct CMUnitTest){.name = scenarios[i].name, .test_func = ends_well, .initial_state = (void *)(uintptr_t)&scenarios[i]};
+    return cmocka_run_group_tests(tests, begin_all, NULL);
+}
