@@ -75,6 +75,9 @@ static void judge_chain(struct judging *j)
             tls_hit(j, WEAK_CERT_RSA_SHORT, j->basis,
                     severity_of(j, WEAK_CERT_RSA_SHORT) + (c->key_bits < 1024), "%s: %u bits%s",
                     which, c->key_bits, c->flags & CERT_SMALL_EXPONENT ? ", small exponent" : "");
+        if (c->flags & CERT_ROCA)
+            tls_hit(j, WEAK_CERT_ROCA, j->basis, severity_of(j, WEAK_CERT_ROCA), "%s: %u bits",
+                    which, c->key_bits);
         if (i > 0 && (c->flags & CERT_SELF_SIGNED) != 0)
             continue; /* a root: nobody believes it for its signature */
         if (c->signature_hash >= CERT_HASH_MD2 && c->signature_hash <= CERT_HASH_MD5)

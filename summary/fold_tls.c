@@ -208,6 +208,7 @@ void fold_tls_session(struct window *w, const struct msg *m, unsigned parts)
         if (has_part(parts, PART_EXCHANGE)) {
             r->handshakes++;
             r->first_ns = s->first_ts_ns < r->first_ns ? s->first_ts_ns : r->first_ns;
+            r->last_ns = s->first_ts_ns > r->last_ns ? s->first_ts_ns : r->last_ns;
         }
         if (session)
             count_session(r, s, side == s->client_side);
