@@ -60,7 +60,7 @@ static const struct {
     {"LDAP, unbound", 389, {C(LDAP_START), C("\x30\x05\x02\x01\x02\x42\0")}, VIA_LDAP, true, false},
     {"MySQL, a request in clear after its SSLRequest", 3306,
      {C("\x20\0\0\1\0\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
-      C("\x8a\0\0\2\1")},
+      C("\x8a\0\0\2\1\2")},
      VIA_MYSQL, true, true},
     {"MySQL, TLS", 3306,
      {C("\x20\0\0\1\0\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
