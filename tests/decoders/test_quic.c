@@ -233,6 +233,20 @@ static void test_conflict(void **state)
     quic_send_crypto(r, &c, 0, other->b, other->n);
     assert_non_null(strstr(r->text, asked));
     assert_int_equal(decode_stats(r->d)->overlap_conflicts, 1);
+    end(r);
+    for (size_t i = 1; i < hello.n; i++) { /* what waits from any byte on is true, the rest lies */
+        rig_again(r);
+        r->client_port = RIG_CLIENT_PORT;
+        c = client_initial();
+        memcpy(other->b, hello.b, hello.n);
+        memset(other->b + i, 0xff, hello.n - i);
+        quic_send_crypto(r, &c, (uint32_t)i, hello.b + i, hello.n - i);
+        c.pn = 1;
+        quic_send_crypto(r, &c, 0, other->b, other->n);
+        assert_non_null(strstr(r->text, asked));
+        assert_int_equal(decode_stats(r->d)->overlap_conflicts, 1 + i);
+        end(r);
+    }
     free(other);
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every class of weak TLS as crafted traffic, through 'replay -o': the exact set of findings, and with each class its near miss, the same traffic
 without the flaw, which gives none. What needs more than a window (tickets' keys) through 'show' of all segments."""
-import os, sys
+import json, os, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "laws"))
 import harness
 from tlswire import *
@@ -221,9 +221,15 @@ CASES = [
     ("no STARTTLS", [at(25, lines("<220 mail.example ESMTP\r\n", ">EHLO me\r\n", "<250 mail.example\r\n", ">MAIL FROM:<a@example>\r\n"))], ""),
     ("IMAP", [at(143, lines("<* OK ready\r\n", ">a1 STARTTLS\r\n", "<a1 BAD no\r\n", ">a2 LOGIN a b\r\n"))], "PLAINTEXT_AFTER_STARTTLS/accepted/medium"),
     ("IMAP, left", [at(143, lines("<* OK ready\r\n", ">a1 STARTTLS\r\n", "<a1 BAD no\r\n", ">a2 LOGOUT\r\n"))], ""),
+    ("IMAP with TLS", [at(143, after(tls(), "<* OK ready\r\n", ">a1 STARTTLS\r\n", "<a1 OK go\r\n"))], ""),
     ("POP3", [at(110, lines("<+OK ready\r\n", ">STLS\r\n", "<-ERR no\r\n", ">USER a\r\n"))], "PLAINTEXT_AFTER_STARTTLS/accepted/medium"),
     ("POP3 with TLS", [at(110, after(tls(), "<+OK ready\r\n", ">STLS\r\n", "<+OK go\r\n"))], ""),
     ("FTP", [at(21, lines("<220 ftp\r\n", ">AUTH TLS\r\n", "<502 no\r\n", ">AUTH SSL\r\n", "<502 no\r\n", ">USER a\r\n"))], "PLAINTEXT_AFTER_STARTTLS/accepted/medium"),
+    ("FTP with TLS", [at(21, after(tls(), "<220 ftp\r\n", ">AUTH TLS\r\n", "<234 go\r\n"))], ""),
+    ("XMPP with TLS", [at(5222, after(tls(), "><?xml version='1.0'?><stream:stream>", "<<stream:stream><stream:features/>", "><starttls xmlns='x'/>", "<<proceed/>"))], ""),
+    ("MySQL with TLS", [at(3306, after(tls(), "<\x4a\0\0\0\x0a8.0.36\0" + "x" * 66, ">\x20\0\0\1\0\x08\0\0" + "\0" * 28))], ""),
+    ("LDAP with TLS", [at(389, after(tls(), ">\x30\x1d\x02\x01\x01\x77\x18\x80\x161.3.6.1.4.1.1466.20037", "<\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\0\x04\0\x04\0"))], ""),
+    ("SOCKS", [at(1080, after(tls(), ">\5\1\0", "<\5\0", ">\5\1\0\3\x0eserver.example\1\xbb", "<\5\0\0\1\0\0\0\0\0\0"))], ""),
     ("XMPP", [at(5222, lines("><stream:stream to='x'>", "<<stream:stream><stream:features/>", "><starttls xmlns='x'/>", "<<failure/>", "><auth mechanism='PLAIN'>x</auth>"))],
      "PLAINTEXT_AFTER_STARTTLS/accepted/medium"),
     ("PostgreSQL", [at(5432, lines(">\0\0\0\x08\x04\xd2\x16\x2f", "<N", ">\0\0\0\x0d\0\3\0\0user\0\0"))], "PLAINTEXT_AFTER_STARTTLS/accepted/medium"),
@@ -290,6 +296,53 @@ t.check(totals["tls"]["weak"] == weak, "weak sessions of the totals: %s, of the 
 rules = {x.split("/")[0] for _, _, want in CASES for x in want.split()}
 every = {line.split(":")[0].strip() for line in open(t.config("policy-default.yaml")).read().split("\nrules:\n")[1].splitlines()}
 t.check(rules == every, "classes without a case: %s", sorted(every - rules))
+
+# What a session is told to have come after.
+VIA = {"STARTTLS": "smtp", "IMAP with TLS": "imap", "POP3 with TLS": "pop3", "FTP with TLS": "ftp", "XMPP with TLS": "xmpp", "PostgreSQL with TLS": "postgresql",
+       "LDAP with TLS": "ldap", "MySQL with TLS": "mysql", "SOCKS": "socks", "a proxy on port 443": "http_connect", "clean TLS 1.2": None}
+tls_rows = {(r["peer"], r["outcome"]): r for s in harness.segments(out) for r in harness.rows(s) if r["kind"] == "tls"}
+for i, (name, _, _) in enumerate(CASES):
+    if name in VIA:
+        row = tls_rows.get((server_of(i)[1], "established"), {"via": "no session"})
+        t.check(row.get("via") == VIA[name], "%s: via %s", name, row.get("via"))
+
+# Resumed sessions have the certificates of the first one only between the same two, within a day, in one capture.
+SESSION_ID = b"resume me, resume me, resume me!"
+
+
+def resumed(wait):
+    s = Session().hellos(client_hello(session=SESSION_ID), server_hello(session=SESSION_ID))
+    return at(443, s.finish(server_first=True).data(0).data(1), wait)
+
+
+def conversation(i, s, client=CLIENT):
+    c = harness.Conversation(client, server_of(i), 20000 + next(fresh) % 40000, 443, int((NOON + s.wait) * 1000000))
+    for side, data in s.said:
+        c.say(side, data)
+    return c.close().packets
+
+
+first = lambda: at(443, Session().hellos(client_hello(), server_hello(session=SESSION_ID), certificate(GOOD), ske_ecdhe(point()), DONE).finish().data(0).data(1), 0)
+OTHER = ("02:00:00:00:00:02", "192.168.1.11")
+RESUMED = [
+    ("the same two", [[conversation(1, first()), conversation(1, resumed(60))]], {"seen": 2}),
+    ("within a day", [[conversation(1, first()), conversation(1, resumed(23 * HOUR))]], {"seen": 2}),
+    ("a day later", [[conversation(1, first()), conversation(1, resumed(25 * HOUR))]], {"seen": 1, "resumed": 1}),
+    ("another client", [[conversation(1, first()), conversation(1, resumed(60), OTHER)]], {"seen": 1, "resumed": 1}),
+    ("another server", [[conversation(1, first()), conversation(2, resumed(60))]], {"seen": 1, "resumed": 1}),
+    ("another capture", [[conversation(1, first())], [conversation(1, resumed(60))]], {"seen": 1, "resumed": 1}),
+]
+for k, (name, captures, want) in enumerate(RESUMED):
+    folder = t.path("resumed%d" % k, "")
+    paths = [harness.write_pcap(t.path("resumed%d-%d.pcap" % (k, n)), sorted(p for c in cs for p in c)) for n, cs in enumerate(captures)]
+    t.replay("-c", t.config("any-client.yaml"), "-o", folder, *paths)
+    r = json.loads(t.run("show", "--findings", "--json", folder).stdout)
+    certs, judged_as = {}, {}
+    for row in r["judged"]:
+        for to, values in ((certs, row["certificates"]), (judged_as, {x: row[x] for x in ("clean", "unknown") if x in row})):
+            for x, n in values.items():
+                to[x] = to.get(x, 0) + n
+    t.check(certs == want and judged_as == ({"clean": 2} if want == {"seen": 2} else {"clean": 1, "unknown": 1}), "resumed, %s: %s %s", name, certs, judged_as)
 
 # Ticket keys: one for more than a day, at two servers, of zeros; and their near misses. Each by itself, over all its segments.
 TICKETS = [
