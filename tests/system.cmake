@@ -39,6 +39,7 @@ system_test(conform_zeek 300 conform/zeek.py)
 system_test(conform_probes 300 conform/probes.py)
 system_test(conform_dtls_real 300 conform/dtls_real.py)
 system_test(conform_fingerprints 300 conform/fingerprints.py)
+system_test(conform_quic_opened 60 conform/quic_opened.py)
 system_test(conform_client_types 120 conform/client_types.py)
 if(NOT TELLSCOPE_SANITIZE) # the same runs as conform_facts_known, judged more strictly: once is enough
     system_test(conform_facts 600 conform/facts.py)
