@@ -21,7 +21,9 @@ static const struct option_def defs[OPT_N] = {
     [OPT_SERVER] = {0, "server", "NAME", "only servers of this name or address"},
     [OPT_LIST] = {0, "list", "break|unknown",
                   "one line a client of those that would break, or cannot be told"},
-    [OPT_FORMAT] = {0, "format", "csv|json", "of the list: csv (default) or json; without a list json: the whole answer as one object"},
+    [OPT_FORMAT] =
+        {0, "format", "csv|json",
+         "of the list: csv (default) or json; without a list json: the whole answer as one object"},
 };
 static const struct usage usage = {"whatif", "SEGMENT|DIR ...",
                                    "Whom a stricter TLS policy would cut off: for each server and "

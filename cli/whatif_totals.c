@@ -68,8 +68,8 @@ void whatif_totals_json(const struct whatif_print *p, struct text_sink *out)
     judged_json_word(out, "policy_hash", hash);
     put_time(out, "start", p->start_s);
     put_time(out, "end", p->end_s);
-    text_printf(out, ",\"segments\":%zu,\"sessions\":%" PRIu64 ",\"with_hello\":%" PRIu64, p->segments,
-                p->f->sessions, p->f->with_hello);
+    text_printf(out, ",\"segments\":%zu,\"sessions\":%" PRIu64 ",\"with_hello\":%" PRIu64,
+                p->segments, p->f->sessions, p->f->with_hello);
     if (p->has_inventory)
         text_printf(out, ",\"inventory\":{\"gateways\":%zu,\"never_seen\":%zu}", p->inventory,
                     p->never_seen);

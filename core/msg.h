@@ -170,8 +170,9 @@ struct tls_reuse_msg {
     uint8_t what;         /* enum tls_reuse */
 };
 
-/* A session's state towards a window. Sent at handshake end, when a packet falls in another window than the last one, and at
- * flow end. Counters are what came since the last such message and belong to the window of `window_ts_ns`. */
+/* A session's state towards a window. Sent at handshake end (then without counters), when a packet falls in another window than
+ * the last one, and at flow end: counters are what came since the last such message and belong to the window of `window_ts_ns`.
+ * Also of what was no session (TLS_CLEAR): then `decided` alone. */
 struct tls_session_msg {
     uint64_t window_ts_ns;   /* a time in the window that bytes and `alive` belong to */
     uint64_t first_ts_ns;    /* of the handshake's first packet: its window counts the handshake */

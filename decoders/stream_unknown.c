@@ -47,7 +47,8 @@ bool stream_unknown_wants(struct stream_at *at, unsigned dir, const uint8_t *p, 
         if (n == 0)
             return false;
     }
-    return dns_port(at->flow) || tls_here(at, dir, p, n) != TLS_NO || stream_http_wants(at, dir, p, n);
+    return dns_port(at->flow) || tls_here(at, dir, p, n) != TLS_NO
+           || stream_http_wants(at, dir, p, n);
 }
 
 /* Decoders start with clean state; what was gathered of the other direction stays. */

@@ -1,5 +1,5 @@
-/* Reports of clear text where TLS belongs: a struct tls_session_msg of outcome TLS_CLEAR, that of no
- * session, once a connection. */
+/* Reports of clear text where TLS belongs: a struct tls_session_msg of outcome TLS_CLEAR, that of
+ * no session, once a connection. */
 #pragma once
 #include "decoders/stream.h"
 

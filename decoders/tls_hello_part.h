@@ -32,5 +32,6 @@ static inline struct bytes bytes_of(const struct cur *c)
     return c->left == 0 ? (struct bytes){0} : (struct bytes){.p = c->p, .len = (uint32_t)c->left};
 }
 
-/* RFC 7301 3.1: the names of a list; the first goes to `first`. `more`: see struct tls_client_hello. */
+/* RFC 7301 3.1: the names of a list; the first goes to `first`. `more`: see struct
+ * tls_client_hello. */
 bool tls_hello_alpn(struct cur list, struct bytes *first, uint64_t *more);

@@ -111,14 +111,14 @@ static uint16_t bits16(unsigned bits)
     return bits < UINT16_MAX ? (uint16_t)bits : UINT16_MAX;
 }
 
-/* Is the modulus at `p` of the kind that Infineon's RSALib made (CVE-2017-15361, "ROCA")? Its primes
- * are k * M + 65537^a mod M for M the product of the first primes, so that the modulus is a power of
- * 65537 modulo each of these. By chance that is so of one in 2^28 others. */
+/* Is the modulus at `p` of the kind that Infineon's RSALib made (CVE-2017-15361, "ROCA")? Its
+ * primes are k * M + 65537^a mod M for M the product of the first primes, so that the modulus is a
+ * power of 65537 modulo each of these. By chance that is so of one in 2^28 others. */
 static bool is_roca(const uint8_t *p, size_t n)
 {
     /* of those in every M: where not every residue is such a power */
-    static const uint8_t primes[] = {11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127,
-                                     151, 157};
+    static const uint8_t primes[] = {11, 13, 17,  19,  37,  53,  61,  71, 73,
+                                     79, 97, 103, 107, 109, 127, 151, 157};
     for (unsigned i = 0; i < sizeof primes; i++) {
         unsigned prime = primes[i], rest = 0, power = 1;
         for (size_t k = 0; k < n; k++)

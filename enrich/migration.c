@@ -70,9 +70,9 @@ static void users_of_client(struct migrations *m, const struct tls_item items[],
             user_add(u, &items[end]);
         }
         if (u != NULL)
-            u->on_replacement = !any                                                   ? 0
+            u->on_replacement = !any                                                 ? 0
                                 : moved(items, from, to, i, end, names->replacement) ? 1
-                                                                                       : 2;
+                                                                                     : 2;
         i = end;
     }
 }

@@ -360,8 +360,8 @@ static void judge_clear(struct judging *j)
         tls_hit(j, WEAK_HTTP_LOGIN, BASIS_ACCEPTED, severity_of(j, WEAK_HTTP_LOGIN),
                 "credentials in a request");
     else if (t->via == VIA_HTTP)
-        tls_hit(j, WEAK_HTTP_ON_443, BASIS_ACCEPTED, severity_of(j, WEAK_HTTP_ON_443),
-                "port %u", t->port);
+        tls_hit(j, WEAK_HTTP_ON_443, BASIS_ACCEPTED, severity_of(j, WEAK_HTTP_ON_443), "port %u",
+                t->port);
     else
         tls_hit(j, WEAK_PLAINTEXT_AFTER_STARTTLS, BASIS_ACCEPTED,
                 severity_of(j, WEAK_PLAINTEXT_AFTER_STARTTLS), "%s",

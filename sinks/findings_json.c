@@ -40,8 +40,8 @@ static void put_user(struct text_sink *t, const struct window *w, const struct t
     text_puts(t, "}");
 }
 
-static void put_migration(struct text_sink *t, const struct window *w,
-                          const struct totals_extra *x, unsigned i)
+static void put_migration(struct text_sink *t, const struct window *w, const struct totals_extra *x,
+                          unsigned i)
 {
     const struct tls_report *r = x->tls;
     const struct migration *m = &r->config->migrations[i];

@@ -64,7 +64,7 @@ void judged_json_close(struct text_sink *t, size_t at)
 }
 
 void judged_json_counts(struct text_sink *t, const char *name, const char *const words[],
-                       const uint64_t counts[], unsigned n)
+                        const uint64_t counts[], unsigned n)
 {
     size_t at = judged_json_open(t, name);
     for (unsigned i = 0; i < n; i++)
@@ -84,7 +84,7 @@ void judged_json_client(struct text_sink *t, const struct client *c)
 }
 
 void judged_json_server(struct text_sink *t, const struct window *w, const struct service *s,
-                       const char *client_type)
+                        const char *client_type)
 {
     char text[ROWJSON_WHO_MAX];
     size_t n = rowjson_site(w, s->site, text);
@@ -106,7 +106,8 @@ void judged_json_server(struct text_sink *t, const struct window *w, const struc
 void judged_json_clients(struct text_sink *t, const struct client_counts *c)
 {
     static const char *const words[] = {"gateways", "hosts", "others"};
-    judged_json_counts(t, "clients", words, (const uint64_t[]){c->gateways, c->hosts, c->others}, 3);
+    judged_json_counts(t, "clients", words, (const uint64_t[]){c->gateways, c->hosts, c->others},
+                       3);
 }
 
 void judged_json_times(struct text_sink *t, uint64_t first_ns, uint64_t last_ns)
@@ -146,7 +147,8 @@ void judged_json_judged(struct text_sink *t, const struct window *w, const struc
     for (int k = 0; k < JUDGED_N; k++)
         judged_json_sum(t, words[k], s->judged[k]);
     if (s->judged[JUDGED_UNKNOWN] > 0)
-        judged_json_counts(t, "unknown_why", unknown_reason_names + 1, s->unknown + 1, UNKNOWN_N - 1);
+        judged_json_counts(t, "unknown_why", unknown_reason_names + 1, s->unknown + 1,
+                           UNKNOWN_N - 1);
     judged_json_counts(t, "certificates", cert_state_names, s->certs, CERTS_N);
     if (s->worst > SEVERITY_OFF)
         judged_json_word(t, "worst", severity_names[s->worst]);

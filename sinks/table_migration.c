@@ -34,7 +34,8 @@ static void print_user(struct grid *g, const struct totals_extra *x, const struc
     text[0] = '\0';
     for (unsigned rank = 1; rank < TABLE_RANKS; rank++)
         if (u->version_ranks >> rank & 1)
-            n += (size_t)snprintf(text + n, sizeof text - n, n > 0 ? ", %s" : "%s", table_rank_names[rank]);
+            n += (size_t)snprintf(text + n, sizeof text - n, n > 0 ? ", %s" : "%s",
+                                  table_rank_names[rank]);
     grid_cell(g, "%s", n > 0 ? text : "-");
     grid_cell(g, "%" PRIu64, u->sessions);
     grid_cell(g, "%" PRIu64, u->sessions - u->established);

@@ -95,7 +95,8 @@ static void handshake_pieces(struct rig *r, size_t client1, size_t client2, size
     assert_non_null(strstr(r->session, "established"));
 }
 
-/* Cut at every byte into two and into three, in every way; the server's flight into three on a grid. */
+/* Cut at every byte into two and into three, in every way; the server's flight into three on a
+ * grid. */
 static void test_splits(void **state)
 {
     (void)state;

@@ -164,7 +164,7 @@ def sslv2_server(cert_der, kinds=(0x010080, 0x0700C0)):
 
 
 def roca_modulus():
-    """As Infineon's RSALib made its moduli of 512 bits: k * M + 65537^a mod M, M the product of the first 39 primes."""
+    """Of two primes as Infineon's RSALib made them: k * M + 65537^a mod M, M the product of the first 39 primes (here any k, prime or not)."""
     m = 1
     for p in range(2, 168):
         if all(p % q for q in range(2, p)):
