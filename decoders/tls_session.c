@@ -264,6 +264,8 @@ void tls_session_alert(struct stream_at *at, unsigned dir, uint8_t level, uint8_
 {
     struct tls_session *s = &at->stream->tls;
     s->signs |= dir == s->client_dir ? TLS_SIGN_CLIENT_ALERT : TLS_SIGN_SERVER_ALERT;
+    if (s->flags & TLS_S_REFUSED && level != 2)
+        return; /* what ended it is told, not the farewell */
     s->flags |= TLS_S_ALERT | (level == 2 ? TLS_S_REFUSED : 0);
     s->alert_level = level;
     s->alert = description;

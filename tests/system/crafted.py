@@ -169,6 +169,7 @@ CASES = [
     ("a fallback a minute later", [refused(client_hello()), at(443, tls(0xC013, version=0x0302, ext=LEGACY), 60)], "TLS11/accepted/medium " + OLD),
     ("a lower version after a success", [tls(), at(443, tls(0xC013, version=0x0302, ext=LEGACY), 2)], "TLS11/accepted/medium " + OLD),
     ("a fallback refused", [refused(client_hello(ciphers=(0xC02F, 0x5600)), what=86)], "FALLBACK_REJECTED/attempted/info"),
+    ("a fallback refused, with a farewell", [refused(client_hello(ciphers=(0xC02F, 0x5600)), what=86).alert(0, 1, 0)], "FALLBACK_REJECTED/attempted/info"),
     ("a downgrade", [tls(versions=(0x0304, 0x0303), random=b"S" * 24 + b"DOWNGRD\1")], "DOWNGRADE_SENTINEL/accepted/high"),
     ("an older client", [tls(random=b"S" * 24 + b"DOWNGRD\1")], "DOWNGRADE_SENTINEL/accepted/info"),
     ("an older server", [tls(versions=(0x0304, 0x0303))], ""),
