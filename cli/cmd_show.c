@@ -6,15 +6,18 @@
 
 #include <stdio.h>
 
-enum { OPT_CONFIG, OPT_JSON, OPT_UNKNOWN_CLIENTS, OPT_POLICY, OPT_FAIL_ON, OPT_N };
+enum { OPT_CONFIG, OPT_JSON, OPT_UNKNOWN_CLIENTS, OPT_FINDINGS, OPT_POLICY, OPT_FAIL_ON, OPT_N };
 
 static const struct option_def defs[OPT_N] = {
     [OPT_CONFIG] =
         {'c', "config", "FILE",
          "read the configuration FILE: its clients.types, inventory and migration are used"},
-    [OPT_JSON] = {0, "json", NULL, "totals (or unknown clients) as one JSON object"},
+    [OPT_JSON] = {0, "json", NULL, "totals (or findings, or unknown clients) as one JSON object"},
     [OPT_UNKNOWN_CLIENTS] = {0, "unknown-clients", NULL,
                              "only: TLS clients of no known type, by sessions and devices"},
+    [OPT_FINDINGS] = {0, "findings", NULL,
+                      "only: weak TLS by server, client type and class, and who still uses servers "
+                      "to be given up"},
     [OPT_POLICY] = {0, "policy", "FILE", "judge TLS by this policy instead of the default one"},
     [OPT_FAIL_ON] = {0, "fail-on", "SEVERITY|RULE", "exit 6 where such a finding is there"},
 };
@@ -77,12 +80,13 @@ static int show_segments(struct showing *x, char *const args[], size_t n)
 static int take_options(struct showing *x, struct options *o)
 {
     struct err e = {""};
-    bool json = false, unknown = false;
+    bool json = false, unknown = false, findings = false;
     for (int i; (i = options_next(o)) != OPTIONS_END;) {
         if (i == OPTIONS_STOP)
             return o->status;
         json = json || i == OPT_JSON;
         unknown = unknown || i == OPT_UNKNOWN_CLIENTS;
+        findings = findings || i == OPT_FINDINGS;
         if (i == OPT_FAIL_ON && !judge_fail_on(&x->judge, o->value, &e))
             return options_fail(o, "--%s: %s", defs[i].name, e.text);
         if ((i == OPT_CONFIG && !config_load(&x->config, o->value, &e))
@@ -93,8 +97,11 @@ static int take_options(struct showing *x, struct options *o)
     }
     if (o->first == o->argc)
         return options_fail(o, "no segment given");
-    x->as = unknown ? (json ? REPORT_UNKNOWN_CLIENTS_JSON : REPORT_UNKNOWN_CLIENTS)
-                    : (json ? REPORT_JSON : REPORT_TABLE);
+    if (unknown && findings)
+        return options_fail(o, "--unknown-clients and --findings exclude each other");
+    x->as = unknown    ? (json ? REPORT_UNKNOWN_CLIENTS_JSON : REPORT_UNKNOWN_CLIENTS)
+            : findings ? (json ? REPORT_FINDINGS_JSON : REPORT_FINDINGS)
+                       : (json ? REPORT_JSON : REPORT_TABLE);
     return -1;
 }
 

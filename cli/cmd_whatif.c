@@ -21,7 +21,9 @@ static const struct option_def defs[OPT_N] = {
     [OPT_SERVER] = {0, "server", "NAME", "only servers of this name or address"},
     [OPT_LIST] = {0, "list", "break|unknown",
                   "one line a client of those that would break, or cannot be told"},
-    [OPT_FORMAT] = {0, "format", "csv|json", "of the list; default csv"},
+    [OPT_FORMAT] =
+        {0, "format", "csv|json",
+         "of the list: csv (default) or json; without a list json: the whole answer as one object"},
 };
 static const struct usage usage = {"whatif", "SEGMENT|DIR ...",
                                    "Whom a stricter TLS policy would cut off: for each server and "
@@ -87,8 +89,8 @@ static int take_options(struct asking *a, struct options *o)
     }
     if (!a->has_policy && a->min_version == 0)
         return options_fail(o, "--min-version or --policy is missing");
-    if (a->has_format && !a->list)
-        return options_fail(o, "--format needs --list");
+    if (a->has_format && !a->list && !a->json)
+        return options_fail(o, "--format csv needs --list");
     if (!a->has_policy) { /* all but those too old: nothing else changes */
         a->policy.n_versions = 0;
         snprintf(a->policy.name, sizeof a->policy.name, "min-version");
@@ -148,7 +150,9 @@ static bool whatif(struct asking *a, struct segments *s, struct window *all, str
     if (ok) {
         whatif_finish(&f);
         p.f = &f;
-        if (!a->list)
+        if (!a->list && a->json)
+            whatif_totals_json(&p, out);
+        else if (!a->list)
             whatif_table(&p, out);
         else if (a->json)
             whatif_json(&p, (enum whatif_result)a->result, out);

@@ -1,6 +1,7 @@
 #include "cli/report.h"
 
 #include "enrich/identity.h"
+#include "sinks/findings_json.h"
 #include "sinks/table.h"
 
 #include <errno.h>
@@ -98,6 +99,10 @@ static void put_text(struct window *w, const struct totals_extra *x, enum report
         totals_json(w, x, out);
     else if (as == REPORT_TABLE)
         table_summary(w, x, out);
+    else if (as == REPORT_FINDINGS)
+        table_findings(x, out);
+    else if (as == REPORT_FINDINGS_JSON)
+        findings_json(w, x, out);
     else
         table_unknown_clients(w, x, as == REPORT_UNKNOWN_CLIENTS_JSON, out);
 }
@@ -126,9 +131,13 @@ static bool judge_and_print(const struct config *c, struct window *w, struct ask
     const struct tls_typing typing = {type_of, type_text, a};
     struct tls_judged j = {0};
     struct migrations m = {0};
-    bool judges = as == REPORT_TABLE;
+    bool judges = as != REPORT_UNKNOWN_CLIENTS && as != REPORT_UNKNOWN_CLIENTS_JSON;
+    char hash[17];
     bool ok = !judges || judge_report(&j, &m, w, &judge->policy, c, &typing, e);
-    struct tls_report report = {.weak = j.weak,
+    tls_policy_hash(&judge->policy, hash);
+    struct tls_report report = {.policy = judge->policy.name,
+                                .policy_hash = hash,
+                                .weak = j.weak,
                                 .findings = j.findings,
                                 .n_findings = j.n_findings,
                                 .servers = j.servers,

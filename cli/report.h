@@ -17,7 +17,14 @@ struct report_facts {
 MUST_CHECK bool report_facts_load(struct report_facts *f, const struct config *c, struct err *e);
 void report_facts_free(struct report_facts *f);
 
-enum report_as { REPORT_TABLE, REPORT_JSON, REPORT_UNKNOWN_CLIENTS, REPORT_UNKNOWN_CLIENTS_JSON };
+enum report_as {
+    REPORT_TABLE,
+    REPORT_JSON,
+    REPORT_UNKNOWN_CLIENTS,
+    REPORT_UNKNOWN_CLIENTS_JSON,
+    REPORT_FINDINGS,
+    REPORT_FINDINGS_JSON
+};
 
 /* The table, or (json) the totals object of docs/manual.md with a line a capture; TLS is judged as
  * `judge` says, and *fails is set where --fail-on asks for it. `to` NULL: nothing is written. Fails
@@ -26,8 +33,8 @@ MUST_CHECK bool report_run(const struct config *c, const struct report_facts *f,
                            const struct run_result *r, const struct judge_options *judge, bool json,
                            FILE *to, bool *fails, struct err *e);
 
-/* The same for a window that was read back, or a ranking of its unknown TLS clients (nothing is
- * judged then). */
+/* The same for a window that was read back, or what was found of TLS alone, or a ranking of its
+ * unknown TLS clients (nothing is judged then). */
 MUST_CHECK bool report_window(const struct config *c, struct window *w,
                               const struct report_facts *f, const struct totals_extra *x,
                               const struct judge_options *judge, enum report_as as, FILE *to,

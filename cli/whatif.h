@@ -18,6 +18,9 @@ struct whatif_print {
  * break and why, or cannot be told. */
 void whatif_table(const struct whatif_print *p, struct text_sink *out);
 
+/* The same for programs, as one object "tellscope.whatif.v1". */
+void whatif_totals_json(const struct whatif_print *p, struct text_sink *out);
+
 /* One line a client whose answer is `result`. */
 void whatif_csv(const struct whatif_print *p, enum whatif_result result, struct text_sink *out);
 void whatif_json(const struct whatif_print *p, enum whatif_result result, struct text_sink *out);

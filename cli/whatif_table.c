@@ -5,32 +5,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <strings.h>
-
-/* Lines of one server and type with one answer. */
-struct group {
-    const struct whatif_line *first;
-    uint64_t sessions, failing; /* failing: sessions of clients that come to none today */
-    struct client_counts clients;
-    unsigned told;
-};
-
-bool whatif_wanted(const struct whatif_print *p, const struct whatif_line *l)
-{
-    char text[ROWJSON_WHO_MAX];
-    struct service s;
-    if (p->server == NULL)
-        return true;
-    tls_item_service(l->item, &s);
-    if (s.name.len == strlen(p->server)
-        && strncasecmp((const char *)s.name.p, p->server, s.name.len) == 0)
-        return true;
-    if (s.device.by != BY_NONE)
-        rowjson_client(&s.device, text);
-    else
-        addr_text(&s.addr, text);
-    return strcmp(text, p->server) == 0;
-}
 
 static void put_day(struct text_sink *out, uint64_t day)
 {
@@ -117,7 +91,7 @@ static void put_answer(const struct whatif_answer *a, char *to, size_t size)
         snprintf(to, size, "%s, %s", version, suite != NULL ? suite : "?");
 }
 
-static void put_group(struct grid *g, const struct group *x)
+static void put_group(struct grid *g, const struct whatif_group *x)
 {
     char type[CLIENT_TYPE_MAX], answer[GRID_CELL_MAX];
     struct service s;
@@ -136,43 +110,16 @@ static void put_group(struct grid *g, const struct group *x)
     grid_cell(g, "%s", answer);
 }
 
-static bool same_group(const struct whatif_line *a, const struct whatif_line *b)
-{
-    return a->item->row->key.hello == b->item->row->key.hello
-           && a->answer.result == b->answer.result && a->answer.reason == b->answer.reason
-           && a->answer.version == b->answer.version && a->answer.cipher == b->answer.cipher
-           && tls_item_service_order(a->item, b->item) == 0;
-}
-
-static void group_add(struct group *x, const struct whatif_line *l)
-{
-    if (x->first == NULL)
-        x->first = l;
-    x->sessions += l->sessions;
-    x->failing += l->established == 0 ? l->failed : 0;
-    x->told += l->told;
-    tls_item_count(l->item, &x->clients);
-}
-
 static void put_groups(const struct whatif_print *p, struct text_sink *out)
 {
     static const char *const heads[] = {"server", "port",      "name",     "client type",
                                         "would",  "sessions",  "gateways", "hosts",
                                         "others", "told MACs", "failing",  "with, or why"};
-    struct group x = {0};
+    struct whatif_group x;
     struct grid g;
     grid_begin(&g, "lrlllrrrrrrl", heads);
-    for (size_t i = 0; i < p->f->n; i++) {
-        const struct whatif_line *l = &p->f->lines[i];
-        if (!whatif_wanted(p, l))
-            continue;
-        if (x.first != NULL && !same_group(x.first, l)) {
-            put_group(&g, &x);
-            x = (struct group){0};
-        }
-        group_add(&x, l);
-    }
-    put_group(&g, &x);
+    for (size_t at = 0; whatif_group_next(p, &at, &x);)
+        put_group(&g, &x);
     grid_end(&g, out);
 }
 

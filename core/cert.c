@@ -4,8 +4,8 @@
 
 #include <assert.h>
 
-const char *const cert_flag_names[CERT_FLAGS_N] = {"self_issued",    "self_signed", "ca",
-                                                   "small_exponent", "cut",         "unreadable"};
+const char *const cert_flag_names[CERT_FLAGS_N] = {
+    "self_issued", "self_signed", "ca", "small_exponent", "cut", "unreadable", "roca"};
 const char *const cert_key_names[CERT_KEY_N] = {"other", "rsa", "dsa", "ec", "ed25519", "ed448"};
 const char *const cert_hash_names[CERT_HASH_N] = {"none",   "md2",    "md4",    "md5",   "sha1",
                                                   "sha224", "sha256", "sha384", "sha512"};

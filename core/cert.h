@@ -27,7 +27,8 @@ enum cert_flags {
     CERT_SMALL_EXPONENT = 1 << 3, /* RSA with e < 65537 */
     CERT_CUT = 1 << 4,            /* a name or a list was longer than its limit */
     CERT_UNREADABLE = 1 << 5,     /* no certificate, or a part of it could not be read */
-    CERT_FLAGS_N = 6
+    CERT_ROCA = 1 << 6,           /* an RSA modulus of the kind of CVE-2017-15361 */
+    CERT_FLAGS_N = 7
 };
 extern const char *const cert_flag_names[CERT_FLAGS_N]; /* by bit; each is a member of its own */
 

@@ -40,6 +40,7 @@ const char *const weakness_names[WEAK_N] = {
     NAME(CERT_SIG_MD5),
     NAME(CERT_SIG_SHA1),
     NAME(CERT_RSA_SHORT),
+    NAME(CERT_ROCA),
     NAME(CERT_EXPIRED),
     NAME(CERT_NOT_YET),
     NAME(CERT_SELF_SIGNED),
@@ -52,6 +53,9 @@ const char *const weakness_names[WEAK_N] = {
     NAME(EARLY_DATA),
     NAME(PSK_NO_DHE),
     NAME(OLD_CLIENT),
+    NAME(PLAINTEXT_AFTER_STARTTLS),
+    NAME(HTTP_ON_443),
+    NAME(HTTP_LOGIN),
 };
 
 const char *const basis_names[BASIS_N] = {[BASIS_ACCEPTED] = "accepted",

@@ -52,6 +52,7 @@ enum weakness {
     WEAK_CERT_SIG_MD5,
     WEAK_CERT_SIG_SHA1,
     WEAK_CERT_RSA_SHORT,
+    WEAK_CERT_ROCA,
     WEAK_CERT_EXPIRED,
     WEAK_CERT_NOT_YET,
     WEAK_CERT_SELF_SIGNED,
@@ -64,6 +65,9 @@ enum weakness {
     WEAK_EARLY_DATA,
     WEAK_PSK_NO_DHE,
     WEAK_OLD_CLIENT,
+    WEAK_PLAINTEXT_AFTER_STARTTLS,
+    WEAK_HTTP_ON_443,
+    WEAK_HTTP_LOGIN,
     WEAK_N
 };
 extern const char *const weakness_names[WEAK_N];

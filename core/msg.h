@@ -103,13 +103,14 @@ enum tls_outcome {
     TLS_REFUSED,     /* a fatal alert from either side before that */
     TLS_RESET,       /* TCP closed or reset before that */
     TLS_PARTIAL,     /* began before the capture, or no ClientHello seen */
+    TLS_CLEAR,       /* no session: clear text where TLS had been asked for or belongs */
     TLS_OUTCOME_N
 };
 
 enum tls_carrier { TLS_OVER_TCP, TLS_OVER_QUIC, TLS_OVER_DTLS, TLS_CARRIER_N };
 /* What a TLS session came after on its connection. */
 enum tls_via { VIA_DIRECT, VIA_SMTP, VIA_IMAP, VIA_POP3, VIA_FTP, VIA_XMPP, VIA_POSTGRESQL, VIA_LDAP, VIA_MYSQL, VIA_HTTP_CONNECT,
-               VIA_SOCKS, VIA_N };
+               VIA_SOCKS, VIA_HTTP, VIA_N };
 
 /* What else a session showed. Their names: tls_sign_names in summary/rows.c. */
 enum tls_sign {
@@ -124,8 +125,9 @@ enum tls_sign {
     TLS_SIGN_SERVER_ALERT = 1 << 8,
     TLS_SIGN_ECH_OUTER = 1 << 9, /* encrypted_client_hello: the SNI may be a public name that covers another */
     TLS_SIGN_INHERITED = 1 << 10, /* the answer's certificates and key exchange are those of the session resumed */
+    TLS_SIGN_HTTP_LOGIN = 1 << 11, /* TLS_CLEAR: an HTTP request with credentials */
 };
-enum { TLS_SIGNS_N = 11 };
+enum { TLS_SIGNS_N = 12 };
 
 struct tls_hello_msg {
     uint8_t carrier;         /* enum tls_carrier */
@@ -168,8 +170,9 @@ struct tls_reuse_msg {
     uint8_t what;         /* enum tls_reuse */
 };
 
-/* A session's state towards a window. Sent at handshake end, when a packet falls in another window than the last one, and at
- * flow end. Counters are what came since the last such message and belong to the window of `window_ts_ns`. */
+/* A session's state towards a window. Sent at handshake end (then without counters), when a packet falls in another window than
+ * the last one, and at flow end: counters are what came since the last such message and belong to the window of `window_ts_ns`.
+ * Also of what was no session (TLS_CLEAR): then `decided` alone. */
 struct tls_session_msg {
     uint64_t window_ts_ns;   /* a time in the window that bytes and `alive` belong to */
     uint64_t first_ts_ns;    /* of the handshake's first packet: its window counts the handshake */

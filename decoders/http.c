@@ -197,6 +197,14 @@ static bool take_length(struct cur value, bool *seen, uint64_t *len)
     return true;
 }
 
+/* Credentials that whoever reads them can use. Those of Digest and the like are not. */
+static bool is_login(struct cur value)
+{
+    struct cur scheme;
+    return take_until(&value, ' ', &scheme)
+           && (is_name(scheme, "basic") || is_name(scheme, "bearer"));
+}
+
 /* name ":" value (RFC 9112 5). A line that begins with a blank goes on the value before it: let be.
  */
 static bool take_field(struct cur line, bool *length_seen, struct http_request *r)
@@ -213,6 +221,8 @@ static bool take_field(struct cur line, bool *length_seen, struct http_request *
         r->host = as_bytes(value);
     else if (is_name(name, "user-agent") && r->user_agent.p == NULL)
         r->user_agent = as_bytes(value);
+    else if (is_name(name, "authorization"))
+        r->login = r->login || is_login(value);
     else if (is_name(name, "content-length"))
         return take_length(value, length_seen, &r->body_len);
     return true;

@@ -12,6 +12,7 @@ struct http_request {
     struct bytes product, hw;      /* likewise; still percent-encoded */
     size_t head_len;               /* bytes up to and with the empty line */
     uint64_t body_len;             /* Content-Length; 0 where absent */
+    bool login;                    /* Authorization: Basic or Bearer (RFC 7617, RFC 6750) */
 };
 
 /* Could this be the start of an HTTP request? Looks at the method and the blank after it. */

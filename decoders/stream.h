@@ -176,7 +176,7 @@ void stream_drop(struct stream_at *at, struct stream_kept *kept);
 
 /* Looks at the start of a segment of a connection that is nobody's: could stream_unknown_data make
  * anything of it? */
-MUST_CHECK bool stream_unknown_wants(const struct stream_at *at, unsigned dir, const uint8_t *p,
+MUST_CHECK bool stream_unknown_wants(struct stream_at *at, unsigned dir, const uint8_t *p,
                                      size_t n);
 void stream_unknown_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start,
                          uint64_t ts_ns);
@@ -189,8 +189,9 @@ void stream_dns_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_
                      uint64_t ts_ns);
 bool stream_dns_gap(struct stream_at *at, unsigned dir, uint32_t n);
 
-/* Could a request that matters start here? */
-MUST_CHECK bool stream_http_wants(const struct stream_at *at, const uint8_t *p, size_t n);
+/* Could a request that matters start here, at `p` in direction `dir`? One with credentials is told
+ * (tls_clear.h). */
+MUST_CHECK bool stream_http_wants(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n);
 void stream_http_data(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n, bool start,
                       uint64_t ts_ns);
 bool stream_http_gap(struct stream_at *at, unsigned dir, uint32_t n);

@@ -2,6 +2,7 @@
  * hosts. */
 #include "decoders/decode_state.h"
 #include "decoders/http.h"
+#include "decoders/tls_clear.h"
 
 #include <strings.h>
 
@@ -31,13 +32,15 @@ static bool wanted(const struct stream_at *at, const struct http_request *r)
     return r->call != HTTP_OTHER || (r->user_agent.len > 0 && host_wanted(at, r->host));
 }
 
-bool stream_http_wants(const struct stream_at *at, const uint8_t *p, size_t n)
+bool stream_http_wants(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n)
 {
     struct http_request r;
     struct cur in = cur_of(p, n, SIZE_MAX);
     if (!http_plausible_request(in))
         return false;
     enum outcome o = http_request_decode(in, &r);
+    if (o == OUT_OK && r.login)
+        tls_clear_login(at, dir);
     return o == OUT_TRUNCATED || (o == OUT_OK && wanted(at, &r));
 }
 
@@ -72,6 +75,8 @@ static void request(struct stream_at *at, unsigned dir, const struct http_reques
     h->left = r->body_len < BODY_MAX ? (uint32_t)r->body_len : BODY_MAX;
     h->mode = h->left > 0 ? AT_BODY : AT_START;
     bool pending = h->flags & H_PENDING;
+    if (r->login)
+        tls_clear_login(at, dir);
     if (!pending)
         h->count += h->count < UINT16_MAX;
     if (!wanted(at, r))

@@ -38,7 +38,7 @@ static size_t proxy_head(const uint8_t *p, size_t n)
     return len <= n ? len : 0;
 }
 
-bool stream_unknown_wants(const struct stream_at *at, unsigned dir, const uint8_t *p, size_t n)
+bool stream_unknown_wants(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n)
 {
     if (first_bytes(at, dir)) {
         size_t head = proxy_head(p, n);
@@ -47,7 +47,8 @@ bool stream_unknown_wants(const struct stream_at *at, unsigned dir, const uint8_
         if (n == 0)
             return false;
     }
-    return dns_port(at->flow) || tls_here(at, dir, p, n) != TLS_NO || stream_http_wants(at, p, n);
+    return dns_port(at->flow) || tls_here(at, dir, p, n) != TLS_NO
+           || stream_http_wants(at, dir, p, n);
 }
 
 /* Decoders start with clean state; what was gathered of the other direction stays. */
@@ -92,7 +93,7 @@ static bool settle(struct stream_at *at, unsigned dir, const uint8_t *p, size_t 
         stream_dns_data(at, dir, p, n, true, ts_ns);
         return true;
     }
-    if (found == TLS_NO && stream_http_wants(at, p, n)) {
+    if (found == TLS_NO && stream_http_wants(at, dir, p, n)) {
         clean(at);
         at->flow->kind = FLOW_HTTP;
         at->stream->half[dir].type = 1; /* requests come from here */

@@ -2,6 +2,7 @@
 
 #include "decoders/decode_state.h"
 #include "decoders/stream_via.h"
+#include "decoders/tls_clear.h"
 #include "decoders/tls_quick.h"
 #include "decoders/tls_session.h"
 
@@ -218,8 +219,12 @@ static void payload(struct stream_at *at, unsigned dir, uint32_t seq, uint32_t w
             (uint16_t) ~(FLOW_CLOSED | FLOW_FIN_0 | FLOW_FIN_1); /* it was not the end after all */
         f->kind = FLOW_UNKNOWN;
     }
-    if (f->kind == FLOW_UNKNOWN && f->young[dir] <= STREAM_VIA_SEGMENTS && rec->payload.left > 0)
-        f->via = stream_via(f->via, rec->payload.p, rec->payload.left, flow_port(f, 0), flow_port(f, 1));
+    if (f->kind == FLOW_UNKNOWN && f->young[dir] <= STREAM_VIA_SEGMENTS && rec->payload.left > 0) {
+        const uint8_t *p = rec->payload.p;
+        f->via = stream_via(f->via, p, rec->payload.left, flow_port(f, 0), flow_port(f, 1));
+        if (!seen || (int32_t)(seq - before) >= 0) /* not once more */
+            tls_clear_segment(at, dir, p, rec->payload.left);
+    }
     if (at->stream == NULL && !worth_a_stream(at, dir, seq, before, seen))
         return;
     struct stream_half *h = &at->stream->half[dir];

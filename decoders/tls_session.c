@@ -24,7 +24,7 @@ void tls_session_begin(struct stream_at *at, unsigned client_dir)
     stream_drop(at, &s->long_names);
     tls_flight_drop(at);
     *s = (struct tls_session){.offer.aside = true, .long_names.aside = true};
-    s->via = at->flow->via & (uint8_t)~STREAM_VIA_SURE;
+    s->via = at->flow->via & STREAM_VIA;
     s->window_ns = tls_session_window(at->d, at->rec->ts_ns);
     s->first_ts_ns = at->rec->ts_ns;
     const struct flow *f = at->flow;
@@ -110,7 +110,10 @@ static uint16_t record_version(const struct tls_session *s)
 static void report(struct stream_at *at, bool decided, bool final)
 {
     struct tls_session *s = &at->stream->tls;
-    bool counted = s->bytes[0] > 0 || s->bytes[1] > 0;
+    /* A handshake is told at once; its session is counted when it leaves the window or ends, so
+     * that signs which come late (a heartbeat, a renegotiation) are told of it, too. */
+    bool held = decided && !final;
+    bool counted = !held && (s->bytes[0] > 0 || s->bytes[1] > 0);
     if (!tls_session_sure(s) || (!counted && !decided && !final)) {
         s->bytes[0] = s->bytes[1] = 0;
         return;
@@ -122,7 +125,7 @@ static void report(struct stream_at *at, bool decided, bool final)
     m->session = (struct tls_session_msg){
         .window_ts_ns = counted ? s->window_last_ns : s->window_ns,
         .first_ts_ns = s->first_ts_ns,
-        .bytes = {s->bytes[s->client_dir], s->bytes[!s->client_dir]},
+        .bytes = {counted ? s->bytes[s->client_dir] : 0, counted ? s->bytes[!s->client_dir] : 0},
         .alive = counted && first_alive(s),
         .decided = decided,
         .handshake_seen = tls_session_handshake_seen(s),
@@ -153,7 +156,8 @@ static void report(struct stream_at *at, bool decided, bool final)
     };
     put_names(at, &m->session);
     s->flags |= TLS_S_TOLD;
-    s->bytes[0] = s->bytes[1] = 0;
+    if (!held)
+        s->bytes[0] = s->bytes[1] = 0;
 }
 
 static void decided(struct stream_at *at, enum tls_outcome outcome)
@@ -260,6 +264,8 @@ void tls_session_alert(struct stream_at *at, unsigned dir, uint8_t level, uint8_
 {
     struct tls_session *s = &at->stream->tls;
     s->signs |= dir == s->client_dir ? TLS_SIGN_CLIENT_ALERT : TLS_SIGN_SERVER_ALERT;
+    if (s->flags & TLS_S_REFUSED && level != 2)
+        return; /* what ended it is told, not the farewell */
     s->flags |= TLS_S_ALERT | (level == 2 ? TLS_S_REFUSED : 0);
     s->alert_level = level;
     s->alert = description;

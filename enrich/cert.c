@@ -111,6 +111,27 @@ static uint16_t bits16(unsigned bits)
     return bits < UINT16_MAX ? (uint16_t)bits : UINT16_MAX;
 }
 
+/* Is the modulus at `p` of the kind that Infineon's RSALib made (CVE-2017-15361, "ROCA")? Its
+ * primes are k * M + 65537^a mod M for M the product of the first primes, so that the modulus is a
+ * power of 65537 modulo each of these. By chance that is so of one in 2^28 others. */
+static bool is_roca(const uint8_t *p, size_t n)
+{
+    /* of those in every M: where not every residue is such a power */
+    static const uint8_t primes[] = {11, 13, 17,  19,  37,  53,  61,  71, 73,
+                                     79, 97, 103, 107, 109, 127, 151, 157};
+    for (unsigned i = 0; i < sizeof primes; i++) {
+        unsigned prime = primes[i], rest = 0, power = 1;
+        for (size_t k = 0; k < n; k++)
+            rest = (rest << 8 | p[k]) % prime;
+        do
+            power = power * 65537 % prime;
+        while (power != rest && power != 1);
+        if (power != rest)
+            return false;
+    }
+    return n > 0;
+}
+
 /* RFC 8017 A.1.1. Taken apart here, for the library refuses keys that are too large or too odd. */
 static bool read_rsa(const uint8_t *p, int n, struct cert *c)
 {
@@ -124,9 +145,10 @@ static bool read_rsa(const uint8_t *p, int n, struct cert *c)
         if (ASN1_get_object(&at, &len, &tag, &class, end - at) & 0x80 || tag != V_ASN1_INTEGER)
             return false;
         unsigned bits = bits_of(at, (size_t)len);
-        if (i == 0)
+        if (i == 0) {
             c->key_bits = bits16(bits);
-        else if (bits < 17)
+            c->flags |= is_roca(at, (size_t)len) ? CERT_ROCA : 0;
+        } else if (bits < 17)
             c->flags |= CERT_SMALL_EXPONENT;
         at += len;
     }

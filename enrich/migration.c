@@ -29,6 +29,24 @@ static void user_add(struct migration_user *u, const struct tls_item *item)
     u->last_ns = r->last_ns > u->last_ns ? r->last_ns : u->last_ns;
 }
 
+/* Is a program of items [i, end) among those of [from, to) that were seen at the replacement? One
+ * that names its server there and not here has another JA4, and is the same. */
+static bool moved(const struct tls_item items[], size_t from, size_t to, size_t i, size_t end,
+                  const char *replacement)
+{
+    enum { PAIRS_MAX = 1024 }; /* a client with more types than that is no client */
+    if (to - from > PAIRS_MAX)
+        return false;
+    for (; from < to; from++) {
+        if (!migration_is(&items[from], replacement))
+            continue;
+        for (size_t k = i; k < end; k++)
+            if (tls_item_same_program(&items[from], &items[k]))
+                return true;
+    }
+    return false;
+}
+
 /* The users of one legacy server among the items [from, to) of one client. */
 static void users_of_client(struct migrations *m, const struct tls_item items[], size_t from,
                             size_t to, unsigned migration, const struct migration *names)
@@ -39,10 +57,8 @@ static void users_of_client(struct migrations *m, const struct tls_item items[],
         any = any || migration_is(&items[i], names->replacement);
     for (size_t i = from; i < to;) {
         size_t end = i;
-        bool as_this = false;
         u = NULL;
         for (; end < to && tls_item_type_order(&items[end], &items[i]) == 0; end++) {
-            as_this = as_this || migration_is(&items[end], names->replacement);
             if (!migration_is(&items[end], names->legacy))
                 continue;
             if (u == NULL) {
@@ -54,7 +70,9 @@ static void users_of_client(struct migrations *m, const struct tls_item items[],
             user_add(u, &items[end]);
         }
         if (u != NULL)
-            u->on_replacement = as_this ? 1 : any ? 2 : 0;
+            u->on_replacement = !any                                                 ? 0
+                                : moved(items, from, to, i, end, names->replacement) ? 1
+                                                                                     : 2;
         i = end;
     }
 }

@@ -27,8 +27,8 @@ struct tls_index {
     struct by_id hellos, answers, certs;
     struct places asked; /* addresses that DNS told */
     struct places ours;  /* addresses whose owner has rows of its own */
-    struct tls_item *items;
-    size_t n;
+    struct tls_item *items, *clear; /* one array: sessions, and at its end what was none */
+    size_t n, n_clear;
     /* read last */
     uint64_t offer_id, answer_id, cert_ids[ANSWER_CERTS_MAX];
     bool offer_good, answer_good, cert_good[ANSWER_CERTS_MAX];
@@ -328,7 +328,14 @@ static bool collect_items(struct tls_index *x, const struct tls_typing *typing, 
     }
     for (size_t i = 0; i < n; i++) {
         const struct row_tls *r = rows[i];
-        if (r->sessions == 0 || told_twice(x, r))
+        if (told_twice(x, r))
+            continue;
+        if (r->key.outcome == TLS_CLEAR) {
+            x->n_clear++;
+            x->items[n - x->n_clear] = (struct tls_item){.row = r};
+            name_item(x, &x->items[n - x->n_clear]);
+        }
+        if (r->sessions == 0)
             continue;
         x->items[x->n] = (struct tls_item){.row = r, .ja4 = window_string(x->w, r->key.ja4)};
         if (typing != NULL)
@@ -337,6 +344,7 @@ static bool collect_items(struct tls_index *x, const struct tls_typing *typing, 
             x->items[x->n].type = typing->text(typing->ctx, x->items[x->n].type_id);
         name_item(x, &x->items[x->n++]);
     }
+    x->clear = x->items + (n - x->n_clear);
     name_places(x);
     return true;
 }
@@ -382,6 +390,12 @@ struct tls_item *tls_index_items(struct tls_index *x, size_t *n)
     return x->items;
 }
 
+struct tls_item *tls_index_clear(struct tls_index *x, size_t *n)
+{
+    *n = x->n_clear;
+    return x->clear;
+}
+
 void tls_index_tuple(struct tls_index *x, const struct tls_item *item, struct tls_tuple *t)
 {
     const struct row_tls *r = item->row;
@@ -391,6 +405,8 @@ void tls_index_tuple(struct tls_index *x, const struct tls_item *item, struct tl
                             .record_version = r->key.record_version,
                             .alert = r->key.alert,
                             .signs = r->key.signs,
+                            .port = r->key.port,
+                            .via = r->key.via,
                             .outcome = r->key.outcome,
                             .resumed = r->key.resumed,
                             .handshake_seen = r->key.handshake_seen,

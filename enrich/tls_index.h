@@ -37,6 +37,10 @@ void tls_index_free(struct tls_index *x);
 /* All items, in no particular order; they may be sorted. */
 struct tls_item *tls_index_items(struct tls_index *x, size_t *n);
 
+/* Likewise what was no session: clear text where TLS belongs (TLS_CLEAR). A connection each of the
+ * row's handshakes. */
+struct tls_item *tls_index_clear(struct tls_index *x, size_t *n);
+
 /* What a tuple is judged by. What `t` points to is valid until the next call. */
 void tls_index_tuple(struct tls_index *x, const struct tls_item *item, struct tls_tuple *t);
 

@@ -110,6 +110,13 @@ static void slot_detail(struct slot *s, const char *text)
     s->n_details += s->n_details < DETAILS;
 }
 
+/* What one row stands for: sessions, or connections in clear that were none. */
+static uint64_t count_of(const struct tls_item *item)
+{
+    bool clear = item->row->key.outcome == TLS_CLEAR;
+    return clear ? item->row->handshakes : item->row->sessions;
+}
+
 static void slot_add(struct judging *j, const struct tls_item *item, const struct tls_hit *h)
 {
     struct slot *s = &j->slots[h->rule][h->basis];
@@ -127,7 +134,7 @@ static void slot_add(struct judging *j, const struct tls_item *item, const struc
         tls_item_count(item, &s->clients);
     }
     s->last = item;
-    s->sessions += r->sessions;
+    s->sessions += count_of(item);
     s->first_ns = r->first_ns < s->first_ns ? r->first_ns : s->first_ns;
     s->last_ns = r->last_ns > s->last_ns ? r->last_ns : s->last_ns;
     s->severity = h->severity > s->severity ? h->severity : s->severity;
@@ -140,7 +147,7 @@ static void take_hit(struct judging *j, const struct tls_item *item, const struc
     if (!basis_of_session(h->basis))
         return;
     if (h->severity > SEVERITY_INFO && item->row->key.carrier == TLS_OVER_TCP)
-        j->out->weak[h->rule] += item->row->sessions;
+        j->out->weak[h->rule] += count_of(item);
     if (h->severity > j->server.worst)
         j->server.worst = h->severity;
 }
@@ -212,7 +219,7 @@ static void finding_of(const struct judging *j, const struct slot *s, struct fin
     f->example_hello = s->example->row->key.hello;
 }
 
-static bool end_group(struct judging *j, struct err *e)
+static bool end_group(struct judging *j, bool clear, struct err *e)
 {
     for (uint8_t rule = 0; rule < WEAK_N; rule++) {
         for (uint8_t basis = 0; j->used[rule] != 0 && basis < BASIS_N; basis++) {
@@ -224,6 +231,8 @@ static bool end_group(struct judging *j, struct err *e)
                 return false;
         }
     }
+    if (clear) /* no sessions: nothing to call weak or clean */
+        return true;
     for (int k = 0; k < JUDGED_N; k++)
         j->out->judged[k] += j->server.judged[k];
     for (int k = 0; k < UNKNOWN_N; k++)
@@ -239,38 +248,45 @@ static int by_item(const void *x, const void *y)
     return d != 0 ? d : a->hit.rule - b->hit.rule;
 }
 
-static bool judge_all(struct judging *j, size_t n, struct err *e)
+/* `clear`: the items were no sessions. */
+static bool judge_all(struct judging *j, struct tls_item items[], size_t n, bool clear,
+                      struct err *e)
 {
     bool ok = true;
+    j->items = items;
     for (size_t i = 0; ok && i < n; i++) {
-        if (i == 0 || !same_group(&j->items[i - 1], &j->items[i])) {
-            ok = i == 0 || end_group(j, e);
-            begin_group(j, &j->items[i]);
+        if (i == 0 || !same_group(&items[i - 1], &items[i])) {
+            ok = i == 0 || end_group(j, clear, e);
+            begin_group(j, &items[i]);
         }
         if (ok)
             take_item(j, i);
     }
-    return ok && (n == 0 || end_group(j, e));
+    return ok && (n == 0 || end_group(j, clear, e));
 }
 
 bool tls_judge(struct tls_judged *out, struct tls_index *x, struct window *w,
                const struct tls_policy *p, struct err *e)
 {
-    size_t n;
-    struct tls_item *items = tls_index_items(x, &n);
+    size_t n, n_clear;
+    struct tls_item *items = tls_index_items(x, &n), *clear = tls_index_clear(x, &n_clear);
     struct judging *j = calloc(1, sizeof *j);
     *out = (struct tls_judged){0};
     if (j == NULL) {
         err_set(e, "out of memory");
         return false;
     }
-    *j = (struct judging){.out = out, .x = x, .p = p, .items = items};
+    *j = (struct judging){.out = out, .x = x, .p = p};
     if (n > 1)
         qsort(items, n, sizeof *items, by_group_and_client);
+    if (n_clear > 1)
+        qsort(clear, n_clear, sizeof *clear, by_group_and_client);
     bool ok = tls_fleet(out, &j->extras, x, w, p, e);
     if (ok && j->extras.n > 1)
         qsort(j->extras.list, j->extras.n, sizeof *j->extras.list, by_item);
-    ok = ok && judge_all(j, n, e);
+    ok = ok && judge_all(j, items, n, false, e);
+    j->extras.n = 0; /* those were of the sessions */
+    ok = ok && judge_all(j, clear, n_clear, true, e);
     if (ok && out->n_findings > 1)
         qsort(out->findings, out->n_findings, sizeof *out->findings, by_key);
     free(j->extras.list);

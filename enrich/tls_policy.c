@@ -44,6 +44,7 @@ const struct rule tls_rules[WEAK_N] = {
     [WEAK_CERT_SIG_MD5] = {SEVERITY_CRITICAL, CERTS, "certificate signed with MD5 or older", "RFC 9325 4.5"},
     [WEAK_CERT_SIG_SHA1] = {SEVERITY_HIGH, CERTS, "certificate signed with SHA-1", "RFC 9325 4.5"},
     [WEAK_CERT_RSA_SHORT] = {SEVERITY_HIGH, CERTS, "a short RSA key", "RFC 9325 4.5; SP 800-52r2"},
+    [WEAK_CERT_ROCA] = {SEVERITY_HIGH, CERTS, "an RSA key that can be factored (ROCA)", "CVE-2017-15361"},
     [WEAK_CERT_EXPIRED] = {SEVERITY_MEDIUM, CERTS, "expired", "RFC 5280 4.1.2.5"},
     [WEAK_CERT_NOT_YET] = {SEVERITY_MEDIUM, CERTS, "not valid yet", "RFC 5280 4.1.2.5"},
     [WEAK_CERT_SELF_SIGNED] = {SEVERITY_MEDIUM, CERTS, "self-signed", "RFC 5280"},
@@ -56,6 +57,9 @@ const struct rule tls_rules[WEAK_N] = {
     [WEAK_EARLY_DATA] = {SEVERITY_INFO, 0, "early data offered: may be replayed", "RFC 8446 8"},
     [WEAK_PSK_NO_DHE] = {SEVERITY_MEDIUM, SERVER, "no forward secrecy: PSK", "RFC 9325 4.1"},
     [WEAK_OLD_CLIENT] = {SEVERITY_MEDIUM, NEED_HELLO, "can do no more than TLS 1.1", "RFC 8996"},
+    [WEAK_PLAINTEXT_AFTER_STARTTLS] = {SEVERITY_MEDIUM, 0, "asks for TLS, and goes on in clear", "RFC 9325 3.2"},
+    [WEAK_HTTP_ON_443] = {SEVERITY_MEDIUM, 0, "HTTP in clear on port 443", "RFC 9325 3.2"},
+    [WEAK_HTTP_LOGIN] = {SEVERITY_MEDIUM, 0, "credentials in clear HTTP", "RFC 9325 3.2"},
 };
 // clang-format on
 

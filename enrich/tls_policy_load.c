@@ -226,6 +226,7 @@ static const struct key keys[] = {
     RULE(CERT_SIG_MD5),
     RULE(CERT_SIG_SHA1),
     RULE(CERT_RSA_SHORT),
+    RULE(CERT_ROCA),
     RULE(CERT_EXPIRED),
     RULE(CERT_NOT_YET),
     RULE(CERT_SELF_SIGNED),
@@ -238,6 +239,9 @@ static const struct key keys[] = {
     RULE(EARLY_DATA),
     RULE(PSK_NO_DHE),
     RULE(OLD_CLIENT),
+    RULE(PLAINTEXT_AFTER_STARTTLS),
+    RULE(HTTP_ON_443),
+    RULE(HTTP_LOGIN),
 };
 static const struct key_table table = {keys, sizeof keys / sizeof *keys, sizeof(struct tls_policy),
                                        SIZE_MAX, NULL};

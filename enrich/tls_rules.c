@@ -1,5 +1,6 @@
 #include "core/tls_names.h"
 #include "enrich/tls_rules_part.h"
+#include "summary/rows.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -351,6 +352,22 @@ static void judge_signs(struct judging *j)
                 "no answer was seen");
 }
 
+/* No session at all: clear text where TLS belongs. */
+static void judge_clear(struct judging *j)
+{
+    const struct tls_tuple *t = j->t;
+    if (t->signs & TLS_SIGN_HTTP_LOGIN)
+        tls_hit(j, WEAK_HTTP_LOGIN, BASIS_ACCEPTED, severity_of(j, WEAK_HTTP_LOGIN),
+                "credentials in a request");
+    else if (t->via == VIA_HTTP)
+        tls_hit(j, WEAK_HTTP_ON_443, BASIS_ACCEPTED, severity_of(j, WEAK_HTTP_ON_443), "port %u",
+                t->port);
+    else
+        tls_hit(j, WEAK_PLAINTEXT_AFTER_STARTTLS, BASIS_ACCEPTED,
+                severity_of(j, WEAK_PLAINTEXT_AFTER_STARTTLS), "%s",
+                t->via < VIA_N && tls_via_names[t->via] != NULL ? tls_via_names[t->via] : "");
+}
+
 /* ---- the whole */
 
 static enum cert_state cert_state(const struct judging *j)
@@ -405,6 +422,13 @@ void tls_rules_judge(const struct tls_policy *p, const struct tls_tuple *t, stru
     j.basis = basis_of(t);
     if (t->version != 0 && j.rank != RANK_SSL2)
         j.suite = suite_of(t->cipher);
+    if (t->outcome == TLS_CLEAR) {
+        judge_clear(&j);
+        v->judgement = JUDGED_UNKNOWN;
+        v->reason = UNKNOWN_PARTIAL;
+        v->certs = CERTS_NOT_SEEN;
+        return;
+    }
     /* a record's version does not tell 1.3 from 1.2, and of a session that never was it tells
      * nothing */
     if (t->version != 0 || !failed)

@@ -13,6 +13,8 @@
 struct tls_tuple {
     uint16_t version, cipher, group, record_version, alert;
     uint16_t signs;  /* enum tls_sign */
+    uint16_t port;   /* the server's */
+    uint8_t via;     /* enum tls_via */
     uint8_t outcome; /* enum tls_outcome */
     bool resumed, handshake_seen;
     uint64_t sessions, bytes; /* of all sessions together */

@@ -75,6 +75,9 @@ static void judge_chain(struct judging *j)
             tls_hit(j, WEAK_CERT_RSA_SHORT, j->basis,
                     severity_of(j, WEAK_CERT_RSA_SHORT) + (c->key_bits < 1024), "%s: %u bits%s",
                     which, c->key_bits, c->flags & CERT_SMALL_EXPONENT ? ", small exponent" : "");
+        if (c->flags & CERT_ROCA)
+            tls_hit(j, WEAK_CERT_ROCA, j->basis, severity_of(j, WEAK_CERT_ROCA), "%s: %u bits",
+                    which, c->key_bits);
         if (i > 0 && (c->flags & CERT_SELF_SIGNED) != 0)
             continue; /* a root: nobody believes it for its signature */
         if (c->signature_hash >= CERT_HASH_MD2 && c->signature_hash <= CERT_HASH_MD5)
@@ -86,10 +89,25 @@ static void judge_chain(struct judging *j)
     }
 }
 
+/* Keys that are long enough: to be noted. */
+static void judge_exponents(struct judging *j)
+{
+    unsigned severity = severity_of(j, WEAK_CERT_RSA_SHORT);
+    for (unsigned i = 0; i < j->t->n_certs; i++) {
+        const struct cert *c = j->t->certs[i];
+        if (c != NULL && (c->flags & CERT_UNREADABLE) == 0 && c->key == CERT_KEY_RSA
+            && c->flags & CERT_SMALL_EXPONENT)
+            tls_hit(j, WEAK_CERT_RSA_SHORT, j->basis,
+                    severity < SEVERITY_INFO ? severity : SEVERITY_INFO, "%s: small exponent",
+                    i == 0 ? "leaf" : "issuer");
+    }
+}
+
 void tls_judge_certs(struct judging *j)
 {
     const struct cert *leaf = j->t->n_certs > 0 ? j->t->certs[0] : NULL;
     judge_chain(j);
+    judge_exponents(j);
     if (leaf == NULL || (leaf->flags & CERT_UNREADABLE) != 0)
         return;
     judge_validity(j, leaf);

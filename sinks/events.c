@@ -234,7 +234,8 @@ static void tls_event(struct events *ev, const struct msg *m)
 {
     const struct tls_session_msg *s = &m->session;
     struct parties p = parties_of_session(m);
-    if (!(s->decided || (s->final && !s->handshake_seen)) || !in_scope(ev, &p))
+    if (!(s->decided || (s->final && !s->handshake_seen)) || s->outcome == TLS_CLEAR
+        || !in_scope(ev, &p))
         return;
     bool quic = s->carrier == TLS_OVER_QUIC;
     put_head(ev, &p, quic ? "quic" : "tls", m->ts_ns, s->first_ts_ns);

@@ -311,6 +311,7 @@ void events_tls(struct text_sink *t, const struct config *config, const struct m
     static const char *const outcomes[] = {
         [TLS_UNDECIDED] = "undecided", [TLS_ESTABLISHED] = "established", [TLS_REFUSED] = "refused",
         [TLS_RESET] = "reset",         [TLS_PARTIAL] = "partial",
+        [TLS_CLEAR] = "cleartext",
     };
     static_assert(sizeof outcomes / sizeof *outcomes == TLS_OUTCOME_N, "a name per outcome");
     const struct tls_session_msg *s = &m->session;

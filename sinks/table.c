@@ -398,8 +398,12 @@ void table_summary(struct window *w, const struct totals_extra *x, struct text_s
     table_tls(w, x, out);
     if (x != NULL && x->type_of != NULL)
         table_client_types(w, x, out);
-    if (x != NULL && x->tls != NULL) {
-        table_weak(x->tls, out);
-        table_migration(x->tls, x, out);
-    }
+    if (x != NULL && x->tls != NULL)
+        table_findings(x, out);
+}
+
+void table_findings(const struct totals_extra *x, struct text_sink *out)
+{
+    table_weak(x->tls, out);
+    table_migration(x->tls, x, out);
 }

@@ -7,10 +7,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* By tls_version_rank. */
-static const char *const versions[] = {"",        "SSLv2",   "SSLv3",  "TLSv1",
-                                       "TLS 1.1", "TLS 1.2", "TLS 1.3"};
-enum { RANKS = sizeof versions / sizeof *versions };
+const char *const table_rank_names[TABLE_RANKS] = {"",        "SSLv2",   "SSLv3",  "TLSv1",
+                                                   "TLS 1.1", "TLS 1.2", "TLS 1.3"};
 
 static void cell_time(struct grid *g, uint64_t ns)
 {
@@ -34,9 +32,10 @@ static void print_user(struct grid *g, const struct totals_extra *x, const struc
     grid_cell(g, "%s", who[0] != '\0' ? who : "-");
     grid_cell(g, "%s", u->client_type);
     text[0] = '\0';
-    for (unsigned rank = 1; rank < RANKS; rank++)
+    for (unsigned rank = 1; rank < TABLE_RANKS; rank++)
         if (u->version_ranks >> rank & 1)
-            n += (size_t)snprintf(text + n, sizeof text - n, n > 0 ? ", %s" : "%s", versions[rank]);
+            n += (size_t)snprintf(text + n, sizeof text - n, n > 0 ? ", %s" : "%s",
+                                  table_rank_names[rank]);
     grid_cell(g, "%s", n > 0 ? text : "-");
     grid_cell(g, "%" PRIu64, u->sessions);
     grid_cell(g, "%" PRIu64, u->sessions - u->established);

@@ -13,7 +13,8 @@ static const char *const outcome_words[TLS_OUTCOMES] = {[TLS_UNDECIDED] = "undec
                                                         [TLS_ESTABLISHED] = "established",
                                                         [TLS_REFUSED] = "refused",
                                                         [TLS_RESET] = "reset",
-                                                        [TLS_PARTIAL] = "partial"};
+                                                        [TLS_PARTIAL] = "partial",
+                                                        [TLS_CLEAR] = "cleartext"};
 
 static int name_order(struct bytes x, struct bytes y)
 {
@@ -187,8 +188,12 @@ void table_tls(struct window *w, const struct totals_extra *x, struct text_sink 
         out->failed = true;
         return;
     }
-    if (n > 0)
-        memcpy(sorted, rows, n * sizeof *sorted);
+    size_t n_sessions = 0;
+    for (size_t i = 0; i < n; i++) {
+        sorted[n_sessions] = rows[i];
+        n_sessions += ((const struct row_tls *)rows[i])->key.outcome != TLS_CLEAR;
+    }
+    n = n_sessions;
     qsort_r(sorted, n, sizeof *sorted, by_server, w);
     struct server s = {0};
     for (size_t i = 0; i < n; i++) {

@@ -11,6 +11,7 @@ struct totals_device {
 
 /* Judged sessions, as reports show them (enrich/tls_judge.h makes it). */
 struct tls_report {
+    const char *policy, *policy_hash;
     const uint64_t *weak; /* [WEAK_N]: sessions by class */
     const struct finding *findings;
     size_t n_findings;

@@ -181,12 +181,15 @@ static struct row_tls *tls_row(struct window *w, const struct msg *m, int side, 
     return row_of(w, ROW_TLS, tag, &key);
 }
 
-static void count_session(struct row_tls *r, const struct tls_session_msg *s, bool client)
+static void count_session(const struct window *w, struct row_tls *r,
+                          const struct tls_session_msg *s, bool client)
 {
+    bool began_here = s->first_ts_ns >= w->start_ns && s->first_ts_ns < s->window_ts_ns;
+    uint64_t first_ns = began_here ? s->first_ts_ns : s->window_ts_ns;
     r->sessions += s->alive;
     r->bytes_out += s->bytes[client ? 0 : 1];
     r->bytes_in += s->bytes[client ? 1 : 0];
-    r->first_ns = s->window_ts_ns < r->first_ns ? s->window_ts_ns : r->first_ns;
+    r->first_ns = first_ns < r->first_ns ? first_ns : r->first_ns;
     r->last_ns = s->window_ts_ns > r->last_ns ? s->window_ts_ns : r->last_ns;
 }
 
@@ -208,9 +211,10 @@ void fold_tls_session(struct window *w, const struct msg *m, unsigned parts)
         if (has_part(parts, PART_EXCHANGE)) {
             r->handshakes++;
             r->first_ns = s->first_ts_ns < r->first_ns ? s->first_ts_ns : r->first_ns;
+            r->last_ns = s->first_ts_ns > r->last_ns ? s->first_ts_ns : r->last_ns;
         }
         if (session)
-            count_session(r, s, side == s->client_side);
+            count_session(w, r, s, side == s->client_side);
         if (stores && !r->told)
             tell_ids(w, s);
         r->told = r != window_other(w, ROW_TLS);

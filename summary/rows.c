@@ -19,15 +19,15 @@ static const char *const binding_names[BIND_KIND_N] = {"mac",           "dns",  
 static const char *const role_names[] = {"client", "server"};
 static const char *const kiss_names[KISS_N] = {"RATE", "DENY", "RSTR", "other"};
 static const char *const tls_outcome_names[] = {"undecided", "established", "refused", "reset",
-                                                "partial"};
+                                                "partial",   "cleartext"};
 static const char *const tls_carrier_names[] = {NULL, "quic", "dtls"};
 
 const char *const tls_via_names[VIA_N] = {NULL,         "smtp", "imap",  "pop3",         "ftp",  "xmpp",
-                                            "postgresql", "ldap", "mysql", "http_connect", "socks"};
+                                            "postgresql", "ldap", "mysql", "http_connect", "socks", "http"};
 const char *const tls_sign_names[TLS_SIGNS_N] = {
     "heartbleed_request", "heartbleed_reply",  "fallback_scsv", "early_data_offered",
     "renegotiated",       "ticket_resumption", "id_resumption", "client_alert",
-    "server_alert",       "ech_outer",         "inherited"};
+    "server_alert",       "ech_outer",         "inherited",     "http_login"};
 static const char *const reuse_names[REUSE_WHAT_N] = {"dh", "ecdh", "ticket_key"};
 
 #define COVERAGE(m) AT(row_coverage, m)
@@ -177,7 +177,7 @@ static const struct field tls_keys[] = {
     {"alpn", F_STR, TLS(key.alpn), 0, NULL},
     {"hello", F_ID64, TLS(key.hello), 0, NULL},
     {"ja4", F_STR, TLS(key.ja4), 0, NULL},
-    {"outcome", F_ENUM, TLS(key.outcome), 5, tls_outcome_names},
+    {"outcome", F_ENUM, TLS(key.outcome), TLS_OUTCOME_N, tls_outcome_names},
     {"alert", F_HEX16, TLS(key.alert), 0, NULL},
     {"record_version", F_HEX16, TLS(key.record_version), 0, NULL},
     {"resumed", F_FLAG, TLS(key.resumed), 0, NULL},

@@ -302,7 +302,7 @@ static inline void rig_answer(struct rig *r, const struct tls_session_msg *s)
 static inline void rig_session(struct rig *r, const struct tls_session_msg *s)
 {
     static const char *const outcomes[] = {"undecided", "established", "refused", "reset",
-                                           "partial"};
+                                           "partial",   "cleartext"};
     r->told_port[r->n_sessions++ % 512] = s->client_port;
     rig_prints(r->session_prints, sizeof r->session_prints, s->ja4, s->ja3, s->ja3s);
     r->n_alive += s->alive;

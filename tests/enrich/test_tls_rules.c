@@ -177,6 +177,8 @@ static bool change_tuple(struct rig *r, const char *key, const char *text, uint6
         r->t.alert = (uint16_t)v;
     else if (strcmp(key, "signs") == 0)
         r->t.signs = (uint16_t)v;
+    else if (strcmp(key, "via") == 0)
+        r->t.via = (uint8_t)v;
     else if (strcmp(key, "out") == 0)
         r->t.outcome = (uint8_t)v;
     else if (strcmp(key, "resumed") == 0)
@@ -240,6 +242,7 @@ static void text_of(const struct tls_verdict *v, char *to, size_t size)
     "o.versions=- o.legacy=0x0301 o.ciphers=2f,ff o.ext=23 v=0x0301 c=0x002f a.ske=0 a.group=0 "   \
     "a.set=4 "
 #define OLD_FOUND "OLD_CLIENT/offered/medium STATIC_RSA/accepted/medium TLS10/accepted/medium"
+#define CLEAR     "v=0 c=0 out=5 seen=0 o=0 a=0 certs=0 n=0 "
 #define CLEAN     "clean"
 #define WEAK      "weak"
 #define FAILED    "failed"
@@ -403,7 +406,12 @@ static const struct {
     {"RSA 2047", "l.bits=2047", "CERT_RSA_SHORT/accepted/high", WEAK},
     {"RSA 1023", "l.bits=1023", "CERT_RSA_SHORT/accepted/critical", WEAK},
     {"RSA 1024 of a root", "certs=2 i.bits=1024 i.flags=3", "CERT_RSA_SHORT/accepted/high", WEAK},
+    {"exponent 3", "l.flags=8", "CERT_RSA_SHORT/accepted/info", CLEAN},
+    {"exponent 3, and an issuer's short key", "certs=2 l.flags=8 i.bits=1024",
+     "CERT_RSA_SHORT/accepted/high", WEAK},
     {"EC 256", "l.key=3 l.bits=256", "", CLEAN},
+    {"ROCA", "l.flags=64", "CERT_ROCA/accepted/high", WEAK},
+    {"ROCA of an issuer", "certs=2 i.flags=64", "CERT_ROCA/accepted/high", WEAK},
     {"expired", "l.to=-1", "CERT_EXPIRED/accepted/medium", WEAK},
     {"expires this second", "l.to=0", "", CLEAN},
     {"not valid yet", "l.from=1", "CERT_NOT_YET/accepted/medium", WEAK},
@@ -423,6 +431,14 @@ static const struct {
     {"no name", "l.san=b.example name=- source=0", "", CLEAN},
     {"398 days", "l.from=-31536000 l.to=2851140", "", CLEAN},
     {"399 days", "l.from=-31536000 l.to=2937540", "CERT_LONG/accepted/info", CLEAN},
+    /* no sessions: clear text where TLS belongs */
+    {"STARTTLS, then clear text", CLEAR "via=1", "PLAINTEXT_AFTER_STARTTLS/accepted/medium",
+     "unknown:handshake_not_seen"},
+    {"HTTP on port 443", CLEAR "via=11", "HTTP_ON_443/accepted/medium",
+     "unknown:handshake_not_seen"},
+    {"credentials in HTTP", CLEAR "via=11 signs=0x800", "HTTP_LOGIN/accepted/medium",
+     "unknown:handshake_not_seen"},
+    {"TLS after STARTTLS", "via=1", "", CLEAN},
     {"an unreadable certificate is none seen", "l.flags=32 l.hash=3", "",
      "unknown:certificates_not_seen"},
     {"certificates of a refused session", "l.hash=4 out=2 alert=0x022a",

@@ -133,6 +133,11 @@ def rising():
         client = (ROUTER, "198.51.100.%d" % (day + 1))
         packets += session(client, server, 40000, T0 + day * DAY, client_hello(None, **(OLD if day in (0, 9) else NEW)), (0x0301, 0x002F))
     _, segments, _ = make("rising", "vantage: server\ngateways: [{network: 198.51.100.0/24}]\n", packets)
+    told = json.loads(t.run("whatif", "--min-version", "tls1.2", "--format", "json", *segments).stdout)
+    t.check(told["first_seen_breaking"] == [{"day": "2018-02-28", "gateways": 1}, {"day": "2018-03-09", "gateways": 1}] and told["still_rising"], "rising: %s", told)
+    t.check((told["sessions"], told["with_hello"], told["segments"]) == (10, 10, len(segments)), "rests on: %s", told)
+    answers = {a["result"]: (a.get("reason"), a.get("version"), a["sessions"], a["clients"]) for a in told["answers"]}
+    t.check(answers == {"break": ("no_common_version", None, 2, {"gateways": 2}), "connect": (None, "0x0303", 8, {"gateways": 8})}, "answers: %s", told["answers"])
     text = t.run("whatif", "--min-version", "tls1.2", *segments).stdout.decode()
     t.check("2018-02-28 gateways 1 hosts 0, 2018-03-09 gateways 1 hosts 0\nStill rising" in text, "rising: %s", text)
 
@@ -168,6 +173,20 @@ def names_and_migration():
     part = show.split("TLS clients still at api.telldus.com")
     t.check(len(part) == 2 and "mac:" + g[0] in part[1].split("\n\n")[0] and h[0] not in part[1].split("\n\n")[0], "migration: %s", show[-1500:])
     t.check("/server/assign" in show and show.count("ac:ca:54:00:00:01") >= 2, "assign calls: %s", show[-800:])
+    told = json.loads(t.run("show", "--findings", "--json", *segments).stdout)
+    t.check([(m["legacy"], m["replacement"]) for m in told["migrations"]] == [("api.telldus.com", "pa-api.telldus.com")], "migrations: %s", told["migrations"])
+    users = told["migrations"][0]["users"]
+    t.check([(u["client"], u["versions"], u["sessions"], u["established"], u["on_replacement"]) for u in users] == [("mac:" + g[0], ["TLSv1"], 1, 1, "yes")]
+            and users[0]["first_ns"] <= users[0]["last_ns"], "users: %s", users)
+    t.check([(c["addr"], c["mac"], c["server"], c["calls"]) for c in told["assign_calls"]] == [(g[1], g[0], "203.0.113.5", 1)], "calls: %s", told["assign_calls"])
+    weak, totals = {}, t.show(*segments)["tls"]
+    for f in told["findings"]:
+        if f["basis"] == "accepted" and f["severity"] != "info":
+            weak[f["rule"]] = weak.get(f["rule"], 0) + f["sessions"]
+    t.check(weak == totals["weak"] and sum(r["sessions"] for r in told["judged"]) == totals["sessions"] == 4, "findings: %s, totals: %s", weak, totals)
+    table = t.run("show", "--findings", *segments).stdout.decode()
+    t.check(table and show.endswith(table), "the table of findings is a part of the whole")
+    t.check(t.run("show", "--findings", "--unknown-clients", *segments).returncode == 2, "both")
     open(config, "w").write("migration: [{legacy: a.example, replacement: b.example}]\n")
     show = t.run("show", "-c", config, *segments).stdout.decode()
     t.check("still at" not in show, "another migration: %s", show[-800:])
