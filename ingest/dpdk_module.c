@@ -1,7 +1,7 @@
 /* The module's face: `tellscope_ports`, the table that the program asks for. */
 #define _GNU_SOURCE
-#include "ingest/dpdk_ports.h"
 #include "ingest/dpdk_eal.h"
+#include "ingest/dpdk_ports.h"
 
 #include <rte_dev.h>
 #include <rte_eal.h>
@@ -13,7 +13,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { DESCRIPTORS_GUESS = 4096, BUFFER_BYTES = 2560, QUIET_WAITS = 1000 };
+enum {
+    DESCRIPTORS_GUESS = 4096,
+    BUFFER_BYTES = 2560 /* of an ordinary frame */,
+    QUIET_WAITS = 1000
+};
 
 /* "2,4-5" into numbers; how many, or -1. */
 static int cpu_list(const char *text, int cpus[], int max)
@@ -78,7 +82,7 @@ static uint64_t memory_needed(const struct config *c)
     for (unsigned i = 0; i < c->live.n_ports; i++) {
         const struct live_port *lp = &c->live.ports[i];
         uint64_t descriptors = lp->descriptors > 0 ? lp->descriptors : DESCRIPTORS_GUESS;
-        uint64_t buffer = BUFFER_BYTES + (lp->mtu > 2000 ? lp->mtu : 0);
+        uint64_t buffer = BUFFER_BYTES + port_frame_asked(lp);
         bytes += port_buffers(c, lp, descriptors) * buffer + lp->workers * descriptors * 64;
     }
     return bytes;
