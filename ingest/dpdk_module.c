@@ -13,11 +13,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum {
-    DESCRIPTORS_GUESS = 4096,
-    BUFFER_BYTES = 2560 /* of an ordinary frame */,
-    QUIET_WAITS = 1000
-};
+enum { DESCRIPTORS_GUESS = 4096, BUFFER_BYTES = 2560 /* of an ordinary frame */, QUIET_MS = 1000 };
 
 /* "2,4-5" into numbers; how many, or -1. */
 static int cpu_list(const char *text, int cpus[], int max)
@@ -193,14 +189,21 @@ static bool quiet(const struct port *port)
     return true;
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
 static void ports_stop(struct ports *p)
 {
+    int64_t deadline_ms = now_ms() + QUIET_MS;
     for (unsigned i = 0; i < p->n_ports; i++)
         atomic_store_explicit(&p->ports[i].state, PORT_CLOSED, memory_order_release);
     for (unsigned i = 0; i < p->n_ports; i++) {
         struct port *port = &p->ports[i];
-        unsigned waits = 0;
-        while (!quiet(port) && waits++ < QUIET_WAITS)
+        while (!quiet(port) && now_ms() < deadline_ms)
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
         if (!port->started || !quiet(port))
             continue;

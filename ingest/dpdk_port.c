@@ -192,8 +192,9 @@ static uint32_t data_room(const struct port *port)
     bool scatter = (port->dev.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
     uint32_t room = RTE_MAX((uint32_t)DATA_ROOM, port->dev.min_rx_bufsize);
     if (!scatter)
-        room = RTE_MAX(room, RTE_MAX(port_frame_asked(port->config),
-                                     RTE_MIN(frame_mtu(port) + FRAME_EXTRA, ONE_BUFFER_MOST)));
+        room = RTE_MAX(room,
+                       RTE_MAX(port_frame_asked(port->config),
+                               (uint32_t)RTE_MIN(frame_mtu(port) + FRAME_EXTRA, ONE_BUFFER_MOST)));
     return RTE_ALIGN_CEIL(RTE_MIN(room, (uint32_t)ROOM_MOST), 64);
 }
 

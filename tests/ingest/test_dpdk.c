@@ -14,7 +14,7 @@ static void null_port(void)
     struct source s;
     struct spread spread;
     struct err e = {""};
-    struct pkt pkts[BURST_MAX];
+    struct pkt pkts[BURST_MAX] = {0};
     struct port_info i;
     struct port_stats ps;
     struct port_worker_stats ws;
@@ -192,7 +192,7 @@ static _Atomic bool ending;
 static void *follow(void *arg)
 {
     struct follower *f = arg;
-    struct pkt pkts[BURST_MAX];
+    struct pkt pkts[BURST_MAX] = {0};
     struct rec *recs = calloc(BURST_MAX, sizeof *recs);
     struct headers *h = headers_for_test();
     struct source s;
@@ -332,7 +332,7 @@ static void file_waits(void)
     struct source s[2];
     struct spread spread[2];
     struct err e = {""};
-    struct pkt pkts[BURST_MAX];
+    struct pkt pkts[BURST_MAX] = {0};
     static struct rec recs[BURST_MAX];
     struct headers *h = headers_for_test();
     struct port_worker_stats a, b;
