@@ -58,6 +58,7 @@ static void null_port(void)
     CHECK(api->xstats(p, 0, text, sizeof text) > 0
               && strstr(text, "rx_good_packets 64000\n") != NULL,
           "%s", text);
+    CHECK(strstr(text, " 0\n") == NULL, "%s", text);
     CHECK(api->xstats(p, 0, text, 30) <= 29 && (text[0] == '\0' || text[strlen(text) - 1] == '\n'),
           "%s", text);
     api->buffers(p, 0, &unused, &all);
