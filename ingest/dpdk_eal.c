@@ -168,8 +168,6 @@ static const char *user_has(const struct ports_options *o, const char *name)
     for (unsigned i = 0; (arg = user_arg(o, i)) != NULL; i++) {
         if (strncmp(arg, name, len) != 0 || (is_long && arg[len] != '\0' && arg[len] != '='))
             continue;
-        if (!is_long && arg[1] == '-')
-            continue;
         if (arg[len] == '\0') {
             const char *next = user_arg(o, i + 1);
             return next != NULL ? next : "";

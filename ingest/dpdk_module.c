@@ -1,7 +1,7 @@
 /* The module's face: `tellscope_ports`, the table that the program asks for. */
 #define _GNU_SOURCE
-#include "ingest/dpdk_ports.h"
 #include "ingest/dpdk_eal.h"
+#include "ingest/dpdk_ports.h"
 
 #include <rte_dev.h>
 #include <rte_eal.h>
@@ -13,7 +13,12 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { DESCRIPTORS_GUESS = 4096, BUFFER_BYTES = 2560, PAGE_BYTES = 4096, QUIET_WAITS = 1000 };
+enum {
+    DESCRIPTORS_GUESS = 4096,
+    BUFFER_BYTES = 2560, /* of an ordinary frame */
+    PAGE_BYTES = 4096,
+    QUIET_MS = 1000
+};
 
 /* "2,4-5" into numbers; how many, or -1. */
 static int cpu_list(const char *text, int cpus[], int max)
@@ -78,7 +83,7 @@ static uint64_t memory_needed(const struct config *c)
     for (unsigned i = 0; i < c->live.n_ports; i++) {
         const struct live_port *lp = &c->live.ports[i];
         uint64_t descriptors = lp->descriptors > 0 ? lp->descriptors : DESCRIPTORS_GUESS;
-        uint64_t buffer = BUFFER_BYTES + (lp->mtu > 2000 ? lp->mtu : 0);
+        uint64_t buffer = BUFFER_BYTES + port_frame_asked(lp);
         buffer = (buffer + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES; /* without huge pages none may straddle a page */
         bytes += port_buffers(c, lp, descriptors) * buffer + lp->workers * descriptors * 64;
     }
@@ -190,14 +195,21 @@ static bool quiet(const struct port *port)
     return true;
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
 static void ports_stop(struct ports *p)
 {
+    int64_t deadline_ms = now_ms() + QUIET_MS;
     for (unsigned i = 0; i < p->n_ports; i++)
         atomic_store_explicit(&p->ports[i].state, PORT_CLOSED, memory_order_release);
     for (unsigned i = 0; i < p->n_ports; i++) {
         struct port *port = &p->ports[i];
-        unsigned waits = 0;
-        while (!quiet(port) && waits++ < QUIET_WAITS)
+        while (!quiet(port) && now_ms() < deadline_ms)
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
         if (!port->started || !quiet(port))
             continue;

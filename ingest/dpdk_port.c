@@ -5,9 +5,16 @@
 #include <rte_errno.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { DESCRIPTORS = 2048, DATA_ROOM = 2048, FRAME_EXTRA = 26 /* Ethernet, two VLAN tags, FCS */ };
+enum {
+    DESCRIPTORS = 2048,
+    DATA_ROOM = 2048,
+    FRAME_EXTRA = 26,        /* Ethernet, two VLAN tags, FCS */
+    ONE_BUFFER_MOST = 16384, /* longer frames need several, or nobody asked for them */
+    ROOM_MOST = 65280,       /* of a buffer: its length has 16 bits */
+};
 
 /* The device a configured string means: up to its first comma; a PCI address may leave out its
  * domain. */
@@ -172,6 +179,25 @@ static bool configure(const struct ports *p, struct port *port, unsigned least_t
     return false;
 }
 
+uint32_t port_frame_asked(const struct live_port *lp)
+{
+    const char *framesz = strstr(lp->device, ",framesz="); /* net_af_packet copies it whole */
+    unsigned long bytes = framesz != NULL ? strtoul(framesz + 9, NULL, 10) : 0;
+    bytes = RTE_MAX(bytes, (unsigned long)lp->mtu + FRAME_EXTRA);
+    return bytes > DATA_ROOM ? (uint32_t)RTE_MIN(bytes, ROOM_MOST) : 0;
+}
+
+static uint32_t data_room(const struct port *port)
+{
+    bool scatter = (port->dev.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0;
+    uint32_t room = RTE_MAX((uint32_t)DATA_ROOM, port->dev.min_rx_bufsize);
+    if (!scatter)
+        room = RTE_MAX(room,
+                       RTE_MAX(port_frame_asked(port->config),
+                               (uint32_t)RTE_MIN(frame_mtu(port) + FRAME_EXTRA, ONE_BUFFER_MOST)));
+    return RTE_ALIGN_CEIL(RTE_MIN(room, (uint32_t)ROOM_MOST), 64);
+}
+
 bool port_open(struct ports *p, struct port *port, struct err *e)
 {
     const char *device = port->config->device;
@@ -179,18 +205,13 @@ bool port_open(struct ports *p, struct port *port, struct err *e)
         goto fail;
     port->set_up = true; /* ours from now on */
     port->clock = port_clock_choose(p, port);
-    uint32_t frame = frame_mtu(port) + FRAME_EXTRA,
-             room = RTE_MAX((uint32_t)DATA_ROOM, port->dev.min_rx_bufsize);
-    if (frame > room && (port->dev.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) == 0
-        && frame <= 16384)
-        room = frame;
     uint16_t rx = (uint16_t)port->config->descriptors, tx = 0;
     if (rx == 0)
         rx = port->dev.default_rxportconf.ring_size > 0 ? port->dev.default_rxportconf.ring_size
                                                         : DESCRIPTORS;
     (void)rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx, &tx);
     port->descriptors = rx;
-    if (!take_buffers(p, port, RTE_ALIGN_CEIL(room, 64) + RTE_PKTMBUF_HEADROOM, e))
+    if (!take_buffers(p, port, data_room(port) + RTE_PKTMBUF_HEADROOM, e))
         goto fail;
     if (!configure(p, port, 0, e))
         goto fail;

@@ -104,6 +104,8 @@ struct ports {
 MUST_CHECK bool port_open(struct ports *p, struct port *port, struct err *e);
 MUST_CHECK bool port_start(struct ports *p, struct port *port, struct err *e);
 void port_close(struct port *port);
+/* Bytes of a frame that do not fit an ordinary buffer, by what is configured; 0: they do. */
+uint32_t port_frame_asked(const struct live_port *lp);
 /* Buffers a port of so many workers wants, `descriptors` a queue. */
 uint64_t port_buffers(const struct config *c, const struct live_port *lp, uint64_t descriptors);
 

@@ -1,6 +1,6 @@
 #define _GNU_SOURCE
-#include "ingest/dpdk_ports.h"
 #include "ingest/dpdk_mbuf.h"
+#include "ingest/dpdk_ports.h"
 
 #include <rte_lcore.h>
 #include <rte_prefetch.h>

@@ -9,33 +9,32 @@
 
 #define MODULE "tellscope-dpdk.so"
 
-/* The module beside the program: "" where there is none. */
-static void beside(char *path, size_t size)
+/* Is the module there, `from` the folder of the program? */
+static bool look(const char *folder, const char *from, char *path, size_t size)
 {
-    ssize_t n = readlink("/proc/self/exe", path, size);
-    path[n > 0 && (size_t)n < size ? n : 0] = '\0';
-    char *slash = strrchr(path, '/');
-    size_t at = slash != NULL ? (size_t)(slash + 1 - path) : 0;
-    if (slash == NULL || at + sizeof MODULE > size) {
-        path[0] = '\0';
-        return;
-    }
-    memcpy(path + at, MODULE, sizeof MODULE);
-    if (access(path, F_OK) != 0)
-        path[0] = '\0';
+    int n = snprintf(path, size, "%s/%s" MODULE, folder, from);
+    return n > 0 && (size_t)n < size && access(path, F_OK) == 0;
+}
+
+static void find(char *path, size_t size)
+{
+    char folder[2048];
+    const char *named = secure_getenv("TELLSCOPE_PORTS");
+    ssize_t n = readlink("/proc/self/exe", folder, sizeof folder - 1);
+    folder[n > 0 ? n : 0] = '\0';
+    char *slash = strrchr(folder, '/');
+    if (slash != NULL)
+        *slash = '\0';
+    if (named != NULL && named[0] != '\0')
+        snprintf(path, size, "%s", named);
+    else if (!look(folder, "", path, size))
+        (void)look(folder, TELLSCOPE_MODULES "/", path, size);
 }
 
 bool ports_load(const struct port_api **api, struct err *e)
 {
-    static const char installed[] = TELLSCOPE_LIBDIR "/" MODULE;
     char path[4096];
-    const char *named = secure_getenv("TELLSCOPE_PORTS");
-    if (named != NULL && named[0] != '\0')
-        snprintf(path, sizeof path, "%s", named);
-    else
-        beside(path, sizeof path);
-    if (path[0] == '\0')
-        snprintf(path, sizeof path, "%s", installed);
+    find(path, sizeof path);
     if (access(path, F_OK) != 0) {
         err_set(
             e,

@@ -21,6 +21,9 @@ outside=$(find "$dest" -type f ! -path "$at/*" ! -path "$dest$etc/*")
 [ -z "$outside" ] || { echo "outside of the prefix: $outside"; exit 1; }
 start="ExecStart=$prefix/bin/tellscope live -c $etc/tellscope/live.yaml -o /var/lib/tellscope"
 grep -qxF "$start" "$at/lib/systemd/system/tellscope-live.service" || { echo "the unit lacks $start"; exit 1; }
+if [ -f "$build/tellscope-dpdk.so" ]; then
+    find "$at"/lib* -path '*/tellscope/tellscope-dpdk.so' | grep -q . || { echo "not installed: tellscope-dpdk.so"; exit 1; }
+fi
 "$at/bin/tellscope" --version
 for f in "$dest$etc"/tellscope/*.yaml; do
     [ "${f##*/}" = clients.yaml ] || "$at/bin/tellscope" config check "$f" # that one is read by tests of its own

@@ -14,7 +14,7 @@ static void null_port(void)
     struct source s;
     struct spread spread;
     struct err e = {""};
-    struct pkt pkts[BURST_MAX];
+    struct pkt pkts[BURST_MAX] = {0};
     struct port_info i;
     struct port_stats ps;
     struct port_worker_stats ws;
@@ -58,6 +58,7 @@ static void null_port(void)
     CHECK(api->xstats(p, 0, text, sizeof text) > 0
               && strstr(text, "rx_good_packets 64000\n") != NULL,
           "%s", text);
+    CHECK(strstr(text, " 0\n") == NULL, "%s", text);
     CHECK(api->xstats(p, 0, text, 30) <= 29 && (text[0] == '\0' || text[strlen(text) - 1] == '\n'),
           "%s", text);
     api->buffers(p, 0, &unused, &all);
@@ -192,7 +193,7 @@ static _Atomic bool ending;
 static void *follow(void *arg)
 {
     struct follower *f = arg;
-    struct pkt pkts[BURST_MAX];
+    struct pkt pkts[BURST_MAX] = {0};
     struct rec *recs = calloc(BURST_MAX, sizeof *recs);
     struct headers *h = headers_for_test();
     struct source s;
@@ -332,7 +333,7 @@ static void file_waits(void)
     struct source s[2];
     struct spread spread[2];
     struct err e = {""};
-    struct pkt pkts[BURST_MAX];
+    struct pkt pkts[BURST_MAX] = {0};
     static struct rec recs[BURST_MAX];
     struct headers *h = headers_for_test();
     struct port_worker_stats a, b;

@@ -33,7 +33,7 @@ static const struct port_api *const api = &tellscope_ports;
 
 static inline void in_child(void (*run)(void))
 {
-    int status;
+    int status = 0;
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0) {

@@ -95,10 +95,11 @@ static void test_buffers(void **state)
         m->ol_flags = rows[i].flags | RTE_MBUF_F_RX_IP_CKSUM_BAD;
         m->vlan_tci = 0x2345;
         m->vlan_tci_outer = 0x6107;
-        if (rows[i].shared)
-            rte_mbuf_refcnt_set(m, 2);
+        rte_mbuf_refcnt_set(m, rows[i].shared ? 2 : 1);
         check_bytes(rows[i].name, m, rows[i].size, rows[i].tags, rows[i].n_tags, rows[i].len,
                     rows[i].wire_len);
+        if (rows[i].shared && (m->pkt_len != 60 || (m->ol_flags & VLAN) != VLAN))
+            fail_msg("%s: changed under another's eyes", rows[i].name);
         /* another worker gets the same */
         check_bytes(rows[i].name, m, rows[i].size, rows[i].tags, rows[i].n_tags, rows[i].len,
                     rows[i].wire_len);

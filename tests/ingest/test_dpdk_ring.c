@@ -41,6 +41,18 @@ static void open_ring(void)
     CHECK(api->start(ports, &e), "%s", e.text);
 }
 
+/* No buffer was given back twice: all that are there are different ones. */
+static void check_buffers(void)
+{
+    static struct rte_mbuf *all[FEED];
+    unsigned n = rte_mempool_avail_count(feed);
+    CHECK(rte_pktmbuf_alloc_bulk(feed, all, n) == 0, "%u buffers", n);
+    for (unsigned i = 0; i < n; i++)
+        *(unsigned *)all[i]->buf_addr = i;
+    for (unsigned i = 0; i < n; i++)
+        CHECK(*(unsigned *)all[i]->buf_addr == i, "given back twice");
+}
+
 /* All is accounted for, and every buffer is back. */
 static void close_ring(void)
 {
@@ -58,6 +70,7 @@ static void close_ring(void)
           "given");
     CHECK(rte_mempool_avail_count(feed) == FEED - rte_ring_count(wire), "%u buffers",
           rte_mempool_avail_count(feed));
+    check_buffers();
     api->close(ports);
 }
 

@@ -24,6 +24,17 @@ static void test_missing(void **state)
     assert_null(strchr(e.text, '\n'));
 }
 
+/* Neither beside this program nor where it would be installed. */
+static void test_not_there(void **state)
+{
+    (void)state;
+    struct err e = {""};
+    assert_int_equal(unsetenv("TELLSCOPE_PORTS"), 0);
+    assert_false(ports_load(&api, &e));
+    assert_non_null(strstr(e.text, "/tests/../lib"));
+    assert_non_null(strstr(e.text, "/tellscope/tellscope-dpdk.so"));
+}
+
 static void test_no_module(void **state)
 {
     (void)state;
@@ -57,6 +68,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_not_there),
         cmocka_unit_test(test_no_module),
         cmocka_unit_test(test_loads),
     };
