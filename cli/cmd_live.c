@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* MAP_LOCKED */
 #include "cli/commands.h"
 #include "cli/live.h"
 #include "cli/options.h"
@@ -9,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { RING_FRAME_BYTES = 2048 };
 
 enum {
     OPT_CONFIG, OPT_INTERFACE, OPT_OUTPUT, OPT_FILTER, OPT_WINDOW, OPT_SENSOR, OPT_VANTAGE, OPT_SCOPE,
@@ -137,8 +141,22 @@ static int take_options(struct live_command *c, struct options *o, int argc, cha
     return -1;
 }
 
-/* 8,192 packets that the kernel may hold for us: 16 MiB. Its driver's own 512 are gone in a hundredth of a second. */
-#define RING ",blocksz=262144,framesz=2048,framecnt=8192"
+/* How many packets the kernel may hold for us: 8,192, or as many as we may lock the memory for. The driver locks two rings of
+ * frames; its own 512 are gone in a hundredth of a second. */
+static unsigned ring_frames(void)
+{
+    enum { MOST = 8192, LEAST = 512 };
+    unsigned n = MOST;
+    for (; n > LEAST; n /= 2) {
+        size_t bytes = 2 * (size_t)n * RING_FRAME_BYTES;
+        void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
+        if (p == MAP_FAILED)
+            continue;
+        munmap(p, bytes);
+        break;
+    }
+    return n;
+}
 
 /* -i IFACE: a port of the kernel's. */
 static int use_interface(struct live_command *c, const struct options *o)
@@ -148,7 +166,9 @@ static int use_interface(struct live_command *c, const struct options *o)
         return options_fail(o, "-i %.60s: %s; 'ip -br link' lists the interfaces", c->interface,
                             strerror(errno));
     *p = (struct live_port){.workers = 1, .promiscuous = true};
-    snprintf(p->device, sizeof p->device, "net_af_packet0,iface=%.60s" RING, c->interface);
+    snprintf(p->device, sizeof p->device,
+             "net_af_packet0,iface=%.60s,blocksz=262144,framesz=%d,framecnt=%u", c->interface,
+             RING_FRAME_BYTES, ring_frames());
     c->config.live.n_ports = 1;
     c->o.no_huge = true;
     return EXIT_OK;

@@ -320,6 +320,6 @@ void tls_session_sweep(struct stream_at *at, uint64_t before_ns)
     if ((s->flags & TLS_S_DECIDED) == 0 && tls_session_handshake_seen(s)
         && s->first_ts_ns < before_ns)
         decided(at, TLS_UNDECIDED);
-    else if (length > 0 && s->window_ns < before_ns && before_ns - s->window_ns >= length)
+    if (length > 0 && s->window_ns < before_ns && before_ns - s->window_ns >= length)
         report(at, false, false);
 }
