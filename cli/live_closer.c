@@ -28,7 +28,6 @@ struct closer {
     unsigned tail;      /* of the queue, when last looked at */
     uint64_t moved_ns;  /* when the writer had room last, or took a window; by the machine's time */
     bool ending;        /* the run ends */
-    struct live_loss told[CONFIG_PORTS_MAX]; /* loss that stands in segments already */
     struct {
         uint64_t polls, since_ns;
         bool hung;
@@ -97,41 +96,62 @@ static void collect(struct closer *c)
 
 /* ---- to the writer */
 
-/* What of a port's loss stands in no segment yet. */
-static void tell_port(struct window *w, enum vantage vantage, const struct live_loss *now,
-                      struct live_loss *told, struct segment_live *live)
+static struct live_loss loss_less(const struct live_loss *a, const struct live_loss *b)
 {
-    struct ledger *to = &window_totals(w)->ledger;
-    to->lost_missed += now->missed - told->missed;
-    to->lost_no_mbuf += now->no_mbuf - told->no_mbuf;
-    to->lost_ring += now->ring - told->ring;
-    to->lost_errors += now->errors - told->errors;
-    to->misplaced += now->misplaced - told->misplaced;
-    live->misplaced += now->misplaced - told->misplaced;
-    uint64_t lost = live_lost(now) - live_lost(told);
-    if (lost > 0)
-        window_lost(w, vantage, lost);
-    *told = *now;
+    return (struct live_loss){
+        .missed = a->missed - b->missed,
+        .no_mbuf = a->no_mbuf - b->no_mbuf,
+        .ring = a->ring - b->ring,
+        .errors = a->errors - b->errors,
+        .misplaced = a->misplaced - b->misplaced,
+    };
 }
 
-static void tell_sources(struct closer *c, struct window *w, struct segment_live *live)
+static void tell_port(struct window *w, enum vantage vantage, const struct live_loss *loss,
+                      struct segment_live *live)
+{
+    struct ledger *to = &window_totals(w)->ledger;
+    to->lost_missed += loss->missed;
+    to->lost_no_mbuf += loss->no_mbuf;
+    to->lost_ring += loss->ring;
+    to->lost_errors += loss->errors;
+    to->misplaced += loss->misplaced;
+    live->misplaced += loss->misplaced;
+    uint64_t lost = live_lost(loss);
+    if (lost > 0)
+        window_lost(w, vantage, lost);
+}
+
+/* What of the loss stands in no segment yet. */
+static void tell_sources(struct closer *c, struct live_job *job)
 {
     struct live *l = c->l;
+    struct segment_live *live = &job->head.live;
     uint64_t now_ns = clock_now(l->clock, &c->view);
-    struct live_loss now[CONFIG_PORTS_MAX];
     pthread_mutex_lock(&l->lock);
     unsigned n_ports = l->counts.n_ports;
-    for (unsigned i = 0; i < n_ports; i++)
-        now[i] = live_loss_of_port(&l->counts, i);
+    for (unsigned i = 0; i < n_ports; i++) {
+        struct live_loss now = live_loss_of_port(&l->counts, i);
+        job->told[i] = loss_less(&now, &l->loss_told[i]);
+        l->loss_told[i] = now;
+    }
     live->windows_dropped = l->dropped - l->dropped_told;
     l->dropped_told = l->dropped;
     live->clock_error_ns = l->by_packets ? 0 : l->counts.clock_error_ns;
     pthread_mutex_unlock(&l->lock);
     for (unsigned i = 0; i < n_ports; i++) {
-        tell_port(w, live_vantage(l, i), &now[i], &c->told[i], live);
+        tell_port(job->w, live_vantage(l, i), &job->told[i], live);
         if (!l->by_packets && (live->partial & 1 << SEGMENT_PARTIAL_WORKER_HUNG) == 0)
-            window_watched(w, live_vantage(l, i), c->started_ns, now_ns);
+            window_watched(job->w, live_vantage(l, i), c->started_ns, now_ns);
     }
+}
+
+/* A window was told of it, and is lost itself: the next one is to tell. The lock is held. */
+void live_untell(struct live *l, const struct live_job *job)
+{
+    l->dropped_told -= job->head.live.windows_dropped;
+    for (unsigned i = 0; i < l->counts.n_ports; i++)
+        l->loss_told[i] = loss_less(&l->loss_told[i], &job->told[i]);
 }
 
 /* Is there room for one more window, or no time to wait for it? Where many become due at once (the clock was set, a worker was given
@@ -196,7 +216,7 @@ static void emit(struct closer *c, struct pending p, unsigned partial)
             live_pool_give(l, p.w);
         return;
     }
-    tell_sources(c, p.w, &job.head.live);
+    tell_sources(c, &job);
     pthread_mutex_lock(&l->lock);
     l->queue[l->queue_head++ % LIVE_QUEUE_MAX] = job;
     pthread_cond_broadcast(&l->more);

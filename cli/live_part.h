@@ -42,6 +42,7 @@ struct live_job {
     struct segment_head head;
     bool borrowed; /* a worker's own: not for the pool */
     bool ending;   /* the run ends: the reserve may be used */
+    struct live_loss told[CONFIG_PORTS_MAX]; /* of what was lost before us, it tells this part */
 };
 
 struct live {
@@ -69,6 +70,7 @@ struct live {
     uint64_t read, outcome[OUT_N]; /* in windows that closed */
     uint64_t written, dropped; /* windows */
     uint64_t dropped_told;     /* in a segment's head */
+    struct live_loss loss_told[CONFIG_PORTS_MAX]; /* in a segment's ledger */
     struct judge_options judge; /* the policy may be read again */
     struct space_options space; /* likewise */
     bool space_new;             /* the writer is to go by other `space` */
@@ -79,6 +81,8 @@ enum vantage live_vantage(const struct live *l, unsigned port);
 
 void *live_closer_run(void *live);
 void *live_writer_run(void *live);
+/* What `job` was to tell of losses, another window must: it is lost itself. The lock is held. */
+void live_untell(struct live *l, const struct live_job *job);
 
 /* The pool: a window, emptied; NULL where there is none. */
 struct window *live_pool_take(struct live *l);

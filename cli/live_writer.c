@@ -103,6 +103,8 @@ void *live_writer_run(void *live)
         l->writing = false;
         l->written += written;
         l->dropped += !written;
+        if (!written)
+            live_untell(l, &job);
     }
     pthread_mutex_unlock(&l->lock);
     space_free(w.space);

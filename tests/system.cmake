@@ -68,3 +68,7 @@ system_test(live_veth 180 system/live_veth.py)
 set_tests_properties(live_veth PROPERTIES RESOURCE_LOCK interfaces)
 system_test(crafted 120 system/crafted.py)
 system_test(attacks 180 system/attacks.py)
+if(NOT TELLSCOPE_SANITIZE) # it puts a library before the program's; test_live_threads stops a disk in sanitized builds
+    system_test(live_slow 180 system/live_slow.py)
+    set_tests_properties(live_slow PROPERTIES PROCESSORS 2)
+endif()
