@@ -51,6 +51,27 @@ def batch(label, some, workers):
     live.same_rows(t, label + " " + " ".join(os.path.basename(p) for p, _ in some), a, b)
 
 
+def no_buffers():
+    """So few buffers that some packets find none: they are counted by that reason, in the run's counters and in the segments."""
+    n = 20000
+    query = harness.frame("ac:ca:54:00:00:01", "02:00:00:00:00:01", harness.ipv4(
+        "192.168.1.10", "198.18.0.1", 17, harness.udp(4000, 53, harness.dns_query(7, "pool.ntp.org"))))
+    capture = harness.write_pcap(t.path("many.pcap"), [(1519819200000000 + i * 100, query) for i in range(n)])
+    config = live.configuration(t, "no-buffers", [("net_pcap0,rx_pcap=" + capture, 1)], more="  mbufs: 20\n  burst: 64\n")
+    folder = t.path("no-buffers", "")
+    counters = live.run(t, config, folder, duration=3)
+    if counters is None:
+        return
+    port, ledger = counters["ports"][0], live.ledger(folder)
+    t.check(port["no_mbuf"] > 0 and counters["received"] + port["no_mbuf"] == n, "no buffers: %d received + %d without one, of %d",
+            counters["received"], port["no_mbuf"], n)
+    t.check(ledger.get("read") == counters["received"] and ledger.get("lost_packets") == port["no_mbuf"], "no buffers: segments: %s", ledger)
+    t.check(sum(r.get("ledger", {}).get("lost_no_mbuf", 0) for s in harness.segments(folder) for r in harness.rows(s)
+                if r["kind"] == "totals") == port["no_mbuf"], "no buffers: no segment tells of the reason")
+    print("no buffers: %d sent = %d received + %d without a buffer" % (n, counters["received"], port["no_mbuf"]))
+
+
+no_buffers()
 t.check(t.args.step > 4 or len(good) >= LEAST, "only %d captures", len(good))
 t.check(all(os.path.getsize(p) < 2000001 for p, _ in good), "size")
 jobs = []
