@@ -73,6 +73,10 @@ void window_message_hint(const struct window *w, const struct msg msgs[], unsign
         if (msgs[i].kind == MSG_DNS && hints[i].sides != 0)
             fold_dns_hint_rows(w, &hints[i]);
     }
+    for (unsigned i = 0; i < n; i++) {
+        if (msgs[i].kind == MSG_DNS && hints[i].sides != 0)
+            fold_dns_hint_blocks(w, &msgs[i], &hints[i]);
+    }
 }
 
 void window_message(struct window *w, const struct msg *m, const struct message_hint *hint,
