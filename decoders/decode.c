@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { IP_TCP = 6, IP_UDP = 17, NETBIOS_NS = 137, AHEAD = 4 };
+enum { IP_TCP = 6, IP_UDP = 17, NETBIOS_NS = 137, AHEAD = 8 };
 
 /* ---- datagrams */
 
