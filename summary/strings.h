@@ -20,6 +20,12 @@ static inline void strings_prefetch(const struct strings *s, uint64_t hash)
 {
     __builtin_prefetch(&s->index[hash & s->mask]);
 }
+/* Second step: what the index leads to. */
+static inline __attribute__((always_inline)) void strings_prefetch_entry(const struct strings *s, uint64_t hash)
+{
+    uint32_t id = (uint32_t)s->index[hash & s->mask];
+    __builtin_prefetch(s->bytes + (size_t)(id - (id != 0)) * 8);
+}
 /* Of a string that is there. */
 static inline __attribute__((always_inline)) void strings_prefetch_at(const struct strings *s, uint32_t id)
 {
