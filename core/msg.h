@@ -247,6 +247,7 @@ enum { MSGS_MAX = 256, MSGS_ARENA = 256 * 1024 };
 /* A batch of messages: bounded, folded when full and at the end of each burst. */
 struct msgs {
     unsigned n;
+    bool any_order; /* messages of different kinds need not come in the order of the packets */
     uint32_t used; /* bytes of arena */
     void (*fold)(void *ctx, struct msgs *batch); /* takes all messages; msgs_push empties the batch after */
     void *ctx;

@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { IP_TCP = 6, IP_UDP = 17, NETBIOS_NS = 137, AHEAD = 4 };
+enum { IP_TCP = 6, IP_UDP = 17, NETBIOS_NS = 137, AHEAD = 8 };
 
 /* ---- datagrams */
 
@@ -185,31 +185,72 @@ static void look_ahead(struct decode *d, struct rec recs[], unsigned n, struct a
     }
 }
 
+static void set_plain_order(unsigned n, uint8_t order[])
+{
+    for (unsigned i = 0; i < n; i++)
+        order[i] = (uint8_t)i;
+}
+
+/* The order in which packets are decoded. One kind after the other where nobody asks for the packets' own order: the processor guesses
+ * branches better, and code stays in its first cache. Of a kind all stay in order. Kinds have their state apart, or each entry of it; but
+ * that is dropped by age, so not where the burst spans a time that counts. */
+static void set_order(const struct rec recs[], unsigned n, const struct ahead ahead[], uint8_t order[])
+{
+    enum { SPAN_MAX_NS = 100000000 };
+    uint8_t at[OTHER + 1], counts[OTHER + 1] = {0}, next = 0;
+    uint64_t first_ns = UINT64_MAX, last_ns = 0;
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t ts_ns = recs[i].ts_ns;
+        first_ns = ts_ns < first_ns ? ts_ns : first_ns;
+        last_ns = ts_ns > last_ns ? ts_ns : last_ns;
+        counts[ahead[i].kind]++;
+    }
+    if (n > 0 && last_ns - first_ns > SPAN_MAX_NS) {
+        set_plain_order(n, order);
+        return;
+    }
+    for (int kind = 0; kind <= OTHER; kind++) {
+        at[kind] = next;
+        next = (uint8_t)(next + counts[kind]);
+    }
+    for (unsigned i = 0; i < n; i++)
+        order[at[ahead[i].kind]++] = (uint8_t)i;
+}
+
+static void packet(struct decode *d, struct rec *rec, const struct ahead *a, struct msgs *out)
+{
+    if (a->kind == TCP) {
+        tcp_packet(d, rec, &a->id, out);
+    } else if (a->kind < TCP) {
+        d->ahead = &a->exchange;
+        datagram(d, rec, a->kind, out);
+    } else {
+        bool ports = rec->flags & REC_HAS_PORTS;
+        rec->service_port = ports ? smaller_port(rec) : 0;
+        if (rec->outcome == OUT_OK)
+            rec->outcome = OUT_NOT_MINE;
+    }
+    d->stats.out[rec->outcome]++;
+}
+
 void decode_burst(struct decode *d, struct rec recs[], unsigned n, struct msgs *out)
 {
-    struct ahead ahead[BURST_MAX + AHEAD];
+    struct ahead ahead[BURST_MAX + 1];
+    uint8_t order[BURST_MAX + AHEAD];
     assert(n <= BURST_MAX);
-    for (unsigned i = 0; i < AHEAD; i++)
-        ahead[n + i].id.slot = 0;
+    ahead[n].id.slot = 0;
+    memset(order + n, (int)n, AHEAD);
     d->n_made_up = 0;
     look_ahead(d, recs, n, ahead);
+    if (out->any_order)
+        set_order(recs, n, ahead, order);
+    else
+        set_plain_order(n, order);
     for (unsigned i = 0; i < n; i++) {
-        struct rec *rec = &recs[i];
-        const struct ahead *a = &ahead[i];
-        if (a[AHEAD].id.slot != 0)
-            tcp_prefetch(d, a[AHEAD].id.slot);
-        if (a->kind == TCP) {
-            tcp_packet(d, rec, &a->id, out);
-        } else if (a->kind < TCP) {
-            d->ahead = &a->exchange;
-            datagram(d, rec, a->kind, out);
-        } else {
-            bool ports = rec->flags & REC_HAS_PORTS;
-            rec->service_port = ports ? smaller_port(rec) : 0;
-            if (rec->outcome == OUT_OK)
-                rec->outcome = OUT_NOT_MINE;
-        }
-        d->stats.out[rec->outcome]++;
+        uint32_t later = ahead[order[i + AHEAD]].id.slot;
+        if (later != 0)
+            tcp_prefetch(d, later);
+        packet(d, &recs[order[i]], &ahead[order[i]], out);
     }
     d->stats.in += n;
 }

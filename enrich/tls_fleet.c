@@ -22,6 +22,7 @@ struct fleet {
     const struct tls_policy *p;
     const struct tls_item *items;
     size_t n;
+    size_t at; /* item that service_of found last */
     struct err *e;
 };
 
@@ -119,12 +120,10 @@ static bool drown(struct fleet *f)
 
 /* ---- fallback: a hello fails, then one with a lower version and without the SCSV */
 
-static int by_server_and_client(const void *x, const void *y)
+static int by_client(const void *x, const void *y)
 {
-    const struct tls_item *a = *(const struct tls_item *const *)x,
-                          *b = *(const struct tls_item *const *)y;
-    int d = tls_item_service_order(a, b);
-    return d != 0 ? d : tls_item_client_order(a, b);
+    return tls_item_client_order(*(const struct tls_item *const *)x,
+                                 *(const struct tls_item *const *)y);
 }
 
 static bool has_failed(const struct tls_item *item)
@@ -161,6 +160,24 @@ static bool fallback_group(struct fleet *f, const struct tls_item *const group[]
     return true;
 }
 
+/* The items [from, to), all of one service, client by client. */
+static bool fallback_service(struct fleet *f, const struct tls_item **sorted, size_t from, size_t to)
+{
+    size_t n = to - from;
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = &f->items[from + i];
+    qsort(sorted, n, sizeof *sorted, by_client);
+    for (size_t at = 0, end; at < n; at = end) {
+        bool failed = has_failed(sorted[at]);
+        for (end = at + 1; end < n && by_client(&sorted[at], &sorted[end]) == 0; end++)
+            failed = failed || has_failed(sorted[end]);
+        if (failed && end - at > 1 && end - at <= DANCERS_MAX
+            && !fallback_group(f, sorted + at, end - at))
+            return false;
+    }
+    return true;
+}
+
 static bool fallback(struct fleet *f)
 {
     const struct tls_item **sorted = malloc((f->n > 0 ? f->n : 1) * sizeof *sorted);
@@ -168,18 +185,14 @@ static bool fallback(struct fleet *f)
         err_set(f->e, "out of memory");
         return false;
     }
-    for (size_t i = 0; i < f->n; i++)
-        sorted[i] = &f->items[i];
-    if (f->n > 1)
-        qsort(sorted, f->n, sizeof *sorted, by_server_and_client);
     bool ok = true;
-    for (size_t from = 0, to; ok && from < f->n; from = to) {
-        bool failed = has_failed(sorted[from]);
-        for (to = from + 1; to < f->n && by_server_and_client(&sorted[from], &sorted[to]) == 0;
-             to++)
-            failed = failed || has_failed(sorted[to]);
-        if (failed && to - from > 1 && to - from <= DANCERS_MAX)
-            ok = fallback_group(f, sorted + from, to - from);
+    for (size_t from = 0, to; ok && from < f->n; from = to) { /* items are sorted by service first */
+        bool failed = has_failed(&f->items[from]);
+        for (to = from + 1;
+             to < f->n && tls_item_service_order(&f->items[from], &f->items[to]) == 0; to++)
+            failed = failed || has_failed(&f->items[to]);
+        if (failed && to - from > 1)
+            ok = fallback_service(f, sorted, from, to);
     }
     free(sorted);
     return ok;
@@ -187,20 +200,34 @@ static bool fallback(struct fleet *f)
 
 /* ---- values that servers use again */
 
-/* The server of a reuse row, by the name its sessions have. */
-static void service_of(const struct fleet *f, const struct row_reuse *r, struct service *s)
+/* Does item `i` come before the service? */
+static bool item_before(const struct fleet *f, size_t i, const struct service *s)
+{
+    struct service is;
+    tls_item_service(&f->items[i], &is);
+    return tls_service_order(&is, s) < 0;
+}
+
+/* The server of a reuse row, by the name its sessions have. Rows come in the order of their servers, so the search begins where the last
+ * one ended. */
+static void service_of(struct fleet *f, const struct row_reuse *r, struct service *s)
 {
     *s = (struct service){.site = r->key.site, .addr = r->key.server, .port = r->key.port};
     struct service is;
-    size_t low = 0, high = f->n;
-    while (low < high) { /* nothing comes before a service without a name */
+    size_t low = f->at > 0 && item_before(f, f->at - 1, s) ? f->at : 0, high = low, step = 1;
+    while (high < f->n && item_before(f, high, s)) { /* nothing comes before a service without a name */
+        low = high + 1;
+        high = f->n - high > step ? high + step : f->n;
+        step *= 2;
+    }
+    while (low < high) {
         size_t mid = (low + high) / 2;
-        tls_item_service(&f->items[mid], &is);
-        if (tls_service_order(&is, s) < 0)
+        if (item_before(f, mid, s))
             low = mid + 1;
         else
             high = mid;
     }
+    f->at = low;
     if (low == f->n)
         return;
     tls_item_service(&f->items[low], &is);
@@ -209,32 +236,42 @@ static void service_of(const struct fleet *f, const struct row_reuse *r, struct 
         *s = is;
 }
 
+static void detail_add(char detail[static DETAIL_MAX], const char *more)
+{
+    if (strstr(detail, more) != NULL || strlen(detail) + strlen(more) + 3 >= DETAIL_MAX)
+        return;
+    strcat(detail, "; ");
+    strcat(detail, more);
+}
+
 static bool server_finding(struct fleet *f, const struct row_reuse *r, enum weakness rule,
                            const char *detail)
 {
-    struct finding x = {.rule = (uint8_t)rule,
-                        .basis = BASIS_NEGOTIATED,
-                        .severity = f->p->severity[rule],
-                        .sessions = r->count,
-                        .first_ns = r->first_ns,
-                        .last_ns = r->last_ns};
-    if (x.severity == SEVERITY_OFF)
+    struct service server;
+    if (f->p->severity[rule] == SEVERITY_OFF)
         return true;
     struct finding *last = f->j->n_findings > 0 ? &f->j->findings[f->j->n_findings - 1] : NULL;
-    service_of(f, r, &x.server);
-    snprintf(x.detail, sizeof x.detail, "%s", detail);
-    if (rule == WEAK_DH_REUSE && x.severity > SEVERITY_INFO)
+    service_of(f, r, &server);
+    if (rule == WEAK_DH_REUSE && f->p->severity[rule] > SEVERITY_INFO)
         f->j->weak[rule] += r->count;
-    if (last == NULL || last->rule != rule || tls_service_order(&last->server, &x.server) != 0)
-        return tls_judged_add(f->j, &x, f->e);
-    last->sessions += x.sessions; /* rows of one server stand together */
-    last->first_ns = x.first_ns < last->first_ns ? x.first_ns : last->first_ns;
-    last->last_ns = x.last_ns > last->last_ns ? x.last_ns : last->last_ns;
-    if (strstr(last->detail, x.detail) == NULL
-        && strlen(last->detail) + strlen(x.detail) + 3 < sizeof x.detail) {
-        strcat(last->detail, "; ");
-        strcat(last->detail, x.detail);
+    if (last == NULL || last->rule != rule || tls_service_order(&last->server, &server) != 0) {
+        struct finding *x = tls_judged_new(f->j, f->e);
+        if (x == NULL)
+            return false;
+        x->rule = (uint8_t)rule;
+        x->basis = BASIS_NEGOTIATED;
+        x->severity = f->p->severity[rule];
+        x->sessions = r->count;
+        x->first_ns = r->first_ns;
+        x->last_ns = r->last_ns;
+        x->server = server;
+        strcpy(x->detail, detail);
+        return true;
     }
+    last->sessions += r->count; /* rows of one server stand together */
+    last->first_ns = r->first_ns < last->first_ns ? r->first_ns : last->first_ns;
+    last->last_ns = r->last_ns > last->last_ns ? r->last_ns : last->last_ns;
+    detail_add(last->detail, detail);
     return true;
 }
 
@@ -267,13 +304,10 @@ static bool ticket(struct fleet *f, const struct ticket_key keys[], size_t n,
                    const struct row_reuse *r)
 {
     static const uint8_t zeros[16];
-    char detail[DETAIL_MAX];
     if (r->key.value == hash_bytes(zeros, sizeof zeros, 0))
         return server_finding(f, r, WEAK_TICKET_ODD, "a ticket key named by zeros");
-    if (r->last_ns > r->first_ns + DAY_NS) {
-        snprintf(detail, sizeof detail, "one ticket key for more than a day");
-        return server_finding(f, r, WEAK_TICKET_ODD, detail);
-    }
+    if (r->last_ns > r->first_ns + DAY_NS)
+        return server_finding(f, r, WEAK_TICKET_ODD, "one ticket key for more than a day");
     return !has_other_server(keys, n, r)
            || server_finding(f, r, WEAK_TICKET_ODD, "one ticket key at several servers");
 }

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* memmem */
+#define _GNU_SOURCE /* memmem, qsort_r */
 #include "enrich/tls_index.h"
 
 #include <inttypes.h>
@@ -22,19 +22,21 @@ struct places {
     size_t n;
 };
 
+enum { OFFERS_KEPT = 64, ANSWERS_KEPT = 64, CERTS_KEPT = 16 };
+
 struct tls_index {
     struct window *w;
     struct by_id hellos, answers, certs;
     struct places asked; /* addresses that DNS told */
     struct places ours;  /* addresses whose owner has rows of its own */
-    struct tls_item *items, *clear; /* one array: sessions, and at its end what was none */
+    struct tls_item *items, *clear_all, *clear; /* sessions; what was none, at the end of its array */
     size_t n, n_clear;
-    /* read last */
-    uint64_t offer_id, answer_id, cert_ids[ANSWER_CERTS_MAX];
-    bool offer_good, answer_good, cert_good[ANSWER_CERTS_MAX];
-    struct offer offer;
-    struct answer answer;
-    struct cert certs_read[ANSWER_CERTS_MAX];
+    /* what was read lately, by the low bits of its id */
+    uint64_t offer_ids[OFFERS_KEPT], answer_ids[ANSWERS_KEPT], cert_ids[ANSWER_CERTS_MAX][CERTS_KEPT];
+    bool offer_good[OFFERS_KEPT], answer_good[ANSWERS_KEPT], cert_good[ANSWER_CERTS_MAX][CERTS_KEPT];
+    struct offer offers[OFFERS_KEPT];
+    struct answer answers_read[ANSWERS_KEPT];
+    struct cert certs_read[ANSWER_CERTS_MAX][CERTS_KEPT];
     const struct cert *certs_of[ANSWER_CERTS_MAX];
 };
 
@@ -101,6 +103,14 @@ static bool has_place(const struct places *in, uint64_t site, const struct addr 
     return i < in->n && by_place(&in->list[i], &p) == 0;
 }
 
+static bool places_sorted(const struct places *p)
+{
+    for (size_t i = 1; i < p->n; i++)
+        if (by_place(&p->list[i - 1], &p->list[i]) > 0)
+            return false;
+    return true;
+}
+
 /* ---- making */
 
 static bool collect_places(struct tls_index *x, struct err *e)
@@ -132,7 +142,8 @@ static bool collect_places(struct tls_index *x, struct err *e)
         else if (b->key.kind == BIND_MAC && b->key.client.kind != CLIENT_NONE)
             x->ours.list[x->ours.n++] = p;
     }
-    if (x->asked.n > 1)
+    /* DNS bindings come sorted so, all being of nobody but a site */
+    if (!places_sorted(&x->asked))
         qsort(x->asked.list, x->asked.n, sizeof *x->asked.list, by_place);
     if (x->ours.n > 1)
         qsort(x->ours.list, x->ours.n, sizeof *x->ours.list, by_place);
@@ -151,7 +162,9 @@ static bool told_twice(const struct tls_index *x, const struct row_tls *r)
     return !addr_is_v4(&r->key.peer) && has_place(&x->ours, r->key.client.site, &half);
 }
 
-bool tls_index_asked(const struct tls_index *x, const struct client *client,
+/* The name a client may have meant by an address: the one it had asked DNS for by `last_ns`; where
+ * that was several, none. False where nothing is known. */
+static bool asked_for(const struct tls_index *x, const struct client *client,
                      const struct addr *addr, uint64_t last_ns, struct bytes *name)
 {
     struct place p = {.site = client->site, .addr = *addr};
@@ -176,41 +189,44 @@ bool tls_index_asked(const struct tls_index *x, const struct client *client,
 
 static const struct cert *read_cert(struct tls_index *x, unsigned slot, uint64_t id)
 {
-    if (x->cert_ids[slot] != id || id == 0) {
+    unsigned at = id % CERTS_KEPT; /* a place for each slot: certificates of one chain do not push each other out */
+    if (x->cert_ids[slot][at] != id || id == 0) {
         const struct row_cert *row = find_id(&x->certs, id);
         struct bytes b = {0};
         if (row != NULL)
             b = window_string(x->w, row->facts);
-        x->cert_ids[slot] = id;
-        x->cert_good[slot] = b.len > 0 && cert_read(b.p, b.len, &x->certs_read[slot]);
+        x->cert_ids[slot][at] = id;
+        x->cert_good[slot][at] = b.len > 0 && cert_read(b.p, b.len, &x->certs_read[slot][at]);
     }
-    return x->cert_good[slot] ? &x->certs_read[slot] : NULL;
+    return x->cert_good[slot][at] ? &x->certs_read[slot][at] : NULL;
 }
 
 static const struct answer *read_answer(struct tls_index *x, uint64_t id)
 {
-    if (x->answer_id != id) {
+    unsigned at = id % ANSWERS_KEPT;
+    if (x->answer_ids[at] != id) {
         const struct row_answer *row = find_id(&x->answers, id);
         struct bytes b = {0};
         if (row != NULL)
             b = window_string(x->w, row->answer);
-        x->answer_id = id;
-        x->answer_good = b.len > 0 && answer_read(b.p, b.len, &x->answer);
+        x->answer_ids[at] = id;
+        x->answer_good[at] = b.len > 0 && answer_read(b.p, b.len, &x->answers_read[at]);
     }
-    return id != 0 && x->answer_good ? &x->answer : NULL;
+    return id != 0 && x->answer_good[at] ? &x->answers_read[at] : NULL;
 }
 
 const struct offer *tls_index_offer(struct tls_index *x, uint64_t hello)
 {
-    if (x->offer_id != hello) {
+    unsigned at = hello % OFFERS_KEPT;
+    if (x->offer_ids[at] != hello) {
         const struct row_hello *row = find_id(&x->hellos, hello);
         struct bytes b = {0};
         if (row != NULL)
             b = window_string(x->w, row->offer);
-        x->offer_id = hello;
-        x->offer_good = b.len > 0 && offer_read(b.p, b.len, &x->offer);
+        x->offer_ids[at] = hello;
+        x->offer_good[at] = b.len > 0 && offer_read(b.p, b.len, &x->offers[at]);
     }
-    return hello != 0 && x->offer_good ? &x->offer : NULL;
+    return hello != 0 && x->offer_good[at] ? &x->offers[at] : NULL;
 }
 
 /* The first dNSName of the leaf, where it lies in the window's blob. */
@@ -237,52 +253,12 @@ static void name_item(struct tls_index *x, struct tls_item *item)
     if (item->name.len > 0)
         item->name_source = NAME_SNI;
     else if (r->key.role == ROLE_CLIENT
-             && tls_index_asked(x, &r->key.client, &r->key.peer, r->last_ns, &item->name))
+             && asked_for(x, &r->key.client, &r->key.peer, r->last_ns, &item->name))
         item->name_source = NAME_DNS;
     else if (cert_name(x, r->key.answer, &item->name))
         item->name_source = NAME_CERT;
     else
         item->name = (struct bytes){0};
-}
-
-static int number_order(uint64_t a, uint64_t b)
-{
-    return (a > b) - (a < b);
-}
-
-/* As tls_service_order of both, but for names: sorting asks this often, so no service is made of them. A server that is a device of
- * ours comes after those that are only an address. */
-static int by_place_of(const void *x, const void *y)
-{
-    const struct row_tls *a = ((const struct tls_item *)x)->row;
-    const struct row_tls *b = ((const struct tls_item *)y)->row;
-    int d = number_order(a->key.client.site, b->key.client.site);
-    if (d == 0)
-        d = (a->key.role == ROLE_SERVER) - (b->key.role == ROLE_SERVER);
-    if (d == 0 && a->key.role == ROLE_SERVER) {
-        d = number_order(a->key.client.kind, b->key.client.kind);
-        if (d == 0)
-            d = number_order(a->key.client.by, b->key.client.by);
-        if (d == 0)
-            d = memcmp(a->key.client.id, b->key.client.id, sizeof a->key.client.id);
-    } else if (d == 0) {
-        d = memcmp(&a->key.peer, &b->key.peer, sizeof a->key.peer);
-    }
-    if (d == 0)
-        d = number_order(a->key.port, b->key.port);
-    return d != 0 ? d : number_order(a->key.carrier, b->key.carrier);
-}
-
-static int name_order(const struct bytes *a, const struct bytes *b)
-{
-    uint32_t least = a->len < b->len ? a->len : b->len;
-    int d = least > 0 && a->p != b->p ? memcmp(a->p, b->p, least) : 0;
-    return d != 0 ? d : number_order(a->len, b->len);
-}
-
-bool tls_item_same_place(const struct tls_item *a, const struct tls_item *b)
-{
-    return by_place_of(a, b) == 0;
 }
 
 /* Where a session shows no certificate (TLS 1.3, resumption), those that others were shown at the
@@ -306,10 +282,69 @@ static void name_place(struct tls_item items[], size_t n)
     }
 }
 
+/* What sorting by place looks at first: reading two rows for each comparison took ten times as long. */
+struct place_key {
+    uint64_t word; /* in the order of places of one site, but equal for some that differ */
+    uint32_t site; /* sites numbered in their order */
+    uint32_t item;
+};
+
+static uint64_t place_word(const struct row_tls *r)
+{
+    const uint64_t half = UINT64_C(1) << 61;
+    uint64_t high, low;
+    if (r->key.role == ROLE_SERVER)
+        return UINT64_MAX;
+    memcpy(&high, r->key.peer.b, sizeof high);
+    memcpy(&low, r->key.peer.b + 8, sizeof low);
+    if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) {
+        high = __builtin_bswap64(high);
+        low = __builtin_bswap64(low);
+    }
+    return high > 0 ? half + (high >> 3) : low < half ? low : half;
+}
+
+static int by_place_key(const void *x, const void *y, void *items)
+{
+    const struct place_key *a = x, *b = y;
+    if (a->site != b->site)
+        return a->site < b->site ? -1 : 1;
+    if (a->word != b->word)
+        return a->word < b->word ? -1 : 1;
+    const struct tls_item *list = items;
+    return tls_item_place_order(&list[a->item], &list[b->item]);
+}
+
+/* Rows come sorted by their client, and so by site. */
+static bool sort_by_place(struct tls_index *x, struct err *e)
+{
+    size_t n = x->n;
+    struct place_key *keys = malloc((n > 0 ? n : 1) * sizeof *keys);
+    struct tls_item *sorted = malloc((n > 0 ? n : 1) * sizeof *sorted);
+    if (keys == NULL || sorted == NULL) {
+        free(keys);
+        free(sorted);
+        err_set(e, "out of memory");
+        return false;
+    }
+    uint32_t site = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct row_tls *r = x->items[i].row;
+        site += i > 0 && r->key.client.site != x->items[i - 1].row->key.client.site;
+        keys[i] = (struct place_key){place_word(r), site, (uint32_t)i};
+    }
+    if (n > 1)
+        qsort_r(keys, n, sizeof *keys, by_place_key, x->items);
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = x->items[keys[i].item];
+    free(keys);
+    free(x->items);
+    x->items = sorted;
+    return true;
+}
+
 static void name_places(struct tls_index *x)
 {
-    if (x->n > 1)
-        qsort(x->items, x->n, sizeof *x->items, by_place_of);
     for (size_t from = 0, to; from < x->n; from = to) {
         for (to = from + 1; to < x->n && tls_item_same_place(&x->items[from], &x->items[to]); to++)
             continue;
@@ -317,9 +352,16 @@ static void name_places(struct tls_index *x)
     }
 }
 
+/* Will addresses be asked for? Few windows need none of them, but those have the most rows. */
+static bool needs_places(const struct row_tls *r)
+{
+    return r->key.role == ROLE_SERVER || r->key.sni == 0;
+}
+
 static bool collect_items(struct tls_index *x, const struct tls_typing *typing, struct err *e)
 {
-    size_t n;
+    size_t n, clear = 0;
+    bool places = false;
     void *const *rows = window_rows(x->w, ROW_TLS, &n);
     x->items = malloc((n > 0 ? n : 1) * sizeof *x->items);
     if (x->items == NULL) {
@@ -327,24 +369,39 @@ static bool collect_items(struct tls_index *x, const struct tls_typing *typing, 
         return false;
     }
     for (size_t i = 0; i < n; i++) {
-        const struct row_tls *r = rows[i];
+        x->items[i] = (struct tls_item){.row = rows[i]};
+        places = places || needs_places(rows[i]);
+        clear += ((const struct row_tls *)rows[i])->key.outcome == TLS_CLEAR;
+    }
+    x->clear = x->clear_all = malloc((clear > 0 ? clear : 1) * sizeof *x->clear);
+    if (x->clear == NULL) {
+        err_set(e, "out of memory");
+        return false;
+    }
+    if (places && !collect_places(x, e))
+        return false;
+    x->clear += clear;
+    for (size_t i = 0; i < n; i++) {
+        const struct row_tls *r = x->items[i].row;
         if (told_twice(x, r))
             continue;
         if (r->key.outcome == TLS_CLEAR) {
             x->n_clear++;
-            x->items[n - x->n_clear] = (struct tls_item){.row = r};
-            name_item(x, &x->items[n - x->n_clear]);
+            *--x->clear = (struct tls_item){.row = r};
+            name_item(x, x->clear);
         }
         if (r->sessions == 0)
             continue;
-        x->items[x->n] = (struct tls_item){.row = r, .ja4 = window_string(x->w, r->key.ja4)};
+        struct tls_item *item = &x->items[x->n++];
+        *item = (struct tls_item){.row = r, .ja4 = window_string(x->w, r->key.ja4)};
         if (typing != NULL)
-            x->items[x->n].type_id = typing->of(typing->ctx, r);
-        if (x->items[x->n].type_id != 0)
-            x->items[x->n].type = typing->text(typing->ctx, x->items[x->n].type_id);
-        name_item(x, &x->items[x->n++]);
+            item->type_id = typing->of(typing->ctx, r);
+        if (item->type_id != 0)
+            item->type = typing->text(typing->ctx, item->type_id);
+        name_item(x, item);
     }
-    x->clear = x->items + (n - x->n_clear);
+    if (!sort_by_place(x, e))
+        return false;
     name_places(x);
     return true;
 }
@@ -359,8 +416,7 @@ bool tls_index_new(struct tls_index **out, struct window *w, const struct tls_ty
     }
     x->w = w;
     bool ok = copy_rows(&x->hellos, w, ROW_HELLO, e) && copy_rows(&x->answers, w, ROW_ANSWER, e)
-              && copy_rows(&x->certs, w, ROW_CERT, e) && collect_places(x, e)
-              && collect_items(x, typing, e);
+              && copy_rows(&x->certs, w, ROW_CERT, e) && collect_items(x, typing, e);
     if (!ok) {
         tls_index_free(x);
         return false;
@@ -379,6 +435,7 @@ void tls_index_free(struct tls_index *x)
     free(x->asked.list);
     free(x->ours.list);
     free(x->items);
+    free(x->clear_all);
     free(x);
 }
 
@@ -422,110 +479,4 @@ void tls_index_tuple(struct tls_index *x, const struct tls_item *item, struct tl
     t->n_certs = t->answer != NULL ? t->answer->n_certs : 0;
     for (unsigned i = 0; i < t->n_certs; i++)
         x->certs_of[i] = read_cert(x, i, t->answer->certs[i]);
-}
-
-void tls_item_service(const struct tls_item *item, struct service *s)
-{
-    const struct row_tls *r = item->row;
-    *s = (struct service){.site = r->key.client.site,
-                          .port = r->key.port,
-                          .carrier = r->key.carrier,
-                          .name = item->name,
-                          .name_source = item->name_source};
-    if (r->key.role == ROLE_SERVER)
-        s->device = r->key.client;
-    else
-        s->addr = r->key.peer;
-}
-
-int tls_service_order(const struct service *a, const struct service *b)
-{
-    int d = number_order(a->site, b->site);
-    if (d == 0)
-        d = number_order(a->device.kind, b->device.kind);
-    if (d == 0)
-        d = number_order(a->device.by, b->device.by);
-    if (d == 0)
-        d = memcmp(a->device.id, b->device.id, sizeof a->device.id);
-    if (d == 0)
-        d = memcmp(&a->addr, &b->addr, sizeof a->addr);
-    if (d == 0)
-        d = number_order(a->port, b->port);
-    if (d == 0)
-        d = number_order(a->carrier, b->carrier);
-    if (d == 0)
-        d = name_order(&a->name, &b->name);
-    return d != 0 ? d : number_order(a->name_source, b->name_source);
-}
-
-int tls_item_service_order(const struct tls_item *a, const struct tls_item *b)
-{
-    int d = by_place_of(a, b);
-    if (d == 0)
-        d = name_order(&a->name, &b->name);
-    return d != 0 ? d : number_order(a->name_source, b->name_source);
-}
-
-void tls_item_client(const struct tls_item *item, struct client *c, struct addr *outside)
-{
-    const struct row_tls *r = item->row;
-    *c = (struct client){.site = r->key.client.site};
-    *outside = (struct addr){{0}};
-    if (r->key.role == ROLE_CLIENT)
-        *c = r->key.client;
-    else
-        *outside = r->key.peer;
-}
-
-int tls_item_client_order(const struct tls_item *a, const struct tls_item *b)
-{
-    const struct row_tls *x = a->row, *y = b->row;
-    bool ours = x->key.role == ROLE_CLIENT;
-    int d = number_order(x->key.client.site, y->key.client.site);
-    if (d == 0)
-        d = ours - (y->key.role == ROLE_CLIENT);
-    if (d != 0 || !ours)
-        return d != 0 ? d : memcmp(&x->key.peer, &y->key.peer, sizeof x->key.peer);
-    d = number_order(x->key.client.kind, y->key.client.kind);
-    if (d == 0)
-        d = number_order(x->key.client.by, y->key.client.by);
-    return d != 0 ? d : memcmp(x->key.client.id, y->key.client.id, sizeof x->key.client.id);
-}
-
-void tls_item_count(const struct tls_item *item, struct client_counts *n)
-{
-    bool ours = item->row->key.role == ROLE_CLIENT;
-    uint8_t kind = item->row->key.client.kind;
-    n->gateways += ours && kind == CLIENT_GATEWAY;
-    n->hosts += ours && kind == CLIENT_HOST;
-    n->others += !ours;
-}
-
-void tls_item_type(const struct tls_item *item, char text[static CLIENT_TYPE_MAX])
-{
-    if (item->type != NULL)
-        snprintf(text, CLIENT_TYPE_MAX, "%s", item->type);
-    else if (item->ja4.len > 0)
-        snprintf(text, CLIENT_TYPE_MAX, "unknown:%.*s", (int)item->ja4.len,
-                 (const char *)item->ja4.p);
-    else if (item->row->key.hello == 0)
-        snprintf(text, CLIENT_TYPE_MAX, "unknown");
-    else
-        snprintf(text, CLIENT_TYPE_MAX, "unknown:hello:%016" PRIx64, item->row->key.hello);
-}
-
-int tls_item_type_order(const struct tls_item *a, const struct tls_item *b)
-{
-    int d = (a->type_id > b->type_id) - (a->type_id < b->type_id);
-    if (d == 0 && a->type_id == 0)
-        d = name_order(&a->ja4, &b->ja4);
-    return d != 0 || a->type_id != 0 || a->ja4.len > 0
-               ? d
-               : number_order(a->row->key.hello, b->row->key.hello);
-}
-
-bool tls_item_same_program(const struct tls_item *a, const struct tls_item *b)
-{
-    return tls_item_type_order(a, b) == 0
-           || (a->row->key.hello != 0 && a->row->key.hello == b->row->key.hello);
 }

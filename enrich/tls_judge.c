@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { DETAILS = 3 };
 
@@ -74,12 +75,13 @@ static bool grow(void **list, size_t *cap, size_t n, size_t size, struct err *e)
     return true;
 }
 
-bool tls_judged_add(struct tls_judged *j, const struct finding *f, struct err *e)
+struct finding *tls_judged_new(struct tls_judged *j, struct err *e)
 {
-    if (!grow((void **)&j->findings, &j->cap_findings, j->n_findings, sizeof *f, e))
-        return false;
-    j->findings[j->n_findings++] = *f;
-    return true;
+    if (!grow((void **)&j->findings, &j->cap_findings, j->n_findings, sizeof *j->findings, e))
+        return NULL;
+    struct finding *f = &j->findings[j->n_findings++];
+    *f = (struct finding){0};
+    return f;
 }
 
 static bool add_server(struct tls_judged *j, const struct judged_server *s, struct err *e)
@@ -106,7 +108,7 @@ static void slot_detail(struct slot *s, const char *text)
         return;
     unsigned moved = (s->n_details < DETAILS ? s->n_details : DETAILS - 1) - i;
     memmove(s->details[i + 1], s->details[i], moved * sizeof s->details[0]);
-    snprintf(s->details[i], sizeof s->details[i], "%s", text);
+    strcpy(s->details[i], text);
     s->n_details += s->n_details < DETAILS;
 }
 
@@ -210,7 +212,11 @@ static void finding_of(const struct judging *j, const struct slot *s, struct fin
     f->last_ns = s->last_ns;
     f->server = j->server.server;
     memcpy(f->client_type, j->server.client_type, sizeof f->client_type);
-    for (unsigned i = 0; i < s->n_details && n + 4 < sizeof f->detail; i++)
+    if (s->n_details == 1) { /* most: without printf */
+        n = strlen(s->details[0]);
+        memcpy(f->detail, s->details[0], n + 1);
+    }
+    for (unsigned i = 0; s->n_details > 1 && i < s->n_details && n + 4 < sizeof f->detail; i++)
         n += (size_t)snprintf(f->detail + n, sizeof f->detail - n, i > 0 ? "; %s" : "%s",
                               s->details[i]);
     if (s->more_details && n + 6 < sizeof f->detail)
@@ -223,12 +229,14 @@ static bool end_group(struct judging *j, bool clear, struct err *e)
 {
     for (uint8_t rule = 0; rule < WEAK_N; rule++) {
         for (uint8_t basis = 0; j->used[rule] != 0 && basis < BASIS_N; basis++) {
-            struct finding f = {.rule = rule, .basis = basis};
             if ((j->used[rule] >> basis & 1) == 0)
                 continue;
-            finding_of(j, &j->slots[rule][basis], &f);
-            if (!tls_judged_add(j->out, &f, e))
+            struct finding *f = tls_judged_new(j->out, e);
+            if (f == NULL)
                 return false;
+            f->rule = rule;
+            f->basis = basis;
+            finding_of(j, &j->slots[rule][basis], f);
         }
     }
     if (clear) /* no sessions: nothing to call weak or clean */
@@ -265,6 +273,53 @@ static bool judge_all(struct judging *j, struct tls_item items[], size_t n, bool
     return ok && (n == 0 || end_group(j, clear, e));
 }
 
+/* Sorts what is sorted by place already within its places; anything else as a whole. */
+static void sort_items(struct tls_item items[], size_t n)
+{
+    bool by_place = true;
+    for (size_t i = 1; by_place && i < n; i++)
+        by_place = tls_item_place_order(&items[i - 1], &items[i]) <= 0;
+    for (size_t from = 0, to; from < n; from = to) {
+        to = by_place ? from + 1 : n;
+        while (to < n && tls_item_same_place(&items[from], &items[to]))
+            to++;
+        if (to - from > 1)
+            qsort(items + from, to - from, sizeof *items, by_group_and_client);
+    }
+}
+
+static void sort_part(struct finding f[], size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        if (by_key(&f[i - 1], &f[i]) > 0) {
+            qsort(f, n, sizeof *f, by_key);
+            return;
+        }
+}
+
+/* The first `n_fleet` came from the fleet, the others from groups: both parts are sorted already, or nearly so. */
+static bool sort_findings(struct tls_judged *j, size_t n_fleet, struct err *e)
+{
+    size_t n = j->n_findings, a = 0, b = n_fleet, to = 0;
+    sort_part(j->findings, n_fleet);
+    if (n > n_fleet)
+        sort_part(j->findings + n_fleet, n - n_fleet);
+    if (n_fleet == 0 || n == n_fleet)
+        return true;
+    struct finding *fleet = malloc(n_fleet * sizeof *fleet);
+    if (fleet == NULL) {
+        err_set(e, "out of memory");
+        return false;
+    }
+    memcpy(fleet, j->findings, n_fleet * sizeof *fleet);
+    while (a < n_fleet) {
+        bool first = b == n || by_key(&fleet[a], &j->findings[b]) <= 0;
+        j->findings[to++] = first ? fleet[a++] : j->findings[b++];
+    }
+    free(fleet);
+    return true;
+}
+
 bool tls_judge(struct tls_judged *out, struct tls_index *x, struct window *w,
                const struct tls_policy *p, struct err *e)
 {
@@ -277,18 +332,16 @@ bool tls_judge(struct tls_judged *out, struct tls_index *x, struct window *w,
         return false;
     }
     *j = (struct judging){.out = out, .x = x, .p = p};
-    if (n > 1)
-        qsort(items, n, sizeof *items, by_group_and_client);
+    sort_items(items, n);
     if (n_clear > 1)
         qsort(clear, n_clear, sizeof *clear, by_group_and_client);
     bool ok = tls_fleet(out, &j->extras, x, w, p, e);
     if (ok && j->extras.n > 1)
         qsort(j->extras.list, j->extras.n, sizeof *j->extras.list, by_item);
+    size_t n_fleet = out->n_findings;
     ok = ok && judge_all(j, items, n, false, e);
     j->extras.n = 0; /* those were of the sessions */
-    ok = ok && judge_all(j, clear, n_clear, true, e);
-    if (ok && out->n_findings > 1)
-        qsort(out->findings, out->n_findings, sizeof *out->findings, by_key);
+    ok = ok && judge_all(j, clear, n_clear, true, e) && sort_findings(out, n_fleet, e);
     free(j->extras.list);
     free(j);
     return ok;

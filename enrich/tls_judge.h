@@ -39,4 +39,5 @@ struct tls_extras {
  * added to `j`. */
 MUST_CHECK bool tls_fleet(struct tls_judged *j, struct tls_extras *extras, struct tls_index *x,
                           struct window *w, const struct tls_policy *p, struct err *e);
-MUST_CHECK bool tls_judged_add(struct tls_judged *j, const struct finding *f, struct err *e);
+/* One more finding, zeroed; NULL where memory is out. */
+MUST_CHECK struct finding *tls_judged_new(struct tls_judged *j, struct err *e);

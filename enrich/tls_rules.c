@@ -54,24 +54,47 @@ static bool offers_old(const struct offer *o)
 
 /* ---- findings */
 
-void tls_hit(struct judging *j, enum weakness rule, enum basis basis, unsigned severity,
-             const char *fmt, ...)
+/* NULL: off, or found before. */
+static struct tls_hit *hit_new(struct judging *j, enum weakness rule, enum basis basis,
+                               unsigned severity)
 {
     struct tls_verdict *v = j->v;
     if (j->p->severity[rule] == SEVERITY_OFF)
-        return;
+        return NULL;
     for (unsigned i = 0; i < v->n; i++)
         if (v->hits[i].rule == rule)
-            return;
+            return NULL;
     struct tls_hit *h = &v->hits[v->n++];
-    va_list args;
-    *h = (struct tls_hit){.rule = (uint8_t)rule, .basis = (uint8_t)basis};
+    h->rule = (uint8_t)rule;
+    h->basis = (uint8_t)basis;
     h->severity = (uint8_t)(severity > SEVERITY_CRITICAL ? SEVERITY_CRITICAL : severity);
+    if (basis_of_session(basis) && h->severity > v->worst)
+        v->worst = h->severity;
+    return h;
+}
+
+void tls_hit(struct judging *j, enum weakness rule, enum basis basis, unsigned severity,
+             const char *fmt, ...)
+{
+    struct tls_hit *h = hit_new(j, rule, basis, severity);
+    va_list args;
+    if (h == NULL)
+        return;
     va_start(args, fmt);
     vsnprintf(h->detail, sizeof h->detail, fmt, args);
     va_end(args);
-    if (basis_of_session(basis) && h->severity > v->worst)
-        v->worst = h->severity;
+}
+
+/* The same without printf, as this is asked for every offer. */
+static void hit_text(struct judging *j, enum weakness rule, enum basis basis, unsigned severity,
+                     const char *text)
+{
+    struct tls_hit *h = hit_new(j, rule, basis, severity);
+    if (h == NULL)
+        return;
+    size_t n = strnlen(text, sizeof h->detail - 1);
+    memcpy(h->detail, text, n);
+    h->detail[n] = '\0';
 }
 
 static unsigned at_most(unsigned severity, unsigned most)
@@ -82,7 +105,8 @@ static unsigned at_most(unsigned severity, unsigned most)
 static const char *suite_text(uint16_t cipher, char text[static 8])
 {
     const char *name = tls_cipher_name(cipher);
-    snprintf(text, 8, "0x%04x", cipher);
+    if (name == NULL)
+        snprintf(text, 8, "0x%04x", cipher);
     return name != NULL ? name : text;
 }
 
@@ -90,7 +114,7 @@ static const char *suite_text(uint16_t cipher, char text[static 8])
 static void chosen(struct judging *j, enum weakness rule)
 {
     char text[8];
-    tls_hit(j, rule, j->basis, severity_of(j, rule), "%s", suite_text(j->t->cipher, text));
+    hit_text(j, rule, j->basis, severity_of(j, rule), suite_text(j->t->cipher, text));
 }
 
 /* ---- what the server chose */
@@ -106,7 +130,7 @@ static void judge_version(struct judging *j)
     if (j->rank == 0 || j->rank > RANK_TLS11)
         return;
     tls_version_text(version, text);
-    tls_hit(j, rules[j->rank], j->basis, severity_of(j, rules[j->rank]), "%s", text);
+    hit_text(j, rules[j->rank], j->basis, severity_of(j, rules[j->rank]), text);
 }
 
 /* More than 1 GiB, and 2^32 blocks, under one key: certain only where the mean says so. */
@@ -165,8 +189,7 @@ static void judge_group(struct judging *j)
     if (explicit_curve)
         tls_hit(j, WEAK_WEAK_CURVE, j->basis, severity_of(j, WEAK_WEAK_CURVE), "explicit curve");
     else if (bits > 0 && bits < 224)
-        tls_hit(j, WEAK_WEAK_CURVE, j->basis, severity_of(j, WEAK_WEAK_CURVE), "%s",
-                tls_group_name(group));
+        hit_text(j, WEAK_WEAK_CURVE, j->basis, severity_of(j, WEAK_WEAK_CURVE), tls_group_name(group));
 }
 
 /* ---- the rest of its handshake */
@@ -283,8 +306,7 @@ static void judge_answer(struct judging *j)
 static void offered(struct judging *j, enum weakness rule, uint16_t cipher)
 {
     char text[8];
-    tls_hit(j, rule, BASIS_OFFERED, at_most(severity_of(j, rule), SEVERITY_LOW), "%s",
-            suite_text(cipher, text));
+    hit_text(j, rule, BASIS_OFFERED, at_most(severity_of(j, rule), SEVERITY_LOW), suite_text(cipher, text));
 }
 
 static void judge_offered_suites(struct judging *j, const struct offer *o)
@@ -319,7 +341,7 @@ static void judge_offer(struct judging *j)
     tls_version_text(max, text);
     if (o->flags & OFFER_SSLV2_FORMAT) {
         enum weakness rule = max == 0x0002 ? WEAK_SSLV2_OFFER : WEAK_SSLV2_COMPAT_HELLO;
-        tls_hit(j, rule, BASIS_OFFERED, severity_of(j, rule), "%s", text);
+        hit_text(j, rule, BASIS_OFFERED, severity_of(j, rule), text);
     }
     for (unsigned i = 0; i < o->n_kinds; i++)
         if (o->kinds[i] == KIND_RC4_EXPORT || o->kinds[i] == KIND_RC2_EXPORT)
@@ -329,12 +351,12 @@ static void judge_offer(struct judging *j)
                     "cipher kind %06x", o->kinds[i]);
     if (rank > RANK_SSL2 && offers_old(o) && !tls_offer_extension(o, EXT_RENEG_INFO)
         && !tls_offer_cipher(o, SCSV_RENEG))
-        tls_hit(j, WEAK_CLIENT_NO_RENEG_INFO, BASIS_OFFERED,
-                severity_of(j, WEAK_CLIENT_NO_RENEG_INFO), "%s", text);
+        hit_text(j, WEAK_CLIENT_NO_RENEG_INFO, BASIS_OFFERED,
+                severity_of(j, WEAK_CLIENT_NO_RENEG_INFO), text);
     if (rank > 0 && rank <= RANK_TLS11)
-        tls_hit(j, WEAK_OLD_CLIENT, BASIS_OFFERED, severity_of(j, WEAK_OLD_CLIENT), "%s", text);
+        hit_text(j, WEAK_OLD_CLIENT, BASIS_OFFERED, severity_of(j, WEAK_OLD_CLIENT), text);
     if (tls_offer_extension(o, EXT_EARLY_DATA) || (j->t->signs & TLS_SIGN_EARLY_DATA) != 0)
-        tls_hit(j, WEAK_EARLY_DATA, BASIS_OFFERED, severity_of(j, WEAK_EARLY_DATA), "%s", text);
+        hit_text(j, WEAK_EARLY_DATA, BASIS_OFFERED, severity_of(j, WEAK_EARLY_DATA), text);
     judge_offered_suites(j, o);
 }
 

@@ -6,6 +6,7 @@ static const uint32_t MAGIC_US = 0xa1b2c3d4, MAGIC_NS = 0xa1b23c4d,
 enum {
     RECORD_BYTES = 16,
     RECORD_LONG_BYTES = 24,
+    AHEAD_BYTES = 768, /* each record's head is found only when the one before it is read */
 };
 
 /* In which order the captured and the wire length stand. */
@@ -44,6 +45,7 @@ static inline __attribute__((always_inline)) bool walk(const struct pcap_file *f
         }
         if (!cur_take(&rec, cap_len, &bytes))
             break;
+        __builtin_prefetch(bytes.p + cap_len + AHEAD_BYTES);
         struct pkt *p = &pkts[k++];
         p->bytes = bytes.p;
         p->cap_len = cap_len;

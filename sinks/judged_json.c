@@ -1,25 +1,113 @@
 #include "sinks/judged_json.h"
 
-#include "sinks/rowjson.h"
+#include "sinks/rowjson_put.h"
 
-#include <inttypes.h>
-#include <string.h>
+/* ---- members. As in rowjson_put.h they are written at `p`, without looking for room: flags have as many rows as segments, and the
+ * longest is far shorter than what begin() makes room for. */
 
-/* ---- members; each after a comma */
+#define MEMBER static inline __attribute__((always_inline)) char * /* so that lengths of names are constants */
 
-static void put_name(struct text_sink *t, const char *name)
+MEMBER put_name(char *p, const char *name)
 {
-    text_put(t, ",\"", 2);
-    text_puts(t, name);
-    text_put(t, "\":", 2);
+    p = put_text(p, ",\"");
+    return put_text(put_text(p, name), "\":");
 }
 
-void judged_json_text(struct text_sink *t, const char *name, const void *p, size_t len)
+MEMBER put_bytes(char *p, const char *name, const void *bytes, size_t len)
 {
-    if (len == 0)
-        return;
-    put_name(t, name);
-    rowjson_string(t, p, len);
+    return len == 0 ? p : rowjson_put_string(put_name(p, name), bytes, len);
+}
+
+MEMBER put_string(char *p, const char *name, const char *string)
+{
+    return put_bytes(p, name, string, strlen(string));
+}
+
+MEMBER put_sum(char *p, const char *name, uint64_t v)
+{
+    return v == 0 ? p : put_number(put_name(p, name), v);
+}
+
+/* The end of an object whose members begin at `at`: what begins it replaces the first comma. */
+static char *put_object_end(char *p, char *at)
+{
+    if (p == at)
+        return put_text(p, "{}");
+    *at = '{';
+    return put_char(p, '}');
+}
+
+static char *put_sums(char *p, const char *name, const char *const words[],
+                      const uint64_t counts[], unsigned n)
+{
+    char *at = p = put_name(p, name);
+    for (unsigned i = 0; i < n; i++)
+        p = put_sum(p, words[i], counts[i]);
+    return put_object_end(p, at);
+}
+
+static char *put_client(char *p, const struct client *c)
+{
+    static const char *const kinds[] = {[CLIENT_GATEWAY] = "gateway", [CLIENT_HOST] = "host"};
+    char text[ROWJSON_WHO_MAX];
+    size_t n = rowjson_client(c, text);
+    if (n == 0 || c->kind == CLIENT_NONE)
+        return p;
+    p = put_string(p, "client_kind", kinds[c->kind]);
+    return put_bytes(p, "client", text, n);
+}
+
+static char *put_server(char *p, const struct window *w, const struct service *s,
+                        const char *client_type)
+{
+    char text[ROWJSON_WHO_MAX];
+    size_t n = rowjson_site(w, s->site, text);
+    struct addr none = {{0}};
+    p = put_bytes(p, "site", text, n);
+    char *at = p = put_name(p, "server");
+    p = put_client(p, &s->device);
+    if (!addr_equal(&s->addr, &none))
+        p = put_bytes(p, "addr", text, addr_text(&s->addr, text));
+    p = put_sum(p, "port", s->port);
+    if (s->carrier != TLS_OVER_TCP)
+        p = put_string(p, "carrier", s->carrier == TLS_OVER_QUIC ? "quic" : "dtls");
+    p = put_bytes(p, "name", s->name.p, s->name.len);
+    p = put_string(p, "name_source", name_source_names[s->name_source]);
+    p = put_object_end(p, at);
+    return put_string(p, "client_type", client_type);
+}
+
+static char *put_clients(char *p, const struct client_counts *c)
+{
+    static const char *const words[] = {"gateways", "hosts", "others"};
+    return put_sums(p, "clients", words, (const uint64_t[]){c->gateways, c->hosts, c->others}, 3);
+}
+
+static char *put_times(char *p, uint64_t first_ns, uint64_t last_ns)
+{
+    return put_sum(put_sum(p, "first_ns", first_ns), "last_ns", last_ns);
+}
+
+/* ---- the same in a text */
+
+/* Room for a row, and `len` bytes more as a string. NULL: memory is out. */
+static char *begin(struct text_sink *t, size_t len)
+{
+    text_reserve(t, ROWJSON_STRING_BYTES(len) + ROWJSON_ROOM);
+    return rowjson_begin(t);
+}
+
+static void end(struct text_sink *t, char *p)
+{
+    *p = '\0';
+    rowjson_end(t, p);
+}
+
+void judged_json_text(struct text_sink *t, const char *name, const void *bytes, size_t len)
+{
+    char *p = begin(t, len);
+    if (p != NULL)
+        end(t, put_bytes(p, name, bytes, len));
 }
 
 void judged_json_word(struct text_sink *t, const char *name, const char *word)
@@ -29,110 +117,96 @@ void judged_json_word(struct text_sink *t, const char *name, const char *word)
 
 void judged_json_sum(struct text_sink *t, const char *name, uint64_t v)
 {
-    if (v == 0)
-        return;
-    put_name(t, name);
-    text_u64(t, v <= INT64_MAX ? v : (uint64_t)INT64_MAX);
+    char *p = begin(t, 0);
+    if (p != NULL)
+        end(t, put_sum(p, name, v));
 }
 
-void judged_json_hex(struct text_sink *t, const char *name, const uint8_t *p, size_t n)
+void judged_json_hex(struct text_sink *t, const char *name, const uint8_t *bytes, size_t n)
 {
-    put_name(t, name);
-    text_puts(t, "\"");
+    char *p = begin(t, n);
+    if (p == NULL)
+        return;
+    p = put_char(put_name(p, name), '"');
     for (size_t i = 0; i < n; i++)
-        text_printf(t, "%02x", p[i]);
-    text_puts(t, "\"");
+        p = digits_byte(p, bytes[i]);
+    end(t, put_char(p, '"'));
 }
 
-/* Members of an object: what begins it is replaced by the first comma. */
 size_t judged_json_open(struct text_sink *t, const char *name)
 {
-    put_name(t, name);
+    char *p = begin(t, 0);
+    if (p != NULL)
+        end(t, put_name(p, name));
     return t->len;
 }
 
 void judged_json_close(struct text_sink *t, size_t at)
 {
-    if (t->failed)
-        return;
-    if (t->len == at) {
-        text_puts(t, "{}");
-        return;
-    }
-    t->p[at] = '{';
-    text_puts(t, "}");
+    char *p = begin(t, 0);
+    if (p != NULL)
+        end(t, put_object_end(p, t->p + at));
 }
 
 void judged_json_counts(struct text_sink *t, const char *name, const char *const words[],
                         const uint64_t counts[], unsigned n)
 {
-    size_t at = judged_json_open(t, name);
-    for (unsigned i = 0; i < n; i++)
-        judged_json_sum(t, words[i], counts[i]);
-    judged_json_close(t, at);
+    char *p = begin(t, 0);
+    if (p != NULL)
+        end(t, put_sums(p, name, words, counts, n));
 }
 
 void judged_json_client(struct text_sink *t, const struct client *c)
 {
-    static const char *const kinds[] = {[CLIENT_GATEWAY] = "gateway", [CLIENT_HOST] = "host"};
-    char text[ROWJSON_WHO_MAX];
-    size_t n = rowjson_client(c, text);
-    if (n == 0 || c->kind == CLIENT_NONE)
-        return;
-    judged_json_word(t, "client_kind", kinds[c->kind]);
-    judged_json_text(t, "client", text, n);
+    char *p = begin(t, 0);
+    if (p != NULL)
+        end(t, put_client(p, c));
 }
 
 void judged_json_server(struct text_sink *t, const struct window *w, const struct service *s,
                         const char *client_type)
 {
-    char text[ROWJSON_WHO_MAX];
-    size_t n = rowjson_site(w, s->site, text);
-    struct addr none = {{0}};
-    judged_json_text(t, "site", text, n);
-    size_t at = judged_json_open(t, "server");
-    judged_json_client(t, &s->device);
-    if (!addr_equal(&s->addr, &none))
-        judged_json_text(t, "addr", text, addr_text(&s->addr, text));
-    judged_json_sum(t, "port", s->port);
-    if (s->carrier != TLS_OVER_TCP)
-        judged_json_word(t, "carrier", s->carrier == TLS_OVER_QUIC ? "quic" : "dtls");
-    judged_json_text(t, "name", s->name.p, s->name.len);
-    judged_json_word(t, "name_source", name_source_names[s->name_source]);
-    judged_json_close(t, at);
-    judged_json_word(t, "client_type", client_type);
+    char *p = begin(t, s->name.len);
+    if (p != NULL)
+        end(t, put_server(p, w, s, client_type));
 }
 
 void judged_json_clients(struct text_sink *t, const struct client_counts *c)
 {
-    static const char *const words[] = {"gateways", "hosts", "others"};
-    judged_json_counts(t, "clients", words, (const uint64_t[]){c->gateways, c->hosts, c->others},
-                       3);
+    char *p = begin(t, 0);
+    if (p != NULL)
+        end(t, put_clients(p, c));
 }
 
 void judged_json_times(struct text_sink *t, uint64_t first_ns, uint64_t last_ns)
 {
-    judged_json_sum(t, "first_ns", first_ns);
-    judged_json_sum(t, "last_ns", last_ns);
+    char *p = begin(t, 0);
+    if (p != NULL)
+        end(t, put_times(p, first_ns, last_ns));
 }
+
+/* ---- whole objects */
 
 void judged_json_finding(struct text_sink *t, const struct window *w, const struct finding *f)
 {
-    text_puts(t, "{\"kind\":\"finding\"");
-    judged_json_server(t, w, &f->server, f->client_type);
-    judged_json_word(t, "rule", weakness_names[f->rule]);
-    judged_json_word(t, "basis", basis_names[f->basis]);
-    judged_json_word(t, "severity", severity_names[f->severity]);
-    judged_json_sum(t, "sessions", f->sessions);
-    judged_json_clients(t, &f->clients);
-    judged_json_times(t, f->first_ns, f->last_ns);
-    judged_json_word(t, "detail", f->detail);
-    size_t at = judged_json_open(t, "example");
-    judged_json_client(t, &f->example);
+    char *p = begin(t, f->server.name.len);
+    if (p == NULL)
+        return;
+    p = put_text(p, "{\"kind\":\"finding\"");
+    p = put_server(p, w, &f->server, f->client_type);
+    p = put_string(p, "rule", weakness_names[f->rule]);
+    p = put_string(p, "basis", basis_names[f->basis]);
+    p = put_string(p, "severity", severity_names[f->severity]);
+    p = put_sum(p, "sessions", f->sessions);
+    p = put_clients(p, &f->clients);
+    p = put_times(p, f->first_ns, f->last_ns);
+    p = put_string(p, "detail", f->detail);
+    char *at = p = put_name(p, "example");
+    p = put_client(p, &f->example);
     if (f->example_hello != 0)
-        text_printf(t, ",\"hello\":\"%016" PRIx64 "\"", f->example_hello);
-    judged_json_close(t, at);
-    text_puts(t, "}");
+        p = put_hex(put_name(p, "hello"), "", f->example_hello, 8);
+    p = put_object_end(p, at);
+    end(t, put_char(p, '}'));
 }
 
 void judged_json_judged(struct text_sink *t, const struct window *w, const struct judged_server *s)
@@ -141,18 +215,20 @@ void judged_json_judged(struct text_sink *t, const struct window *w, const struc
                                         [JUDGED_CLEAN] = "clean",
                                         [JUDGED_UNKNOWN] = "unknown",
                                         [JUDGED_FAILED] = "failed"};
-    text_puts(t, "{\"kind\":\"judged\"");
-    judged_json_server(t, w, &s->server, s->client_type);
-    judged_json_sum(t, "sessions", s->sessions);
+    char *p = begin(t, s->server.name.len);
+    if (p == NULL)
+        return;
+    p = put_text(p, "{\"kind\":\"judged\"");
+    p = put_server(p, w, &s->server, s->client_type);
+    p = put_sum(p, "sessions", s->sessions);
     for (int k = 0; k < JUDGED_N; k++)
-        judged_json_sum(t, words[k], s->judged[k]);
+        p = put_sum(p, words[k], s->judged[k]);
     if (s->judged[JUDGED_UNKNOWN] > 0)
-        judged_json_counts(t, "unknown_why", unknown_reason_names + 1, s->unknown + 1,
-                           UNKNOWN_N - 1);
-    judged_json_counts(t, "certificates", cert_state_names, s->certs, CERTS_N);
+        p = put_sums(p, "unknown_why", unknown_reason_names + 1, s->unknown + 1, UNKNOWN_N - 1);
+    p = put_sums(p, "certificates", cert_state_names, s->certs, CERTS_N);
     if (s->worst > SEVERITY_OFF)
-        judged_json_word(t, "worst", severity_names[s->worst]);
-    judged_json_clients(t, &s->clients);
-    judged_json_times(t, s->first_ns, s->last_ns);
-    text_puts(t, "}");
+        p = put_string(p, "worst", severity_names[s->worst]);
+    p = put_clients(p, &s->clients);
+    p = put_times(p, s->first_ns, s->last_ns);
+    end(t, put_char(p, '}'));
 }

@@ -1,4 +1,4 @@
-/* Writing of rows, for rowjson_*.c only.
+/* Writing of rows, for rowjson_*.c and judged_json.c only.
  *
  * Rows are written by the million, so what writes a part of one writes at `p`, without looking, and
  * returns the end: rowjson_begin makes room for all that a row can hold, ROWJSON_ROOM, but for its

@@ -116,14 +116,14 @@ static bool place(const struct placing *p, struct err *e)
 }
 
 /* The first name that is free, or whose file holds the same rows (`*same`). Other rows only force
- * replaces; appending leaves them where they are. */
+ * replaces, without a look at them; appending leaves them where they are. */
 static bool find_place(struct placing *p, bool *same, struct err *e)
 {
     for (unsigned nth = 1; nth <= SEGMENT_SAME_MAX; nth++) {
         if (!make_path(p, nth, e))
             return false;
         bool taken = access(p->path, F_OK) == 0;
-        *same = taken && same_rows(p->aside, p->path);
+        *same = taken && !p->o->force && same_rows(p->aside, p->path);
         if (*same || !taken || p->o->force)
             return true;
         if (!p->o->append) {

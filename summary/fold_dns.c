@@ -228,7 +228,6 @@ void fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
     memcpy(hint->name, name.p, name.len);
     hint->name_len = (uint8_t)name.len;
     hint->name_hash = strings_hash(name.p, name.len);
-    strings_prefetch(&w->strings, hint->name_hash);
     for (unsigned i = 0; i < d->n_answers && hint->n_answers < HINT_ANSWERS; i++) {
         if (!is_address(&d->answers[i]))
             continue;
@@ -244,4 +243,36 @@ void fold_dns_hint_rows(const struct window *w, struct message_hint *hint)
     for (int a = 0; a < hint->n_answers; a++)
         hint->binding_row[a] = rowtab_prefetch_row(&w->tabs[ROW_BINDING], hint->binding_tag[a],
                                                    sizeof(struct row_binding));
+}
+
+static void hint_latency(const struct window *w, const struct dns_msg *d, uint64_t ts_ns,
+                         const struct message_hint *hint)
+{
+    const struct rowtab *t = &w->tabs[ROW_DNS];
+    for (int side = 0; side < 2; side++) {
+        if ((hint->sides >> side & 1) == 0 || hint->row[side] >= t->n)
+            continue;
+        const struct row_dns *r = rowtab_at(t, hint->row[side]);
+        const struct hist_block *b = window_hist_block(w, &r->latency);
+        if (b != NULL)
+            __builtin_prefetch(&b->count[hist_bucket((int64_t)(ts_ns - d->query_ts_ns)) + HIST_MAX], 1);
+    }
+}
+
+void fold_dns_hint_blocks(const struct window *w, const struct msg *m,
+                          const struct message_hint *hint)
+{
+    const struct rowtab *t = &w->tabs[ROW_BINDING];
+    if (m->dns.response && m->dns.matched)
+        hint_latency(w, &m->dns, m->ts_ns, hint);
+    for (int a = 0; a < hint->n_answers; a++) {
+        if (hint->binding_row[a] >= t->n) {
+            strings_prefetch(&w->strings, hint->name_hash);
+            continue;
+        }
+        const struct row_binding *b = rowtab_at(t, hint->binding_row[a]);
+        strings_prefetch_at(&w->strings, b->key.value);
+        if (b->clients.block != 0)
+            __builtin_prefetch(pool_at(&w->sets, b->clients.block), 1);
+    }
 }

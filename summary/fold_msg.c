@@ -68,10 +68,18 @@ void window_message_hint(const struct window *w, const struct msg msgs[], unsign
             fold_ntp_hint(w, &msgs[i], &hints[i]);
         else if (msgs[i].kind == MSG_DNS)
             fold_dns_hint(w, &msgs[i], &hints[i]);
+        else if (msgs[i].kind == MSG_TLS_SESSION)
+            fold_tls_hint(w, &msgs[i], &hints[i]);
     }
     for (unsigned i = 0; i < n; i++) {
         if (msgs[i].kind == MSG_DNS && hints[i].sides != 0)
             fold_dns_hint_rows(w, &hints[i]);
+        else if (msgs[i].kind == MSG_TLS_SESSION && hints[i].sides != 0)
+            fold_tls_hint_rows(w, &hints[i]);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (msgs[i].kind == MSG_DNS && hints[i].sides != 0)
+            fold_dns_hint_blocks(w, &msgs[i], &hints[i]);
     }
 }
 
@@ -98,7 +106,7 @@ void window_message(struct window *w, const struct msg *m, const struct message_
                   (struct bytes){0}, 1);
         break;
     case MSG_TLS_SESSION:
-        fold_tls_session(w, m, parts);
+        fold_tls_session(w, m, hint, parts);
         break;
     case MSG_HTTP:
         fold_http(w, m);

@@ -45,8 +45,11 @@ void fold_ntp_hint(const struct window *w, const struct msg *m, struct message_h
 void fold_dns(struct window *w, const struct msg *m, const struct message_hint *hint, unsigned parts);
 void fold_dns_hint(const struct window *w, const struct msg *m, struct message_hint *hint);
 void fold_dns_hint_rows(const struct window *w, struct message_hint *hint);
+void fold_dns_hint_blocks(const struct window *w, const struct msg *m, const struct message_hint *hint);
 void fold_tls_hello(struct window *w, const struct msg *m);
-void fold_tls_session(struct window *w, const struct msg *m, unsigned parts);
+void fold_tls_session(struct window *w, const struct msg *m, const struct message_hint *hint, unsigned parts);
+void fold_tls_hint(const struct window *w, const struct msg *m, struct message_hint *hint);
+void fold_tls_hint_rows(const struct window *w, const struct message_hint *hint);
 void fold_tls_cert(struct window *w, const struct msg *m);
 void fold_tls_reuse(struct window *w, const struct msg *m);
 void fold_http(struct window *w, const struct msg *m);

@@ -144,10 +144,11 @@ static uint64_t text_hash(struct bytes text)
     return text.len > 0 ? strings_hash(text.p, text.len) : 0;
 }
 
-static struct row_tls *tls_row(struct window *w, const struct msg *m, int side, struct bytes sni)
+/* The key but for its strings. */
+static inline KEY(row_tls) tls_key(const struct window *w, const struct msg *m, int side)
 {
     const struct tls_session_msg *s = &m->session;
-    KEY(row_tls) key = {
+    return (KEY(row_tls)){
         .client = m->rec->client[side],
         .peer = peer_addr(w, m->rec, !side),
         .hello = s->hello_id,
@@ -166,19 +167,85 @@ static struct row_tls *tls_row(struct window *w, const struct msg *m, int side, 
         .signs = s->signs,
         .carrier = s->carrier,
     };
-    char text[NAME_MAX_TEXT];
-    struct bytes alpn = {(const uint8_t *)text, name_clean(s->alpn, false, text)};
-    uint64_t sni_hash = text_hash(sni), others = text_pair(text_hash(alpn), text_hash(s->ja4));
-    uint32_t tag = key_tag_strings(w, &key, sizeof key, sni_hash, others);
-    if (!row_refused(w, ROW_TLS, &key, sni_hash, others)) {
-        key.sni = window_intern(w, sni.p, sni.len);
-        key.alpn = window_intern(w, alpn.p, alpn.len);
-        key.ja4 = window_intern(w, s->ja4.p, s->ja4.len);
+}
+
+/* The strings of a session's row, and their hashes. */
+struct texts {
+    struct bytes sni, alpn;
+    uint64_t sni_hash, alpn_hash, ja4_hash;
+    char alpn_text[NAME_MAX_TEXT];
+};
+
+static void texts_of(const struct tls_session_msg *s, struct bytes sni, uint64_t sni_hash,
+                     struct texts *t)
+{
+    t->sni = sni;
+    t->sni_hash = sni_hash;
+    t->alpn = (struct bytes){(const uint8_t *)t->alpn_text, name_clean(s->alpn, false, t->alpn_text)};
+    t->alpn_hash = text_hash(t->alpn);
+    t->ja4_hash = text_hash(s->ja4);
+}
+
+static uint32_t intern(struct window *w, struct bytes text, uint64_t hash)
+{
+    uint32_t id = text.len > 0 ? strings_intern(&w->strings, text.p, text.len, hash) : 0;
+    w->totals.ledger.strings_turned_away += text.len > 0 && id == 0;
+    return id;
+}
+
+static struct row_tls *tls_row(struct window *w, const struct msg *m, int side, const struct texts *t)
+{
+    const struct tls_session_msg *s = &m->session;
+    KEY(row_tls) key = tls_key(w, m, side);
+    uint64_t others = text_pair(t->alpn_hash, t->ja4_hash);
+    uint32_t tag = key_tag_strings(w, &key, sizeof key, t->sni_hash, others);
+    if (!row_refused(w, ROW_TLS, &key, t->sni_hash, others)) {
+        key.sni = intern(w, t->sni, t->sni_hash);
+        key.alpn = intern(w, t->alpn, t->alpn_hash);
+        key.ja4 = intern(w, s->ja4, t->ja4_hash);
     }
-    if ((sni.len > 0 && key.sni == 0) || (alpn.len > 0 && key.alpn == 0)
+    if ((t->sni.len > 0 && key.sni == 0) || (t->alpn.len > 0 && key.alpn == 0)
         || (s->ja4.len > 0 && key.ja4 == 0))
         return window_other_make(w, ROW_TLS);
     return row_of(w, ROW_TLS, tag, &key);
+}
+
+void fold_tls_hint(const struct window *w, const struct msg *m, struct message_hint *hint)
+{
+    const struct tls_session_msg *s = &m->session;
+    char text[NAME_MAX_TEXT];
+    struct texts t;
+    struct bytes sni = name_of(w, s->sni, true, text);
+    hint->name_len = 0;
+    for (int side = 0; side < 2; side++)
+        hint->sides |= (unsigned)side_visible(w, m->rec, side) << side;
+    if (sni.len > HINT_NAME)
+        hint->sides = 0;
+    if (hint->sides == 0)
+        return;
+    texts_of(s, sni, text_hash(sni), &t);
+    memcpy(hint->name, sni.p, sni.len);
+    hint->name_len = (uint8_t)sni.len;
+    hint->name_hash = t.sni_hash;
+    strings_prefetch(&w->strings, t.sni_hash);
+    for (int side = 0; side < 2; side++) {
+        if ((hint->sides >> side & 1) == 0)
+            continue;
+        KEY(row_tls) key = tls_key(w, m, side);
+        hint->binding_tag[side] = key_tag_strings(w, &key, sizeof key, t.sni_hash,
+                                                  text_pair(t.alpn_hash, t.ja4_hash));
+        rowtab_prefetch(&w->tabs[ROW_TLS], hint->binding_tag[side]);
+    }
+}
+
+void fold_tls_hint_rows(const struct window *w, const struct message_hint *hint)
+{
+    if (hint->name_len > 0)
+        strings_prefetch_entry(&w->strings, hint->name_hash);
+    for (int side = 0; side < 2; side++)
+        if (hint->sides >> side & 1)
+            (void)rowtab_prefetch_row(&w->tabs[ROW_TLS], hint->binding_tag[side],
+                                      sizeof(struct row_tls));
 }
 
 static void count_session(const struct window *w, struct row_tls *r,
@@ -193,11 +260,19 @@ static void count_session(const struct window *w, struct row_tls *r,
     r->last_ns = s->window_ts_ns > r->last_ns ? s->window_ts_ns : r->last_ns;
 }
 
-void fold_tls_session(struct window *w, const struct msg *m, unsigned parts)
+void fold_tls_session(struct window *w, const struct msg *m, const struct message_hint *hint,
+                      unsigned parts)
 {
     const struct tls_session_msg *s = &m->session;
     char text[NAME_MAX_TEXT];
-    struct bytes sni = name_of(w, s->sni, true, text);
+    struct texts t;
+    struct bytes sni = {(const uint8_t *)hint->name, hint->name_len};
+    uint64_t sni_hash = hint->name_hash;
+    if (hint->name_len == 0) {
+        sni = name_of(w, s->sni, true, text);
+        sni_hash = text_hash(sni);
+    }
+    texts_of(s, sni, sni_hash, &t);
     bool session = has_part(parts, PART_SESSION), seen = false;
     bool stores = w->stores != NULL;
     if (stores && s->answer.len > 0 && any_visible(w, m->rec))
@@ -207,7 +282,7 @@ void fold_tls_session(struct window *w, const struct msg *m, unsigned parts)
         if (!side_visible(w, m->rec, side))
             continue;
         seen = true;
-        struct row_tls *r = tls_row(w, m, side, sni);
+        struct row_tls *r = tls_row(w, m, side, &t);
         if (has_part(parts, PART_EXCHANGE)) {
             r->handshakes++;
             r->first_ns = s->first_ts_ns < r->first_ns ? s->first_ts_ns : r->first_ns;

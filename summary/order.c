@@ -126,9 +126,12 @@ struct ordering {
 static inline uint64_t fill(struct ordering *o, uint32_t from, uint32_t to, uint16_t at,
                             enum word word, uint32_t n)
 {
+    enum { AHEAD = 12 };
     uint64_t differ = 0;
     for (uint32_t i = from; i < to; i++) {
         const uint8_t *row = rowtab_at(o->tab, o->rows[i]);
+        if (i + AHEAD < to)
+            __builtin_prefetch((const uint8_t *)rowtab_at(o->tab, o->rows[i + AHEAD]) + at);
         o->words[i] = word_at(o->w, row + at, word, n);
         differ |= o->words[i] ^ o->words[from];
     }

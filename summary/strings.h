@@ -20,6 +20,17 @@ static inline void strings_prefetch(const struct strings *s, uint64_t hash)
 {
     __builtin_prefetch(&s->index[hash & s->mask]);
 }
+/* Second step: what the index leads to. */
+static inline __attribute__((always_inline)) void strings_prefetch_entry(const struct strings *s, uint64_t hash)
+{
+    uint32_t id = (uint32_t)s->index[hash & s->mask];
+    __builtin_prefetch(s->bytes + (size_t)(id - (id != 0)) * 8);
+}
+/* Of a string that is there. */
+static inline __attribute__((always_inline)) void strings_prefetch_at(const struct strings *s, uint32_t id)
+{
+    __builtin_prefetch(s->bytes + (size_t)(id - (id != 0)) * 8);
+}
 struct bytes strings_get(const struct strings *s, uint32_t id);
 uint64_t strings_id_hash(const struct strings *s, uint32_t id); /* 0 for id 0 */
 uint64_t strings_hash(const void *p, uint32_t len);             /* never 0 for len > 0 */

@@ -51,11 +51,11 @@ MUST_CHECK unsigned window_parts(const struct msg *m, uint64_t ts_ns[static PART
 /* As window_hint, for `n` messages: finds and fetches the rows they will touch. */
 enum { HINT_ANSWERS = 4, HINT_NAME = 60 };
 struct message_hint {
-    uint8_t sides;     /* bit SIDE_SRC, SIDE_DST: NTP, DNS: has a row */
-    uint8_t name_len;  /* DNS: of the name that answers are bound to; 0: none, or too long for a hint */
+    uint8_t sides;     /* bit SIDE_SRC, SIDE_DST: NTP, DNS, TLS sessions: has a row */
+    uint8_t name_len;  /* DNS: of the name that answers are bound to; TLS sessions: of the SNI; 0: none, or too long for a hint */
     uint8_t n_answers; /* DNS: addresses bound to it that are hinted at */
     uint32_t row[2];   /* NTP, DNS: where both sides' rows were then: a guess */
-    uint32_t binding_tag[HINT_ANSWERS], binding_row[HINT_ANSWERS]; /* likewise of its first answers */
+    uint32_t binding_tag[HINT_ANSWERS], binding_row[HINT_ANSWERS]; /* likewise of its first answers; TLS sessions: tags by side */
     uint64_t name_hash; /* strings_hash of the name */
     char name[HINT_NAME];
 };
