@@ -11,7 +11,8 @@ set -euo pipefail
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config libpcap-dev libzstd-dev zlib1g-dev
     libxxhash-dev libyaml-dev libjansson-dev libssl-dev)
 test_packages=(clang libclang-rt-14-dev clang-format libcmocka-dev tshark tcpdump python3
-    python3-jsonschema python3-scapy python3-yaml zstd jq openssl gnutls-bin curl libdpdk-dev dpdk)
+    python3-jsonschema python3-scapy python3-yaml zstd jq openssl gnutls-bin curl libdpdk-dev dpdk
+    tcpreplay iproute2 util-linux)
 
 case "${1-}" in
 "") wanted=("${build_packages[@]}" "${test_packages[@]}") ;;
