@@ -161,7 +161,8 @@ static bool fallback_group(struct fleet *f, const struct tls_item *const group[]
 }
 
 /* The items [from, to), all of one service, client by client. */
-static bool fallback_service(struct fleet *f, const struct tls_item **sorted, size_t from, size_t to)
+static bool fallback_service(struct fleet *f, const struct tls_item **sorted, size_t from,
+                             size_t to)
 {
     size_t n = to - from;
     for (size_t i = 0; i < n; i++)
@@ -186,7 +187,8 @@ static bool fallback(struct fleet *f)
         return false;
     }
     bool ok = true;
-    for (size_t from = 0, to; ok && from < f->n; from = to) { /* items are sorted by service first */
+    for (size_t from = 0, to; ok && from < f->n;
+         from = to) { /* items are sorted by service first */
         bool failed = has_failed(&f->items[from]);
         for (to = from + 1;
              to < f->n && tls_item_service_order(&f->items[from], &f->items[to]) == 0; to++)
@@ -208,14 +210,15 @@ static bool item_before(const struct fleet *f, size_t i, const struct service *s
     return tls_service_order(&is, s) < 0;
 }
 
-/* The server of a reuse row, by the name its sessions have. Rows come in the order of their servers, so the search begins where the last
- * one ended. */
+/* The server of a reuse row, by the name its sessions have. Rows come in the order of their
+ * servers, so the search begins where the last one ended. */
 static void service_of(struct fleet *f, const struct row_reuse *r, struct service *s)
 {
     *s = (struct service){.site = r->key.site, .addr = r->key.server, .port = r->key.port};
     struct service is;
     size_t low = f->at > 0 && item_before(f, f->at - 1, s) ? f->at : 0, high = low, step = 1;
-    while (high < f->n && item_before(f, high, s)) { /* nothing comes before a service without a name */
+    while (high < f->n
+           && item_before(f, high, s)) { /* nothing comes before a service without a name */
         low = high + 1;
         high = f->n - high > step ? high + step : f->n;
         step *= 2;

@@ -126,7 +126,8 @@ void tls_item_type(const struct tls_item *item, char text[static CLIENT_TYPE_MAX
     if (item->type != NULL) {
         snprintf(text, CLIENT_TYPE_MAX, "%s", item->type);
     } else if (item->ja4.len > 0) { /* nearly all: without printf */
-        uint32_t n = (uint32_t)strnlen((const char *)item->ja4.p, item->ja4.len < room ? item->ja4.len : room);
+        uint32_t n = (uint32_t)strnlen((const char *)item->ja4.p,
+                                       item->ja4.len < room ? item->ja4.len : room);
         memcpy(text, unknown, sizeof unknown - 1);
         memcpy(text + sizeof unknown - 1, item->ja4.p, n);
         text[sizeof unknown - 1 + n] = '\0';

@@ -297,7 +297,8 @@ static void sort_part(struct finding f[], size_t n)
         }
 }
 
-/* The first `n_fleet` came from the fleet, the others from groups: both parts are sorted already, or nearly so. */
+/* The first `n_fleet` came from the fleet, the others from groups: both parts are sorted already,
+ * or nearly so. */
 static bool sort_findings(struct tls_judged *j, size_t n_fleet, struct err *e)
 {
     size_t n = j->n_findings, a = 0, b = n_fleet, to = 0;

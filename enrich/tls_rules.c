@@ -189,7 +189,8 @@ static void judge_group(struct judging *j)
     if (explicit_curve)
         tls_hit(j, WEAK_WEAK_CURVE, j->basis, severity_of(j, WEAK_WEAK_CURVE), "explicit curve");
     else if (bits > 0 && bits < 224)
-        hit_text(j, WEAK_WEAK_CURVE, j->basis, severity_of(j, WEAK_WEAK_CURVE), tls_group_name(group));
+        hit_text(j, WEAK_WEAK_CURVE, j->basis, severity_of(j, WEAK_WEAK_CURVE),
+                 tls_group_name(group));
 }
 
 /* ---- the rest of its handshake */
@@ -306,7 +307,8 @@ static void judge_answer(struct judging *j)
 static void offered(struct judging *j, enum weakness rule, uint16_t cipher)
 {
     char text[8];
-    hit_text(j, rule, BASIS_OFFERED, at_most(severity_of(j, rule), SEVERITY_LOW), suite_text(cipher, text));
+    hit_text(j, rule, BASIS_OFFERED, at_most(severity_of(j, rule), SEVERITY_LOW),
+             suite_text(cipher, text));
 }
 
 static void judge_offered_suites(struct judging *j, const struct offer *o)
@@ -352,7 +354,7 @@ static void judge_offer(struct judging *j)
     if (rank > RANK_SSL2 && offers_old(o) && !tls_offer_extension(o, EXT_RENEG_INFO)
         && !tls_offer_cipher(o, SCSV_RENEG))
         hit_text(j, WEAK_CLIENT_NO_RENEG_INFO, BASIS_OFFERED,
-                severity_of(j, WEAK_CLIENT_NO_RENEG_INFO), text);
+                 severity_of(j, WEAK_CLIENT_NO_RENEG_INFO), text);
     if (rank > 0 && rank <= RANK_TLS11)
         hit_text(j, WEAK_OLD_CLIENT, BASIS_OFFERED, severity_of(j, WEAK_OLD_CLIENT), text);
     if (tls_offer_extension(o, EXT_EARLY_DATA) || (j->t->signs & TLS_SIGN_EARLY_DATA) != 0)

@@ -10,7 +10,8 @@ static const struct suite suites[] = {
 };
 enum { SUITES = sizeof suites / sizeof *suites };
 
-/* Without branches that depend on the code: of every suite that every hello offers this is asked. */
+/* Without branches that depend on the code: of every suite that every hello offers this is asked.
+ */
 const struct suite *suite_of(uint16_t code)
 {
     const struct suite *at = suites;

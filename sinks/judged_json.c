@@ -2,10 +2,12 @@
 
 #include "sinks/rowjson_put.h"
 
-/* ---- members. As in rowjson_put.h they are written at `p`, without looking for room: flags have as many rows as segments, and the
- * longest is far shorter than what begin() makes room for. */
+/* ---- members. As in rowjson_put.h they are written at `p`, without looking for room: flags have
+ * as many rows as segments, and the longest is far shorter than what begin() makes room for. */
 
-#define MEMBER static inline __attribute__((always_inline)) char * /* so that lengths of names are constants */
+#define MEMBER                                                                                     \
+    static inline __attribute__((always_inline)) char * /* so that lengths of names are constants  \
+                                                         */
 
 MEMBER put_name(char *p, const char *name)
 {
@@ -37,8 +39,8 @@ static char *put_object_end(char *p, char *at)
     return put_char(p, '}');
 }
 
-static char *put_sums(char *p, const char *name, const char *const words[],
-                      const uint64_t counts[], unsigned n)
+static char *put_sums(char *p, const char *name, const char *const words[], const uint64_t counts[],
+                      unsigned n)
 {
     char *at = p = put_name(p, name);
     for (unsigned i = 0; i < n; i++)

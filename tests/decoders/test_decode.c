@@ -117,6 +117,46 @@ static void test_burst(void **state)
     rig_free(&r);
 }
 
+/* Where any order will do, one kind is decoded after the other, each in its order; but not where
+ * state may grow old within the burst. */
+static void test_order(void **state)
+{
+    (void)state;
+    static const char plain[] = "ntp 3\ndns 1234\nntp 3\ndns 1235\n";
+    static const struct {
+        bool any_order;
+        uint64_t span_ns;
+        const char *text;
+    } rows[] = {
+        {false, 0, plain},
+        {true, 0, "dns 1234\ndns 1235\nntp 3\nntp 3\n"},
+        {true, 100000000, "dns 1234\ndns 1235\nntp 3\nntp 3\n"},
+        {true, 100000001, plain},
+    };
+    uint8_t second[sizeof dns_query];
+    memcpy(second, dns_query, sizeof dns_query);
+    second[1] = 0x35;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rig r;
+        rig_new(&r, NULL, NULL);
+        struct rec recs[4] = {
+            datagram(&r, 40000, 123, ntp_client, 48, 48),
+            datagram(&r, 40000, 53, dns_query, sizeof dns_query, sizeof dns_query),
+            datagram(&r, 40001, 123, ntp_client, 48, 48),
+            datagram(&r, 40000, 53, second, sizeof second, sizeof second),
+        };
+        for (int k = 0; k < 4; k++)
+            recs[k].ts_ns = r.ts_ns;
+        recs[1].ts_ns += rows[i].span_ns; /* the latest need not be the last */
+        r.out->any_order = rows[i].any_order;
+        decode_burst(r.d, recs, 4, r.out);
+        msgs_flush(r.out);
+        assert_string_equal(r.text, rows[i].text);
+        assert_int_equal(decode_stats(r.d)->out[OUT_OK], 4);
+        rig_free(&r);
+    }
+}
+
 /* The smallest limits work. */
 static void test_life(void **state)
 {
@@ -138,6 +178,7 @@ static void test_life(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_datagrams),
-                                       cmocka_unit_test(test_burst), cmocka_unit_test(test_life)};
+                                       cmocka_unit_test(test_burst), cmocka_unit_test(test_order),
+                                       cmocka_unit_test(test_life)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
