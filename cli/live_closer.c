@@ -23,6 +23,7 @@ struct closer {
     struct pending pending[PENDING_MAX]; /* earliest first, one of each time */
     unsigned n;
     uint64_t next_s;    /* start of the window to be written next; 0: not known yet */
+    uint64_t set_s;     /* the window in which the clock was set: nobody lived through those it jumped over */
     uint64_t started_ns; /* when the run began */
     unsigned flushed;   /* the last flush that was dealt with */
     unsigned tail;      /* of the queue, when last looked at */
@@ -259,6 +260,7 @@ static bool emit_empties(struct closer *c, uint64_t until_s)
 {
     if (c->l->by_packets)
         return true;
+    c->next_s = c->next_s < c->set_s ? c->set_s : c->next_s;
     for (; c->next_s + length_s(c) <= until_s; c->next_s += length_s(c)) {
         if (!now_or_never(c))
             return false;
@@ -330,6 +332,7 @@ static void look_for_flush(struct closer *c)
     for (unsigned i = 0; i < c->n; i++)
         c->pending[i].early = true;
     c->flushed = wanted;
+    c->set_s = clock_now(c->l->clock, &c->view) / SECOND / length_s(c) * length_s(c);
 }
 
 static void look(struct closer *c)
