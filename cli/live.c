@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,17 +39,6 @@ static uint64_t monotonic_ns(void)
 static void nap(void)
 {
     nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000}, NULL);
-}
-
-void live_say(const struct live *l, const char *fmt, ...)
-{
-    char text[512];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    bool line = !l->o->quiet && isatty(STDERR_FILENO);
-    fprintf(stderr, "%stellscope live: %s\n", line ? "\r\033[K" : "", text);
 }
 
 /* ---- the pool */
@@ -175,24 +163,6 @@ static bool workers_ready(struct live *l, struct err *e)
 
 /* ---- running */
 
-/* What this run cannot do, before somebody wonders. */
-static void say_limits(const struct live *l)
-{
-    const struct live_counts *c = &l->counts;
-    if (l->o->quiet)
-        return;
-    for (unsigned i = 0; i < c->n_ports; i++) {
-        if (strcmp(c->info[i].driver, "net_af_packet") == 0)
-            live_say(l, "%s: through the kernel, some 0.5 million packets a second at most; what the interface drops "
-                        "before that stands in its own counters ('ip -s link')", c->info[i].device);
-        if (c->info[i].workers > 1 && c->info[i].distributed && c->info[i].rss_why[0] != '\0')
-            live_say(l, "%s: workers hand packets to each other: %s", c->info[i].device, c->info[i].rss_why);
-    }
-    if (!l->o->api->huge(l->ports))
-        live_say(l, "no huge pages: looking up addresses costs up to a third of the speed, and adapters bound to vfio "
-                    "may not start; 'tellscope doctor' says how to get them");
-}
-
 /* The lock is held. */
 static void set_space(struct live *l, const struct config *c)
 {
@@ -252,30 +222,6 @@ static bool worker_failed(const struct live *l, struct err *e)
     return true;
 }
 
-static void warn_of_misplaced(struct live *l, bool *warned)
-{
-    const struct live_counts *c = &l->counts;
-    for (unsigned i = 0; i < c->n_ports; i++) {
-        uint64_t received = 0, tunnelled = 0, misplaced = 0;
-        for (unsigned k = 0; k < c->n_workers; k++) {
-            bool here = c->port_of[k] == i;
-            received += here ? c->workers[k].received : 0;
-            tunnelled += here ? c->workers[k].tunnelled : 0;
-            misplaced += here ? c->workers[k].misplaced : 0;
-        }
-        bool much = tunnelled * 100 > received && received > 10000;
-        if (c->info[i].rss && !c->info[i].distributed && (much || misplaced > 0)) {
-            live_say(l, "port %u: the adapter brings %s: from now on workers hand packets to each other", i,
-                     much ? "more than 1 % in tunnels" : "packets to other workers than their flow");
-            l->o->api->redistribute(l->ports, i);
-        } else if (misplaced > 0 && !*warned) {
-            live_say(l, "port %u: fragments of tunnels came to another worker than their flow (misplaced): "
-                        "flows may be split", i);
-            *warned = true;
-        }
-    }
-}
-
 /* Until it is enough. False: a worker failed. */
 static bool control(struct live *l, struct notify *notify, struct err *e)
 {
@@ -301,7 +247,7 @@ static bool control(struct live *l, struct notify *notify, struct err *e)
             atomic_fetch_add(&l->flush, 1);
         }
         l->o->api->anchor(l->ports);
-        warn_of_misplaced(l, &warned);
+        live_say_misplaced(l, &warned);
         live_status_line(l, &l->counts, &before);
         before = l->counts;
     }
@@ -432,7 +378,7 @@ static bool receive(struct live *l, struct notify *notify, bool *stuck, struct e
     unsigned workers = 0, sinks = 0;
     bool ok = start_all(l, &workers, &sinks, e);
     if (ok) {
-        say_limits(l);
+        live_say_limits(l);
         atomic_store_explicit(&l->order, LIVE_GO, memory_order_release);
         notify_ready(notify, "running");
         ok = control(l, notify, e);

@@ -90,6 +90,11 @@ void live_pool_give(struct live *l, struct window *w);
 
 /* One line on stderr, over the status line. */
 void live_say(const struct live *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* At the start: what this run cannot do, before somebody wonders. */
+void live_say_limits(const struct live *l);
+/* While it runs: flows that may be split. Has the workers of a port hand packets to each other where that mends it; `*warned`: it was said
+ * that nothing does. */
+void live_say_misplaced(struct live *l, bool *warned);
 
 /* live_count.c: reads all counters (control thread); shows them. */
 void live_count(struct live *l);
