@@ -34,7 +34,8 @@ static int by_key(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-/* The value of a member that write_line puts before the path: hex digits or a release, nothing that JSON escapes. */
+/* The value of a member that write_line puts before the path: hex digits or a release, nothing that
+ * JSON escapes. */
 static bool member_of(const char *line, const char *name, char *to, size_t size)
 {
     char begin[32];
@@ -55,7 +56,8 @@ static bool add_done(struct batch *b, size_t *cap, const char *line, struct err 
 {
     char sha256[65], config[17], release[32];
     size_t len = strlen(line);
-    if (len < 2 || strcmp(line + len - 2, "}\n") != 0 || !member_of(line, "sha256", sha256, sizeof sha256)
+    if (len < 2 || strcmp(line + len - 2, "}\n") != 0
+        || !member_of(line, "sha256", sha256, sizeof sha256)
         || !member_of(line, "config", config, sizeof config)
         || !member_of(line, "release", release, sizeof release))
         return true; /* the last line where a run was killed: that capture is done again */
@@ -100,7 +102,8 @@ static void hex_of(const uint8_t digest[32], char hex[static 65])
         snprintf(hex + 2 * i, 3, "%02x", digest[i]);
 }
 
-/* SHA-256 of a capture that is not otherwise read. False where it cannot be had: then it is run, and the run says why. */
+/* SHA-256 of a capture that is not otherwise read. False where it cannot be had: then it is run,
+ * and the run says why. */
 static bool hash_capture(const char *path, char hex[static 65])
 {
     struct capture *c;
@@ -132,8 +135,8 @@ static bool is_done(const struct batch *b, const char *path)
         return false;
     key_of(key, hex, b->config_hash, TELLSCOPE_VERSION);
     out_dir(b, path, hex, dir, sizeof dir);
-    return bsearch(key, b->done, b->n_done, sizeof *b->done, by_key) != NULL
-           && stat(dir, &st) == 0 && S_ISDIR(st.st_mode);
+    return bsearch(key, b->done, b->n_done, sizeof *b->done, by_key) != NULL && stat(dir, &st) == 0
+           && S_ISDIR(st.st_mode);
 }
 
 /* Removes an output directory: the files a run writes, and nothing else. */
@@ -177,8 +180,8 @@ static bool write_line(struct batch *b, const struct run_result *r, const char *
     if (c->has_offset)
         text_printf(&line, ",\"offset\":%llu", (unsigned long long)c->offset);
     text_printf(&line, ",\"segments\":[%s]}\n", r->segments.p != NULL ? r->segments.p : "");
-    bool ok = !line.failed && fwrite(line.p, 1, line.len, b->lines) == line.len
-              && fflush(b->lines) == 0;
+    bool ok =
+        !line.failed && fwrite(line.p, 1, line.len, b->lines) == line.len && fflush(b->lines) == 0;
     if (!ok)
         err_set(e, "write captures.ndjson: %s", strerror(errno));
     text_free(&line);
@@ -196,7 +199,8 @@ static bool publish(struct batch *b, const char *aside, struct run_result *r, st
             err_set(e, "rename %s to %s: %s", aside, dir, strerror(errno));
             return false;
         }
-        if (!b->o->force) { /* there already, from the same bytes; other content would be another configuration's */
+        if (!b->o->force) { /* there already, from the same bytes; other content would be another
+                               configuration's */
             remove_dir(aside);
             err_set(e, "%s exists; --force replaces it, --resume skips what is done", dir);
             return false;
@@ -242,7 +246,8 @@ static bool run_one(struct batch *b, const struct path_item *item, struct batch_
     return ok;
 }
 
-/* What decides the output of a capture besides its content: the configuration with sensor and window, the policy, filter and events. */
+/* What decides the output of a capture besides its content: the configuration with sensor and
+ * window, the policy, filter and events. */
 static void hash_options(const struct run_options *o, char hex[static 17])
 {
     char config[17], policy[17], all[4096];

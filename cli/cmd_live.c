@@ -15,25 +15,45 @@
 enum { RING_FRAME_BYTES = 2048 };
 
 enum {
-    OPT_CONFIG, OPT_INTERFACE, OPT_OUTPUT, OPT_FILTER, OPT_WINDOW, OPT_SENSOR, OPT_VANTAGE, OPT_SCOPE,
-    OPT_SET, OPT_DURATION, OPT_PACKETS, OPT_NO_HUGE, OPT_USER, OPT_POLICY, OPT_MAX_LOSS, OPT_JSON,
-    OPT_QUIET, OPT_N
+    OPT_CONFIG,
+    OPT_INTERFACE,
+    OPT_OUTPUT,
+    OPT_FILTER,
+    OPT_WINDOW,
+    OPT_SENSOR,
+    OPT_VANTAGE,
+    OPT_SCOPE,
+    OPT_SET,
+    OPT_DURATION,
+    OPT_PACKETS,
+    OPT_NO_HUGE,
+    OPT_USER,
+    OPT_POLICY,
+    OPT_MAX_LOSS,
+    OPT_JSON,
+    OPT_QUIET,
+    OPT_N
 };
 
 static const struct option_def defs[OPT_N] = {
-    [OPT_CONFIG] = {'c', "config", "FILE", "read the configuration FILE: ports and workers under live"},
-    [OPT_INTERFACE] = {'i', "interface", "IFACE", "without ports in the configuration: the kernel's interface IFACE,\n"
+    [OPT_CONFIG] = {'c', "config", "FILE",
+                    "read the configuration FILE: ports and workers under live"},
+    [OPT_INTERFACE] = {'i', "interface", "IFACE",
+                       "without ports in the configuration: the kernel's interface IFACE,\n"
                        "one worker, no huge pages (some 0.5 million packets a second at most)"},
     [OPT_OUTPUT] = {'o', "output", "DIR", "write segments into DIR (made if need be)"},
     [OPT_FILTER] = {'f', "filter", "BPF", "take only packets that pass this pcap-filter(7)"},
     [OPT_WINDOW] = {0, "window", "SECONDS", "length of a window: 60, 5m, 1h; divides a day"},
     [OPT_SENSOR] = {0, "sensor", "NAME", "name of the sensor in segments"},
-    [OPT_VANTAGE] = {0, "vantage", "V", "where the ports listen: lan, router, wan, server, unknown"},
+    [OPT_VANTAGE] = {0, "vantage", "V",
+                     "where the ports listen: lan, router, wan, server, unknown"},
     [OPT_SCOPE] = {0, "scope", "SCOPE", "of whom rows are kept: gateways or all"},
-    [OPT_SET] = {0, "set", "KEY=VALUE", "set a key of the configuration, for example live.burst=64"},
+    [OPT_SET] = {0, "set", "KEY=VALUE",
+                 "set a key of the configuration, for example live.burst=64"},
     [OPT_DURATION] = {0, "duration", "SECONDS", "stop after so long: 30, 5m, 1d"},
     [OPT_PACKETS] = {0, "packets", "N", "stop when N packets were received"},
-    [OPT_NO_HUGE] = {0, "no-huge", NULL, "run without huge pages: slower, and only with devices of the kernel"},
+    [OPT_NO_HUGE] = {0, "no-huge", NULL,
+                     "run without huge pages: slower, and only with devices of the kernel"},
     [OPT_USER] = {0, "user", "NAME[:GROUP]", "become this user once the ports are open"},
     [OPT_POLICY] = {0, "policy", "FILE", "judge TLS by this policy instead of the default one"},
     [OPT_MAX_LOSS] = {0, "max-loss", "P%", "exit 5 where more than P % were lost"},
@@ -141,15 +161,16 @@ static int take_options(struct live_command *c, struct options *o, int argc, cha
     return -1;
 }
 
-/* How many packets the kernel may hold for us: 8,192, or as many as we may lock the memory for. The driver locks two rings of
- * frames; its own 512 are gone in a hundredth of a second. */
+/* How many packets the kernel may hold for us: 8,192, or as many as we may lock the memory for. The
+ * driver locks two rings of frames; its own 512 are gone in a hundredth of a second. */
 static unsigned ring_frames(void)
 {
     enum { MOST = 8192, LEAST = 512 };
     unsigned n = MOST;
     for (; n > LEAST; n /= 2) {
         size_t bytes = 2 * (size_t)n * RING_FRAME_BYTES;
-        void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
+        void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED, -1, 0);
         if (p == MAP_FAILED)
             continue;
         munmap(p, bytes);
@@ -199,7 +220,8 @@ int cmd_live(int argc, char **argv)
     if (take_options(&c, &o, argc, argv) != EXIT_OK)
         return o.status;
     if (o.first < o.argc && strcmp(argv[o.first - 1], "--") != 0)
-        return options_fail(&o, "%.60s: no argument belongs here; arguments of EAL follow --", argv[o.first]);
+        return options_fail(&o, "%.60s: no argument belongs here; arguments of EAL follow --",
+                            argv[o.first]);
     int status = check_usage(&c, &o);
     if (status != EXIT_OK)
         return status;

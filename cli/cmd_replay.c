@@ -14,32 +14,56 @@
 #include <sys/stat.h>
 
 enum {
-    OPT_CONFIG, OPT_OUTPUT, OPT_FILTER, OPT_JOBS, OPT_EVENTS, OPT_WINDOW, OPT_SENSOR, OPT_VANTAGE,
-    OPT_SCOPE, OPT_SET, OPT_CONTINUOUS, OPT_JSON, OPT_QUIET, OPT_FORCE, OPT_PER_CAPTURE, OPT_RESUME,
-    OPT_DAMAGED_OK, OPT_MAX_LOSS, OPT_POLICY, OPT_FAIL_ON, OPT_N
+    OPT_CONFIG,
+    OPT_OUTPUT,
+    OPT_FILTER,
+    OPT_JOBS,
+    OPT_EVENTS,
+    OPT_WINDOW,
+    OPT_SENSOR,
+    OPT_VANTAGE,
+    OPT_SCOPE,
+    OPT_SET,
+    OPT_CONTINUOUS,
+    OPT_JSON,
+    OPT_QUIET,
+    OPT_FORCE,
+    OPT_PER_CAPTURE,
+    OPT_RESUME,
+    OPT_DAMAGED_OK,
+    OPT_MAX_LOSS,
+    OPT_POLICY,
+    OPT_FAIL_ON,
+    OPT_N
 };
 
 static const struct option_def defs[OPT_N] = {
     [OPT_CONFIG] = {'c', "config", "FILE", "read the configuration FILE"},
     [OPT_OUTPUT] = {'o', "output", "DIR", "write segments into DIR (made if need be)"},
     [OPT_FILTER] = {'f', "filter", "BPF", "take only packets that pass this pcap-filter(7)"},
-    [OPT_JOBS] = {'j', "jobs", "N", "threads that touch packets, the reader included; output is the same"},
+    [OPT_JOBS] = {'j', "jobs", "N",
+                  "threads that touch packets, the reader included; output is the same"},
     [OPT_EVENTS] = {'e', "events", "KINDS", "write events.ndjson.zst into DIR: dns,ntp,tls or all"},
     [OPT_WINDOW] = {0, "window", "SECONDS", "length of a window: 3600, 5m, 1h, 1d; divides a day"},
     [OPT_SENSOR] = {0, "sensor", "NAME", "name of the sensor in segments"},
-    [OPT_VANTAGE] = {0, "vantage", "V", "where captures were taken: lan, router, wan, server, unknown"},
+    [OPT_VANTAGE] = {0, "vantage", "V",
+                     "where captures were taken: lan, router, wan, server, unknown"},
     [OPT_SCOPE] = {0, "scope", "SCOPE", "of whom rows are kept: gateways or all"},
-    [OPT_SET] = {0, "set", "KEY=VALUE", "set a key of the configuration, for example limits.peers=1000"},
-    [OPT_CONTINUOUS] = {0, "continuous", NULL, "the captures are one rotating capture: flows cross files"},
+    [OPT_SET] = {0, "set", "KEY=VALUE",
+                 "set a key of the configuration, for example limits.peers=1000"},
+    [OPT_CONTINUOUS] = {0, "continuous", NULL,
+                        "the captures are one rotating capture: flows cross files"},
     [OPT_JSON] = {0, "json", NULL, "totals as one JSON object on stdout"},
     [OPT_QUIET] = {'q', "quiet", NULL, "no table and no progress"},
     [OPT_FORCE] = {0, "force", NULL, "replace segments that say something else"},
-    [OPT_PER_CAPTURE] = {0, "per-capture", NULL, "each capture by itself: DIR/NAME-SHA/, and DIR/captures.ndjson"},
+    [OPT_PER_CAPTURE] = {0, "per-capture", NULL,
+                         "each capture by itself: DIR/NAME-SHA/, and DIR/captures.ndjson"},
     [OPT_RESUME] = {0, "resume", NULL, "with --per-capture: skip captures that are done already"},
     [OPT_DAMAGED_OK] = {0, "damaged-ok", "N|P%", "exit 0 with up to N (or P %) damaged captures"},
     [OPT_MAX_LOSS] = {0, "max-loss", "P%", "exit 5 where captures tell of more loss than P %"},
     [OPT_POLICY] = {0, "policy", "FILE", "judge TLS by this policy instead of the default one"},
-    [OPT_FAIL_ON] = {0, "fail-on", "SEVERITY|RULE", "exit 6 where such a finding is there: high, POODLE"},
+    [OPT_FAIL_ON] = {0, "fail-on", "SEVERITY|RULE",
+                     "exit 6 where such a finding is there: high, POODLE"},
 };
 static const struct usage usage = {
     "replay", "CAPTURE|DIR|- ...",
@@ -133,7 +157,8 @@ static bool take_option(struct replay *r, int option, const char *value, struct 
     }
 }
 
-/* Twice over the command line: the configuration file first, whatever stands before it. EXIT_OK where all is well. */
+/* Twice over the command line: the configuration file first, whatever stands before it. EXIT_OK
+ * where all is well. */
 static int take_options(struct replay *r, struct options *o, const struct usage *u, int argc,
                         char **argv)
 {
@@ -259,9 +284,8 @@ static int each(struct replay *r, const struct paths *paths)
 
 int cmd_replay(int argc, char **argv)
 {
-    struct replay r = {.config = config_default(),
-                       .judge = judge_options_default(),
-                       .max_loss_percent = -1};
+    struct replay r = {
+        .config = config_default(), .judge = judge_options_default(), .max_loss_percent = -1};
     struct options o;
     if (take_options(&r, &o, &usage, argc, argv) != EXIT_OK)
         return o.status;
@@ -271,7 +295,8 @@ int cmd_replay(int argc, char **argv)
     struct err e = {""};
     struct paths paths;
     bool table = !r.quiet && !r.json && !r.per_capture;
-    if (table && !report_facts_load(&r.facts, &r.config, &e)) { /* before the run: it may take hours */
+    if (table
+        && !report_facts_load(&r.facts, &r.config, &e)) { /* before the run: it may take hours */
         fprintf(stderr, "tellscope replay: %s\n", e.text);
         report_facts_free(&r.facts);
         return EXIT_CONFIG;

@@ -9,7 +9,7 @@ enum { BATCHES = 8, BATCH_BYTES = 64 << 10 };
 enum batch_kind { PACKETS, BEGIN, END, QUIT };
 
 struct batch {
-    unsigned kind;    /* enum batch_kind */
+    unsigned kind; /* enum batch_kind */
     unsigned n;
     const char *path; /* BEGIN */
     bool any;         /* END: of the reader's pipeline */
@@ -25,9 +25,9 @@ struct worker {
     bool started;
     pthread_mutex_t lock;
     pthread_cond_t change;
-    unsigned head, tail; /* batches put, batches done: never more than BATCHES apart */
-    atomic_bool broken; /* the worker's windows failed, and say why once it has ended */
-    bool full;          /* the reader had no memory for what it had to hand over */
+    unsigned head, tail;           /* batches put, batches done: never more than BATCHES apart */
+    atomic_bool broken;            /* the worker's windows failed, and say why once it has ended */
+    bool full;                     /* the reader had no memory for what it had to hand over */
     struct batch batches[BATCHES]; /* ring; the reader fills batches[head % BATCHES] */
 };
 
@@ -106,7 +106,8 @@ static struct batch *control(struct worker *w, enum batch_kind kind)
     return b;
 }
 
-/* A batch with room for `len` bytes of payload. Only a payload longer than any batch so far makes one grow. */
+/* A batch with room for `len` bytes of payload. Only a payload longer than any batch so far makes
+ * one grow. */
 static struct batch *room_for(struct worker *w, size_t len)
 {
     struct batch *b = &w->batches[w->head % BATCHES];
@@ -219,8 +220,8 @@ bool crew_join(struct crew *c, struct windows *into, struct cert_notes *notes, s
 
 /* ---- */
 
-/* Reading and walking a packet costs about 0.4 of what following it does: the reader follows so many that all threads are done at
- * the same time. */
+/* Reading and walking a packet costs about 0.4 of what following it does: the reader follows so
+ * many that all threads are done at the same time. */
 static uint32_t own_share(unsigned threads)
 {
     unsigned all = threads + 1;

@@ -61,7 +61,8 @@ void live_pool_give(struct live *l, struct window *w)
 
 static bool pool_fill(struct live *l, struct err *e)
 {
-    uint64_t spares = l->n_workers * (LIVE_SPARES + 1) + l->config.limits.windows_open + l->config.live.backlog + 2;
+    uint64_t spares = l->n_workers * (LIVE_SPARES + 1) + l->config.limits.windows_open
+                      + l->config.live.backlog + 2;
     uint64_t n = spares < LIVE_POOL_MAX ? spares : LIVE_POOL_MAX;
     while (l->n_pool < n) {
         if (!window_new(&l->pool[l->n_pool], &l->config, e))
@@ -264,8 +265,8 @@ static struct timespec deadline_in(uint64_t ns)
     return (struct timespec){.tv_sec = (time_t)(at / SECOND), .tv_nsec = (long)(at % SECOND)};
 }
 
-/* Everything that was received is counted and written, or lost and said so. False: something is lost, or a thread still
- * holds what would have to be freed. */
+/* Everything that was received is counted and written, or lost and said so. False: something is
+ * lost, or a thread still holds what would have to be freed. */
 static bool wind_up(struct live *l, unsigned started, bool sinks, bool *stuck, struct err *e)
 {
     struct timespec deadline = deadline_in(l->config.live.shutdown_s * SECOND);
@@ -337,8 +338,12 @@ static bool make_folder(const struct live *l, struct err *e)
 static bool open_all(struct live *l, struct err *e)
 {
     const struct live_options *o = l->o;
-    struct ports_options po = {.config = &l->config, .eal = o->eal, .n_eal = o->n_eal,
-                               .clock = l->clock, .now = clock_now, .no_huge = o->no_huge};
+    struct ports_options po = {.config = &l->config,
+                               .eal = o->eal,
+                               .n_eal = o->n_eal,
+                               .clock = l->clock,
+                               .now = clock_now,
+                               .no_huge = o->no_huge};
     if (o->user[0] != '\0' && (!drop_find(o->user, &l->drop, e) || !drop_begin(e)))
         return false;
     if (o->dir != NULL && !make_folder(l, e))
@@ -397,8 +402,7 @@ static bool too_much_loss(const struct live *l)
 {
     struct live_loss loss = live_loss_of(&l->counts);
     double lost = (double)live_lost(&loss), all = lost + (double)live_received(&l->counts);
-    return l->o->max_loss_percent >= 0 && lost > 0
-           && lost / all * 100 > l->o->max_loss_percent;
+    return l->o->max_loss_percent >= 0 && lost > 0 && lost / all * 100 > l->o->max_loss_percent;
 }
 
 int live_run(const struct live_options *o)

@@ -1,4 +1,5 @@
-/* The window thread: what workers hand over becomes one window, and goes to the writer. It never waits for a disk. */
+/* The window thread: what workers hand over becomes one window, and goes to the writer. It never
+ * waits for a disk. */
 #include "cli/live_part.h"
 
 #include "enrich/cert.h"
@@ -7,7 +8,13 @@
 #include <string.h>
 #include <time.h>
 
-enum { PENDING_MAX = 2 * LIVE_POOL_MAX, LOOK_EVERY_MS = 10, EMPTY_MAX = 1000, HUNG_S = 5, STALLED_S = 1 };
+enum {
+    PENDING_MAX = 2 * LIVE_POOL_MAX,
+    LOOK_EVERY_MS = 10,
+    EMPTY_MAX = 1000,
+    HUNG_S = 5,
+    STALLED_S = 1
+};
 
 #define SECOND UINT64_C(1000000000)
 
@@ -22,13 +29,14 @@ struct closer {
     struct cert_notes *notes;
     struct pending pending[PENDING_MAX]; /* earliest first, one of each time */
     unsigned n;
-    uint64_t next_s;    /* start of the window to be written next; 0: not known yet */
-    uint64_t set_s;     /* the window in which the clock was set: nobody lived through those it jumped over */
+    uint64_t next_s; /* start of the window to be written next; 0: not known yet */
+    uint64_t set_s;  /* the window in which the clock was set: nobody lived through those it jumped
+                        over */
     uint64_t started_ns; /* when the run began */
-    unsigned flushed;   /* the last flush that was dealt with */
-    unsigned tail;      /* of the queue, when last looked at */
-    uint64_t moved_ns;  /* when the writer had room last, or took a window; by the machine's time */
-    bool ending;        /* the run ends */
+    unsigned flushed;    /* the last flush that was dealt with */
+    unsigned tail;       /* of the queue, when last looked at */
+    uint64_t moved_ns; /* when the writer had room last, or took a window; by the machine's time */
+    bool ending;       /* the run ends */
     struct {
         uint64_t polls, since_ns;
         bool hung;
@@ -155,8 +163,8 @@ void live_untell(struct live *l, const struct live_job *job)
         l->loss_told[i] = loss_less(&l->loss_told[i], &job->told[i]);
 }
 
-/* Is there room for one more window, or no time to wait for it? Where many become due at once (the clock was set, a worker was given
- * up) they wait, as long as the writer takes one now and then. */
+/* Is there room for one more window, or no time to wait for it? Where many become due at once (the
+ * clock was set, a worker was given up) they wait, as long as the writer takes one now and then. */
 static bool now_or_never(struct closer *c)
 {
     struct live *l = c->l;
@@ -212,7 +220,8 @@ static void emit(struct closer *c, struct pending p, unsigned partial)
     l->dropped += !room;
     pthread_mutex_unlock(&l->lock);
     if (!room) { /* lost whole; what came before it is still being written */
-        live_say(l, "sinks are too slow: a window of %llu s was dropped", (unsigned long long)length_s(c));
+        live_say(l, "sinks are too slow: a window of %llu s was dropped",
+                 (unsigned long long)length_s(c));
         if (!p.borrowed)
             live_pool_give(l, p.w);
         return;
@@ -338,7 +347,8 @@ static void look_for_flush(struct closer *c)
 static void look(struct closer *c)
 {
     look_for_hung(c, machine_ns()); /* the clock may be set */
-    uint64_t until_ns = handed_over_ns(c); /* before collecting: what was handed over until then is there */
+    uint64_t until_ns =
+        handed_over_ns(c); /* before collecting: what was handed over until then is there */
     collect(c);
     look_for_flush(c);
     emit_until(c, until_ns / SECOND);

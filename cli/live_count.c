@@ -117,24 +117,26 @@ static const char *const clock_names[] = {
 static const struct {
     const char *name;
     size_t at;
-} port_counters[] = {
-    {"received", offsetof(struct port_stats, received)},
-    {"bytes", offsetof(struct port_stats, bytes)},
-    {"missed", offsetof(struct port_stats, missed)},
-    {"no_mbuf", offsetof(struct port_stats, no_mbuf)},
-    {"errors", offsetof(struct port_stats, errors)},
-}, worker_counters[] = {
-    {"polls", offsetof(struct port_worker_stats, polls)},
-    {"busy", offsetof(struct port_worker_stats, busy)},
-    {"received", offsetof(struct port_worker_stats, received)},
-    {"bytes", offsetof(struct port_worker_stats, bytes)},
-    {"given", offsetof(struct port_worker_stats, given)},
-    {"taken", offsetof(struct port_worker_stats, taken)},
-    {"turned_away", offsetof(struct port_worker_stats, turned_away)},
-    {"misplaced", offsetof(struct port_worker_stats, misplaced)},
-    {"tunnelled", offsetof(struct port_worker_stats, tunnelled)},
-    {"cut", offsetof(struct port_worker_stats, cut)},
-    {"unclocked", offsetof(struct port_worker_stats, unclocked)},
+} port_counters[] =
+    {
+        {"received", offsetof(struct port_stats, received)},
+        {"bytes", offsetof(struct port_stats, bytes)},
+        {"missed", offsetof(struct port_stats, missed)},
+        {"no_mbuf", offsetof(struct port_stats, no_mbuf)},
+        {"errors", offsetof(struct port_stats, errors)},
+},
+  worker_counters[] = {
+      {"polls", offsetof(struct port_worker_stats, polls)},
+      {"busy", offsetof(struct port_worker_stats, busy)},
+      {"received", offsetof(struct port_worker_stats, received)},
+      {"bytes", offsetof(struct port_worker_stats, bytes)},
+      {"given", offsetof(struct port_worker_stats, given)},
+      {"taken", offsetof(struct port_worker_stats, taken)},
+      {"turned_away", offsetof(struct port_worker_stats, turned_away)},
+      {"misplaced", offsetof(struct port_worker_stats, misplaced)},
+      {"tunnelled", offsetof(struct port_worker_stats, tunnelled)},
+      {"cut", offsetof(struct port_worker_stats, cut)},
+      {"unclocked", offsetof(struct port_worker_stats, unclocked)},
 };
 enum {
     PORT_COUNTERS = sizeof port_counters / sizeof *port_counters,
@@ -220,7 +222,8 @@ bool live_telemetry(struct live *l, struct err *e)
     return api->telemetry(l->ports, "/tellscope/stats", "Counters of the run. Takes no parameters.",
                           fill_stats, l, e)
            && api->telemetry(l->ports, "/tellscope/queues",
-                             "Counters of each port and worker. Takes no parameters.", fill_queues, l, e);
+                             "Counters of each port and worker. Takes no parameters.", fill_queues,
+                             l, e);
 }
 
 /* ---- the end */
@@ -233,8 +236,9 @@ static void as_json(const struct live_counts *c, struct text_sink *t)
         text_json(t, c->info[i].device, strlen(c->info[i].device));
         text_puts(t, ",\"driver\":");
         text_json(t, c->info[i].driver, strlen(c->info[i].driver));
-        text_printf(t, ",\"clock\":\"%s\",\"rss\":%s,\"distributed\":%s", clock_names[c->info[i].clock],
-                    c->info[i].rss ? "true" : "false", c->info[i].distributed ? "true" : "false");
+        text_printf(t, ",\"clock\":\"%s\",\"rss\":%s,\"distributed\":%s",
+                    clock_names[c->info[i].clock], c->info[i].rss ? "true" : "false",
+                    c->info[i].distributed ? "true" : "false");
         for (unsigned k = 0; k < PORT_COUNTERS; k++)
             text_printf(t, ",\"%s\":%" PRIu64, port_counters[k].name,
                         value(&c->ports[i], port_counters[k].at));
@@ -259,8 +263,9 @@ static void as_json(const struct live_counts *c, struct text_sink *t)
     }
     struct live_loss loss = live_loss_of(c);
     text_printf(t,
-                "},\"received\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"unaccounted\":%" PRId64 ",\"windows\":{\"written\":%" PRIu64
-                ",\"dropped\":%" PRIu64 "},\"clock_error_ns\":%" PRIu64 ",\"clock_steps\":%" PRIu64
+                "},\"received\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"unaccounted\":%" PRId64
+                ",\"windows\":{\"written\":%" PRIu64 ",\"dropped\":%" PRIu64
+                "},\"clock_error_ns\":%" PRIu64 ",\"clock_steps\":%" PRIu64
                 ",\"elapsed_s\":%.3f}\n",
                 live_received(c), live_lost(&loss), live_unaccounted(c), c->windows_written,
                 c->windows_dropped, c->clock_error_ns, c->clock_steps, (double)c->elapsed_ns / 1e9);
@@ -283,7 +288,8 @@ static void as_table(const struct live_counts *c, struct text_sink *t)
     for (unsigned k = 0; k < WORKER_COUNTERS; k++) {
         text_printf(t, "  %-12s", worker_counters[k].name);
         for (unsigned i = 0; i < c->n_workers; i++)
-            text_printf(t, "%s%14" PRIu64, i > 0 ? "  " : "", value(&c->workers[i], worker_counters[k].at));
+            text_printf(t, "%s%14" PRIu64, i > 0 ? "  " : "",
+                        value(&c->workers[i], worker_counters[k].at));
         text_puts(t, "\n");
     }
     text_printf(t, "read        ");
@@ -291,13 +297,13 @@ static void as_table(const struct live_counts *c, struct text_sink *t)
         if (c->outcome[i] > 0)
             text_printf(t, "  %s %" PRIu64, outcome_name[i], c->outcome[i]);
     struct live_loss loss = live_loss_of(c);
-    text_printf(t,
-                "\nreceived %" PRIu64 " = read %" PRIu64 " + ring full %" PRIu64
-                " + unaccounted %" PRId64 "; lost %" PRIu64 " (missed %" PRIu64 ", no buffer %" PRIu64
-                ", ring full %" PRIu64 ", errors %" PRIu64 "), windows written %" PRIu64
-                ", dropped %" PRIu64 "\n",
-                live_received(c), c->read, loss.ring, live_unaccounted(c), live_lost(&loss),
-                loss.missed, loss.no_mbuf, loss.ring, loss.errors, c->windows_written, c->windows_dropped);
+    text_printf(
+        t,
+        "\nreceived %" PRIu64 " = read %" PRIu64 " + ring full %" PRIu64 " + unaccounted %" PRId64
+        "; lost %" PRIu64 " (missed %" PRIu64 ", no buffer %" PRIu64 ", ring full %" PRIu64
+        ", errors %" PRIu64 "), windows written %" PRIu64 ", dropped %" PRIu64 "\n",
+        live_received(c), c->read, loss.ring, live_unaccounted(c), live_lost(&loss), loss.missed,
+        loss.no_mbuf, loss.ring, loss.errors, c->windows_written, c->windows_dropped);
 }
 
 void live_table(const struct live_counts *c, bool json)

@@ -33,31 +33,32 @@ static inline uint64_t live_lost(const struct live_loss *l)
     return l->missed + l->no_mbuf + l->ring + l->errors;
 }
 uint64_t live_received(const struct live_counts *c);
-/* Received, and neither counted in a window nor lost on the way between workers: nothing, once all windows have closed. */
+/* Received, and neither counted in a window nor lost on the way between workers: nothing, once all
+ * windows have closed. */
 int64_t live_unaccounted(const struct live_counts *c);
 
 /* A window on its way to the disk. */
 struct live_job {
     struct window *w;
     struct segment_head head;
-    bool borrowed; /* a worker's own: not for the pool */
-    bool ending;   /* the run ends: the reserve may be used */
+    bool borrowed;                           /* a worker's own: not for the pool */
+    bool ending;                             /* the run ends: the reserve may be used */
     struct live_loss told[CONFIG_PORTS_MAX]; /* of what was lost before us, it tells this part */
 };
 
 struct live {
     const struct live_options *o;
     struct config config; /* with the window of live runs */
-    struct drop drop; /* with o->user */
+    struct drop drop;     /* with o->user */
     struct ports *ports;
     struct clock *clock;
     struct live_worker *workers;
     unsigned n_workers;
     bool by_packets;
-    atomic_int order;   /* enum live_order */
+    atomic_int order; /* enum live_order */
     atomic_uint flush;
-    uint64_t elapsed_ns; /* the control thread's own */
-    atomic_bool finish; /* closer: workers have ended; writer: the closer has */
+    uint64_t elapsed_ns;  /* the control thread's own */
+    atomic_bool finish;   /* closer: workers have ended; writer: the closer has */
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t more;  /* something changed in the queue */
     struct live_counts counts;
@@ -67,13 +68,13 @@ struct live {
     unsigned queue_head, queue_tail;
     bool writing;
     bool closer_ended, writer_ended;
-    uint64_t read, outcome[OUT_N]; /* in windows that closed */
-    uint64_t written, dropped; /* windows */
-    uint64_t dropped_told;     /* in a segment's head */
+    uint64_t read, outcome[OUT_N];                /* in windows that closed */
+    uint64_t written, dropped;                    /* windows */
+    uint64_t dropped_told;                        /* in a segment's head */
     struct live_loss loss_told[CONFIG_PORTS_MAX]; /* in a segment's ledger */
-    struct judge_options judge; /* the policy may be read again */
-    struct space_options space; /* likewise */
-    bool space_new;             /* the writer is to go by other `space` */
+    struct judge_options judge;                   /* the policy may be read again */
+    struct space_options space;                   /* likewise */
+    bool space_new;                               /* the writer is to go by other `space` */
     pthread_t closer, writer;
 };
 
@@ -92,8 +93,8 @@ void live_pool_give(struct live *l, struct window *w);
 void live_say(const struct live *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* At the start: what this run cannot do, before somebody wonders. */
 void live_say_limits(const struct live *l);
-/* While it runs: flows that may be split. Has the workers of a port hand packets to each other where that mends it; `*warned`: it was said
- * that nothing does. */
+/* While it runs: flows that may be split. Has the workers of a port hand packets to each other
+ * where that mends it; `*warned`: it was said that nothing does. */
 void live_say_misplaced(struct live *l, bool *warned);
 
 /* live_count.c: reads all counters (control thread); shows them. */

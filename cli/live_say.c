@@ -27,11 +27,17 @@ static void say_of_kernel(const struct live *l, const char *device)
     if (at != NULL)
         snprintf(name, sizeof name, "%.*s", (int)strcspn(at + 6, ","), at + 6);
     doctor_host.link(name, &link);
-    live_say(l, "%s: through the kernel, some 0.5 million packets a second at most; it puts IPv4 fragments together, and what the "
-                "interface drops stands in its own counters ('ip -s link show %s')", name, name);
+    live_say(l,
+             "%s: through the kernel, some 0.5 million packets a second at most; it puts IPv4 "
+             "fragments together, and what the "
+             "interface drops stands in its own counters ('ip -s link show %s')",
+             name, name);
     if (link.gro || link.lro)
-        live_say(l, "%s: the kernel merges packets before they are seen, and what is longer than a frame of the ring is cut: "
-                    "'ethtool -K %s gro off lro off' ends that", name, name);
+        live_say(l,
+                 "%s: the kernel merges packets before they are seen, and what is longer than a "
+                 "frame of the ring is cut: "
+                 "'ethtool -K %s gro off lro off' ends that",
+                 name, name);
 }
 
 /* What this run cannot do, before somebody wonders. */
@@ -44,10 +50,12 @@ void live_say_limits(const struct live *l)
         if (strcmp(c->info[i].driver, "net_af_packet") == 0)
             say_of_kernel(l, c->info[i].device);
         if (c->info[i].workers > 1 && c->info[i].distributed && c->info[i].rss_why[0] != '\0')
-            live_say(l, "%s: workers hand packets to each other: %s", c->info[i].device, c->info[i].rss_why);
+            live_say(l, "%s: workers hand packets to each other: %s", c->info[i].device,
+                     c->info[i].rss_why);
     }
     if (!l->o->api->huge(l->ports))
-        live_say(l, "no huge pages: looking up addresses costs up to a third of the speed, and adapters bound to vfio "
+        live_say(l, "no huge pages: looking up addresses costs up to a third of the speed, and "
+                    "adapters bound to vfio "
                     "may not start; 'tellscope doctor' says how to get them");
 }
 
@@ -64,12 +72,16 @@ void live_say_misplaced(struct live *l, bool *warned)
         }
         bool much = tunnelled * 100 > received && received > 10000;
         if (c->info[i].rss && !c->info[i].distributed && (much || misplaced > 0)) {
-            live_say(l, "port %u: the adapter brings %s: from now on workers hand packets to each other", i,
-                     much ? "more than 1 % in tunnels" : "packets to other workers than their flow");
+            live_say(
+                l, "port %u: the adapter brings %s: from now on workers hand packets to each other",
+                i, much ? "more than 1 % in tunnels" : "packets to other workers than their flow");
             l->o->api->redistribute(l->ports, i);
         } else if (misplaced > 0 && !*warned) {
-            live_say(l, "port %u: fragments of tunnels came to another worker than their flow (misplaced): "
-                        "flows may be split", i);
+            live_say(
+                l,
+                "port %u: fragments of tunnels came to another worker than their flow (misplaced): "
+                "flows may be split",
+                i);
             *warned = true;
         }
     }

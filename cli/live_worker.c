@@ -18,7 +18,8 @@ static struct window *leave(void *ctx, struct window *full, struct err *e)
     struct live_worker *w = ctx;
     (void)e;
     struct window *empty = handover_take(&w->empty);
-    if (empty != NULL && !handover_put(&w->closed, full)) { /* cannot be: there are fewer windows than places */
+    if (empty != NULL
+        && !handover_put(&w->closed, full)) { /* cannot be: there are fewer windows than places */
         (void)handover_put(&w->empty, empty);
         return NULL;
     }
@@ -54,7 +55,8 @@ static void flush(struct live_worker *w)
         atomic_store_explicit(&w->flushed, wanted, memory_order_release);
 }
 
-/* Closes windows whose time is over, in small steps: first open sessions are swept, then tables are swapped. */
+/* Closes windows whose time is over, in small steps: first open sessions are swept, then tables are
+ * swapped. */
 static void keep_time(struct live_worker *w, uint64_t now_ns)
 {
     if (now_ns < w->look_ns)

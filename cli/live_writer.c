@@ -16,8 +16,8 @@ struct written {
     uint8_t sha256[32];
 };
 
-static bool write_parts(const struct writer *w, struct live_job *job, const struct space_parts *parts,
-                        struct written *done, struct err *e)
+static bool write_parts(const struct writer *w, struct live_job *job,
+                        const struct space_parts *parts, struct written *done, struct err *e)
 {
     const char *dir = w->l->o->dir;
     struct segment_options options = {
@@ -30,11 +30,12 @@ static bool write_parts(const struct writer *w, struct live_job *job, const stru
     options.name = NULL;
     return done->segment
            && (!parts->flags
-               || judge_flags(job->w, &job->head, done->sha256, dir, done->name, &w->judge, &options,
-                              &sums, e));
+               || judge_flags(job->w, &job->head, done->sha256, dir, done->name, &w->judge,
+                              &options, &sums, e));
 }
 
-/* Writes a window and what is to be said of it, as far as there is room. False: the window is lost. */
+/* Writes a window and what is to be said of it, as far as there is room. False: the window is lost.
+ */
 static bool write_window(struct writer *w, struct live_job *job)
 {
     struct err e = {""};
@@ -56,7 +57,8 @@ static bool write_window(struct writer *w, struct live_job *job)
             break;
     }
     if (!ok)
-        live_say(w->l, "%s; %s", e.text, done.segment ? "its flags are lost" : "the window is lost");
+        live_say(w->l, "%s; %s", e.text,
+                 done.segment ? "its flags are lost" : "the window is lost");
     return done.segment;
 }
 

@@ -17,9 +17,9 @@ static void fold_messages(void *ctx, struct msgs *batch)
 
 void pipeline_take(struct pipeline *pl, struct rec recs[], unsigned n)
 {
-    gateway_burst(pl->config, pl->origins, recs, n);            /* whose it is */
-    decode_burst(pl->decode, recs, n, &pl->msgs);               /* what it says */
-    windows_packets(pl->windows, recs, n, pl->vantages);        /* what it adds */
+    gateway_burst(pl->config, pl->origins, recs, n);     /* whose it is */
+    decode_burst(pl->decode, recs, n, &pl->msgs);        /* what it says */
+    windows_packets(pl->windows, recs, n, pl->vantages); /* what it adds */
     msgs_flush(&pl->msgs);
 }
 
@@ -39,9 +39,9 @@ int pipeline_poll(struct pipeline *pl, struct err *e)
     }
     if (pl->filter != NULL)
         filter_burst(pl->filter, pl->pkts, (unsigned)n);
-    headers_burst(pl->headers, pl->pkts, pl->recs, (unsigned)n);    /* where it goes */
+    headers_burst(pl->headers, pl->pkts, pl->recs, (unsigned)n); /* where it goes */
     unsigned mine = (unsigned)n;
-    if (pl->spread.give != NULL)                                    /* who follows it */
+    if (pl->spread.give != NULL) /* who follows it */
         mine = pl->spread.give(pl->spread.ctx, pl->pkts, pl->recs, mine);
     pipeline_take(pl, pl->recs, mine);
     pl->source.release(pl->source.ctx);

@@ -16,8 +16,10 @@ static uint64_t now_ns(void)
 struct progress progress_begin(bool quiet, uint64_t bytes_total)
 {
     uint64_t now = now_ns();
-    return (struct progress){.shown = !quiet && isatty(STDERR_FILENO), .bytes_total = bytes_total,
-                             .began_ns = now, .next_ns = now + SHOW_EVERY_MS * UINT64_C(1000000)};
+    return (struct progress){.shown = !quiet && isatty(STDERR_FILENO),
+                             .bytes_total = bytes_total,
+                             .began_ns = now,
+                             .next_ns = now + SHOW_EVERY_MS * UINT64_C(1000000)};
 }
 
 void progress_show(struct progress *p, uint64_t bytes_done, uint64_t packets)
@@ -31,9 +33,8 @@ void progress_show(struct progress *p, uint64_t bytes_done, uint64_t packets)
     double s = (double)(now - p->began_ns) / 1e9;
     fprintf(stderr, "\r\033[K%.1f MB", (double)bytes_done / 1e6);
     if (p->bytes_total > 0 && bytes_done <= p->bytes_total) {
-        double left_s = bytes_done > 0
-                            ? s * (double)(p->bytes_total - bytes_done) / (double)bytes_done
-                            : 0;
+        double left_s =
+            bytes_done > 0 ? s * (double)(p->bytes_total - bytes_done) / (double)bytes_done : 0;
         fprintf(stderr, " of %.1f (%.0f %%), %.0f s left", (double)p->bytes_total / 1e6,
                 100.0 * (double)bytes_done / (double)p->bytes_total, left_s);
     }

@@ -1,11 +1,12 @@
-/* Progress of a run on stderr: one line, rewritten a few times a second, where stderr is a terminal. */
+/* Progress of a run on stderr: one line, rewritten a few times a second, where stderr is a
+ * terminal. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
 
 struct progress {
-    bool shown;             /* stderr is a terminal and nobody asked for quiet */
-    uint64_t bytes_total;   /* of all inputs; 0: unknown */
+    bool shown;           /* stderr is a terminal and nobody asked for quiet */
+    uint64_t bytes_total; /* of all inputs; 0: unknown */
     uint64_t began_ns, next_ns;
     unsigned calls;
 };

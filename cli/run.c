@@ -25,10 +25,10 @@ struct run {
     const struct path_item *items; /* r->n */
     pthread_mutex_t lock;          /* of stderr and of `progress` */
     struct progress progress;
-    bool shows;                    /* progress: known before any thread reads */
-    atomic_size_t next;            /* capture to be read */
+    bool shows;                          /* progress: known before any thread reads */
+    atomic_size_t next;                  /* capture to be read */
     atomic_uint_fast64_t bytes, packets; /* read by all threads */
-    atomic_bool stop;              /* a thread failed, or a signal came */
+    atomic_bool stop;                    /* a thread failed, or a signal came */
     uint64_t span_start_s, span_end_s;
     struct segment_batch batch;
 };
@@ -57,7 +57,8 @@ static void complain(struct run *run, struct run_capture *c, const struct err *e
     say(run, e);
     snprintf(c->error, sizeof c->error, "%s", e->text);
     size_t path_len = strlen(c->path);
-    bool named = strncmp(e->text, c->path, path_len) == 0; /* a path may hold anything: look behind it */
+    bool named =
+        strncmp(e->text, c->path, path_len) == 0; /* a path may hold anything: look behind it */
     const char *offset = strstr(named ? e->text + path_len : e->text, ": offset ");
     c->has_offset = offset != NULL;
     if (c->has_offset) /* readers tell it in their text; for captures.ndjson it is a number */
@@ -82,8 +83,7 @@ static bool must_stop(struct lane *l)
         return true;
     }
     return atomic_load_explicit(&l->run->stop, memory_order_relaxed)
-           || windows_failed(l->pl->windows, &l->err)
-           || (l->crew != NULL && crew_failed(l->crew));
+           || windows_failed(l->pl->windows, &l->err) || (l->crew != NULL && crew_failed(l->crew));
 }
 
 static void end_context(struct lane *l)
@@ -192,8 +192,8 @@ static bool write_segment(struct run *run, struct window *w, struct err *e)
 {
     const struct config *c = run->o->config;
     struct segment_head head = {0};
-    struct segment_options options = {.zstd_level = (int)c->zstd_level, .force = run->o->force,
-                                      .batch = &run->batch};
+    struct segment_options options = {
+        .zstd_level = (int)c->zstd_level, .force = run->o->force, .batch = &run->batch};
     segment_head_config(&head, c);
     snprintf(head.release, sizeof head.release, "%s", TELLSCOPE_VERSION);
     head.start_s = window_start_s(w);
@@ -201,8 +201,8 @@ static bool write_segment(struct run *run, struct window *w, struct err *e)
     head.interrupted = run->r->interrupted;
     uint8_t sha256[32];
     if (!segment_write(w, &head, run->o->dir, &options, sha256, e)
-        || !judge_flags(w, &head, sha256, run->o->dir, NULL, run->o->judge, &options,
-                        &run->r->sums, e))
+        || !judge_flags(w, &head, sha256, run->o->dir, NULL, run->o->judge, &options, &run->r->sums,
+                        e))
         return false;
     char name[160];
     segment_name(&head, name);
@@ -233,7 +233,8 @@ static bool take_window(void *ctx, struct window *w, size_t of, struct err *e)
     return true;
 }
 
-/* How many captures are read at the same time; what is left of o->threads shares the packets of one. Both count the same. */
+/* How many captures are read at the same time; what is left of o->threads shares the packets of
+ * one. Both count the same. */
 static unsigned count_lanes(const struct run *run, uint64_t largest)
 {
     unsigned threads = run->o->threads;
@@ -246,7 +247,8 @@ static unsigned count_lanes(const struct run *run, uint64_t largest)
 static bool read_all(struct run *run, uint64_t largest, struct err *e)
 {
     struct run_result *r = run->r;
-    unsigned threads = run->o->events == 0 ? run->o->threads : 1; /* events come in the order of packets */
+    unsigned threads =
+        run->o->events == 0 ? run->o->threads : 1; /* events come in the order of packets */
     unsigned n = count_lanes(run, largest), started = 1;
     struct lane *lanes = calloc(n, sizeof *lanes);
     struct crew *crew = NULL;
@@ -302,8 +304,8 @@ static bool run_all(struct run *run, uint64_t largest, struct err *e)
 {
     struct run_result *r = run->r;
     struct events *events = NULL;
-    struct events_options eo = {.kinds = run->o->events, .force = run->o->force,
-                                .describe = cert_describe};
+    struct events_options eo = {
+        .kinds = run->o->events, .force = run->o->force, .describe = cert_describe};
     if (run->o->events != 0 && !events_new(&events, run->o->dir, run->o->config, &eo, e))
         return false;
     r->pipeline->events = events;
@@ -334,7 +336,10 @@ bool run_captures(const struct run_options *o, const struct path_item items[], s
 {
     *r = (struct run_result){.n = n};
     uint64_t largest, all = size_of_all(items, n, &largest);
-    struct run run = {.o = o, .r = r, .items = items, .progress = progress_begin(o->quiet, all),
+    struct run run = {.o = o,
+                      .r = r,
+                      .items = items,
+                      .progress = progress_begin(o->quiet, all),
                       .lock = PTHREAD_MUTEX_INITIALIZER};
     run.shows = run.progress.shown;
     arena_prefer_large(all == 0 || all > LONG_RUN_BYTES);

@@ -205,8 +205,7 @@ bool runs_finish(struct runs *r, struct windows *ws,
     struct window *const *open = windows_open(ws, &n_open);
     size_t of = count_windows(r, n_open), i = 0;
     while (o < n_open || i < r->n) {
-        bool in_memory = o < n_open
-                         && (i == r->n || window_start_s(open[o]) < r->list[i].start_s);
+        bool in_memory = o < n_open && (i == r->n || window_start_s(open[o]) < r->list[i].start_s);
         struct window *w;
         if (in_memory) {
             w = open[o++];

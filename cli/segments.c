@@ -21,7 +21,8 @@ static bool looks_like_segment(const char *path)
            && strcmp(base + len - (sizeof end - 1), end) == 0;
 }
 
-/* Flags lie beside their summaries: whoever gives a folder, or all files in it, means the summaries. */
+/* Flags lie beside their summaries: whoever gives a folder, or all files in it, means the
+ * summaries. */
 static bool is_flags(const char *path)
 {
     const char *slash = strrchr(path, '/'), *base = slash != NULL ? slash + 1 : path;
@@ -37,7 +38,9 @@ static bool check_alike(const struct segments *s, const struct segment_item *ite
             continue;
         if (strcmp(first->head.config_hash, item->head.config_hash) == 0)
             return true;
-        err_set(e, "%s was made with configuration %s, %s with %s: look at them apart, or replay them alike",
+        err_set(e,
+                "%s was made with configuration %s, %s with %s: look at them apart, or replay them "
+                "alike",
                 first->path, first->head.config_hash, item->path, item->head.config_hash);
         return false;
     }
@@ -187,6 +190,8 @@ bool segments_add(struct segments *s, const char *command, size_t i, struct wind
 void segments_tell(const struct segments *s, const char *command)
 {
     if (s->twice > 0)
-        fprintf(stderr, "tellscope %s: %zu of %zu segments hold the same rows as another one: counted once\n",
-                command, s->twice, s->n_good);
+        fprintf(
+            stderr,
+            "tellscope %s: %zu of %zu segments hold the same rows as another one: counted once\n",
+            command, s->twice, s->n_good);
 }

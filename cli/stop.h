@@ -2,6 +2,7 @@
 #pragma once
 #include <stdbool.h>
 
-/* From now on the first signal sets the wish, a second one of the same kind ends the program at once. */
+/* From now on the first signal sets the wish, a second one of the same kind ends the program at
+ * once. */
 void stop_catch(void);
 bool stop_wanted(void);

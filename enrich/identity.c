@@ -74,15 +74,16 @@ static size_t first_of(const struct identities *ids, const struct told *place)
     return low;
 }
 
-enum identity identity_of(const struct identities *ids, const struct client *client, uint64_t first_ns,
-                          uint64_t last_ns, uint8_t mac[static 6])
+enum identity identity_of(const struct identities *ids, const struct client *client,
+                          uint64_t first_ns, uint64_t last_ns, uint8_t mac[static 6])
 {
     struct told place = {.site = client->site};
     if (client->by != BY_ADDR)
         return IDENTITY_NONE;
     memcpy(&place.addr, client->id, sizeof place.addr);
     const struct told *before = NULL, *after = NULL, *found = NULL;
-    for (size_t i = first_of(ids, &place); i < ids->n && same_place(&ids->told[i], &place) == 0; i++) {
+    for (size_t i = first_of(ids, &place); i < ids->n && same_place(&ids->told[i], &place) == 0;
+         i++) {
         const struct told *t = &ids->told[i];
         if (t->last_ns < first_ns) {
             before = before == NULL || t->last_ns >= before->last_ns ? t : before;

@@ -155,7 +155,8 @@ static bool line_next(FILE *f, char line[static LINE_MAX_BYTES], struct err *e)
     int c;
     while ((c = getc(f)) != EOF && c != '\n') {
         if (n == LINE_MAX_BYTES - 1 || c == '\0') {
-            err_set(e, c == '\0' ? "a NUL byte; text only" : "the line is too long; at most %d bytes",
+            err_set(e,
+                    c == '\0' ? "a NUL byte; text only" : "the line is too long; at most %d bytes",
                     LINE_MAX_BYTES - 1);
             return false;
         }

@@ -29,11 +29,14 @@ struct tls_index {
     struct by_id hellos, answers, certs;
     struct places asked; /* addresses that DNS told */
     struct places ours;  /* addresses whose owner has rows of its own */
-    struct tls_item *items, *clear_all, *clear; /* sessions; what was none, at the end of its array */
+    struct tls_item *items, *clear_all,
+        *clear; /* sessions; what was none, at the end of its array */
     size_t n, n_clear;
     /* what was read lately, by the low bits of its id */
-    uint64_t offer_ids[OFFERS_KEPT], answer_ids[ANSWERS_KEPT], cert_ids[ANSWER_CERTS_MAX][CERTS_KEPT];
-    bool offer_good[OFFERS_KEPT], answer_good[ANSWERS_KEPT], cert_good[ANSWER_CERTS_MAX][CERTS_KEPT];
+    uint64_t offer_ids[OFFERS_KEPT], answer_ids[ANSWERS_KEPT],
+        cert_ids[ANSWER_CERTS_MAX][CERTS_KEPT];
+    bool offer_good[OFFERS_KEPT], answer_good[ANSWERS_KEPT],
+        cert_good[ANSWER_CERTS_MAX][CERTS_KEPT];
     struct offer offers[OFFERS_KEPT];
     struct answer answers_read[ANSWERS_KEPT];
     struct cert certs_read[ANSWER_CERTS_MAX][CERTS_KEPT];
@@ -165,7 +168,7 @@ static bool told_twice(const struct tls_index *x, const struct row_tls *r)
 /* The name a client may have meant by an address: the one it had asked DNS for by `last_ns`; where
  * that was several, none. False where nothing is known. */
 static bool asked_for(const struct tls_index *x, const struct client *client,
-                     const struct addr *addr, uint64_t last_ns, struct bytes *name)
+                      const struct addr *addr, uint64_t last_ns, struct bytes *name)
 {
     struct place p = {.site = client->site, .addr = *addr};
     uint32_t who = (uint32_t)window_client_hash(x->w, client), found = 0;
@@ -189,7 +192,8 @@ static bool asked_for(const struct tls_index *x, const struct client *client,
 
 static const struct cert *read_cert(struct tls_index *x, unsigned slot, uint64_t id)
 {
-    unsigned at = id % CERTS_KEPT; /* a place for each slot: certificates of one chain do not push each other out */
+    unsigned at = id % CERTS_KEPT; /* a place for each slot: certificates of one chain do not push
+                                      each other out */
     if (x->cert_ids[slot][at] != id || id == 0) {
         const struct row_cert *row = find_id(&x->certs, id);
         struct bytes b = {0};
@@ -282,7 +286,8 @@ static void name_place(struct tls_item items[], size_t n)
     }
 }
 
-/* What sorting by place looks at first: reading two rows for each comparison took ten times as long. */
+/* What sorting by place looks at first: reading two rows for each comparison took ten times as
+ * long. */
 struct place_key {
     uint64_t word; /* in the order of places of one site, but equal for some that differ */
     uint32_t site; /* sites numbered in their order */

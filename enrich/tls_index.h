@@ -34,7 +34,8 @@ MUST_CHECK bool tls_index_new(struct tls_index **x, struct window *w,
                               const struct tls_typing *typing, struct err *e);
 void tls_index_free(struct tls_index *x);
 
-/* All items, sorted by their place, those of one in the order of their rows; they may be sorted otherwise. */
+/* All items, sorted by their place, those of one in the order of their rows; they may be sorted
+ * otherwise. */
 struct tls_item *tls_index_items(struct tls_index *x, size_t *n);
 
 /* Likewise what was no session: clear text where TLS belongs (TLS_CLEAR). A connection each of the
@@ -52,8 +53,9 @@ void tls_item_service(const struct tls_item *item, struct service *s);
 int tls_service_order(const struct service *a, const struct service *b);
 int tls_item_service_order(const struct tls_item *a, const struct tls_item *b);
 
-/* Order of the places where the servers are: as tls_service_order of both, but for names. Sorting asks this often, so no service is made
- * of them. A server that is a device of ours comes after those that are only an address. */
+/* Order of the places where the servers are: as tls_service_order of both, but for names. Sorting
+ * asks this often, so no service is made of them. A server that is a device of ours comes after
+ * those that are only an address. */
 int tls_item_place_order(const struct tls_item *a, const struct tls_item *b);
 /* Are both at one address and port of one site (or one device)? */
 bool tls_item_same_place(const struct tls_item *a, const struct tls_item *b);
@@ -69,5 +71,6 @@ void tls_item_count(const struct tls_item *item, struct client_counts *n);
  * where it has none (SSLv2), or "unknown" without a hello. And order by it. */
 void tls_item_type(const struct tls_item *item, char text[static CLIENT_TYPE_MAX]);
 int tls_item_type_order(const struct tls_item *a, const struct tls_item *b);
-/* Of one type, or with one hello: a JA4 tells apart whether a server was named, which one program may do or not. */
+/* Of one type, or with one hello: a JA4 tells apart whether a server was named, which one program
+ * may do or not. */
 bool tls_item_same_program(const struct tls_item *a, const struct tls_item *b);

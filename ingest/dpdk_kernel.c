@@ -1,4 +1,5 @@
-/* The kernel's own count of packets for which a queue of net_af_packet had no room: its driver (22.11) tells of none. */
+/* The kernel's own count of packets for which a queue of net_af_packet had no room: its driver
+ * (22.11) tells of none. */
 #include "ingest/dpdk_ports.h"
 
 #include <linux/if_packet.h>

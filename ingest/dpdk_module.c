@@ -84,7 +84,8 @@ static uint64_t memory_needed(const struct config *c)
         const struct live_port *lp = &c->live.ports[i];
         uint64_t descriptors = lp->descriptors > 0 ? lp->descriptors : DESCRIPTORS_GUESS;
         uint64_t buffer = BUFFER_BYTES + port_frame_asked(lp);
-        buffer = (buffer + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES; /* without huge pages none may straddle a page */
+        buffer = (buffer + PAGE_BYTES - 1) / PAGE_BYTES
+                 * PAGE_BYTES; /* without huge pages none may straddle a page */
         bytes += port_buffers(c, lp, descriptors) * buffer + lp->workers * descriptors * 64;
     }
     return bytes;

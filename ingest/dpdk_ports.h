@@ -81,7 +81,7 @@ struct port {
     struct nic_clock nic;
     struct bridge bridges[BRIDGES], queue_bridges[PORT_QUEUES_MAX][QUEUE_BRIDGES];
     int cpus[WORKERS_MAX];
-    unsigned n_sockets;        /* of net_af_packet */
+    unsigned n_sockets; /* of net_af_packet */
     int sockets[WORKERS_MAX];
     char name[RTE_ETH_NAME_MAX_LEN];
 };

@@ -31,7 +31,8 @@ static uint64_t time_of(struct worker *w, struct rte_mbuf *m, uint64_t now)
         return now;
     if (p->rx_ts_offset >= 0 && (m->ol_flags & p->rx_ts_flag) != 0) {
         uint64_t told = *RTE_MBUF_DYNFIELD(m, p->rx_ts_offset, uint64_t *);
-        if (w->clock == PORT_CLOCK_CAPTURE) /* net_pcap tells microseconds; from 2038 on libpcap's seconds are negative */
+        if (w->clock == PORT_CLOCK_CAPTURE) /* net_pcap tells microseconds; from 2038 on libpcap's
+                                               seconds are negative */
             return ((int64_t)told < 0 ? told + (UINT64_C(1000000) << 32) : told) * 1000;
         uint64_t ns = nic_clock_ns(&w->port->nic, told);
         if (ns - now + FAR_OFF_NS <= 2 * FAR_OFF_NS)

@@ -217,7 +217,8 @@ static void ntp_event(struct events *ev, const struct msg *m)
 }
 
 /* The certificate that the server of this session showed first, read. */
-static bool leaf_of(struct events *ev, const struct answer *a, struct cert *c, struct cert_label *label)
+static bool leaf_of(struct events *ev, const struct answer *a, struct cert *c,
+                    struct cert_label *label)
 {
     if (ev->certs == NULL || a->n_certs == 0)
         return false;

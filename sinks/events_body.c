@@ -269,7 +269,8 @@ static void put_when(struct text_sink *t, const char *member, int64_t s)
     text_puts(t, "\"");
 }
 
-static void tls_certificate(struct text_sink *t, const struct cert *c, const struct cert_label *label)
+static void tls_certificate(struct text_sink *t, const struct cert *c,
+                            const struct cert_label *label)
 {
     put_bytes(t, "subject", c->subject, c->subject_len);
     put_bytes(t, "issuerdn", c->issuer, c->issuer_len);
@@ -310,8 +311,7 @@ void events_tls(struct text_sink *t, const struct config *config, const struct m
 {
     static const char *const outcomes[] = {
         [TLS_UNDECIDED] = "undecided", [TLS_ESTABLISHED] = "established", [TLS_REFUSED] = "refused",
-        [TLS_RESET] = "reset",         [TLS_PARTIAL] = "partial",
-        [TLS_CLEAR] = "cleartext",
+        [TLS_RESET] = "reset",         [TLS_PARTIAL] = "partial",         [TLS_CLEAR] = "cleartext",
     };
     static_assert(sizeof outcomes / sizeof *outcomes == TLS_OUTCOME_N, "a name per outcome");
     const struct tls_session_msg *s = &m->session;

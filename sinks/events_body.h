@@ -15,7 +15,7 @@ void events_quic(struct text_sink *t, const struct config *config, const struct 
 /* What the server answered, where it is known. */
 struct events_answer {
     const struct answer *a;
-    const struct cert *leaf;         /* its own certificate */
+    const struct cert *leaf; /* its own certificate */
     const struct cert_label *label;
 };
 void events_tls(struct text_sink *t, const struct config *config, const struct msg *m,

@@ -10,7 +10,7 @@
 enum {
     ROWJSON_ROOM = 64 << 10,
     ROWJSON_DISTINCT_MAX = 20 << 10, /* of the large shape */
-    ROWJSON_OFFER_MAX = 12 << 10, /* and of an answer */
+    ROWJSON_OFFER_MAX = 12 << 10,    /* and of an answer */
     ROWJSON_CERT_MAX = 32 << 10,
 };
 

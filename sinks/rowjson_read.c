@@ -274,7 +274,8 @@ static void *place(struct rowjson_reader *r, enum row_kind kind, const void *key
     return r->nameless ? window_other_make(r->w, kind) : window_row(r->w, kind, key_row);
 }
 
-/* What a row says of an offer or an answer is what its id stands for. (A certificate's id is that of its bytes, which are not here.) */
+/* What a row says of an offer or an answer is what its id stands for. (A certificate's id is that
+ * of its bytes, which are not here.) */
 static bool blob_is_its_id(const struct rowjson_reader *r, enum row_kind kind, struct err *e)
 {
     uint64_t id;

@@ -36,7 +36,8 @@ bool segment_batch_add(struct segment_batch *b, const char *aside, const char *p
 bool segment_batch_commit(struct segment_batch *b, struct err *e)
 {
     bool ok = true;
-    for (size_t i = 0; ok && i < b->n; i++) /* all of them, so that the first sync writes the data of every one */
+    for (size_t i = 0; ok && i < b->n;
+         i++) /* all of them, so that the first sync writes the data of every one */
         ok = segment_file_sync(b->pending[i].aside, false, e);
     size_t named = 0;
     for (; ok && named < b->n; named++)

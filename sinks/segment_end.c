@@ -9,10 +9,9 @@ const char *const segment_scope_names[2] = {[SCOPE_GATEWAYS] = "gateways", [SCOP
         "limits." #m, V_SUM, offsetof(struct segment_limits, m), 0, NULL                           \
     }
 const struct field segment_limit_fields[] = {
-    LIMIT(clients), LIMIT(coverage),     LIMIT(bindings), LIMIT(peers),
-    LIMIT(ntp),     LIMIT(dns),          LIMIT(tls),      LIMIT(hellos),
-    LIMIT(answers), LIMIT(certs),        LIMIT(reuse),
-    LIMIT(tallies), LIMIT(string_bytes), {.type = F_END},
+    LIMIT(clients), LIMIT(coverage), LIMIT(bindings),     LIMIT(peers),    LIMIT(ntp),
+    LIMIT(dns),     LIMIT(tls),      LIMIT(hellos),       LIMIT(answers),  LIMIT(certs),
+    LIMIT(reuse),   LIMIT(tallies),  LIMIT(string_bytes), {.type = F_END},
 };
 static_assert(sizeof segment_limit_fields / sizeof *segment_limit_fields == SEGMENT_LIMITS_N + 1,
               "a field per limit");

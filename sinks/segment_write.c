@@ -139,8 +139,8 @@ void segment_name(const struct segment_head *h, char name[static SEGMENT_NAME_SI
     struct text_sink start = {0}, end = {0};
     text_time_compact(&start, h->start_s);
     text_time_compact(&end, h->start_s + h->length_s);
-    snprintf(name, SEGMENT_NAME_SIZE, "summary-%s-%s-%s.ndjson.zst", h->sensor, start.p != NULL ? start.p : "",
-             end.p != NULL ? end.p : "");
+    snprintf(name, SEGMENT_NAME_SIZE, "summary-%s-%s-%s.ndjson.zst", h->sensor,
+             start.p != NULL ? start.p : "", end.p != NULL ? end.p : "");
     text_free(&start);
     text_free(&end);
 }

@@ -18,7 +18,8 @@ void grid_begin(struct grid *g, const char *align, const char *const heads[]);
 /* The next cell. Unprintable bytes are escaped, long text is cut. */
 void grid_cell(struct grid *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void grid_bytes(struct grid *g, const void *p, size_t len);
-/* Text that is known to be UTF-8 without control characters, of at most GRID_CELL_MAX bytes: as it is. */
+/* Text that is known to be UTF-8 without control characters, of at most GRID_CELL_MAX bytes: as it
+ * is. */
 void grid_utf8(struct grid *g, const char *text);
 
 /* Writes what was gathered, indented by two, and frees. */

@@ -34,14 +34,16 @@ enum { TABLE_TYPE_MAX = 64 };
 void table_type_text(const struct window *w, const struct totals_extra *x,
                      const struct row_tls *row, unsigned type, char text[static TABLE_TYPE_MAX]);
 
-/* Weak versions: 4 SSLv2 (RFC 6176), 3 SSLv3 (RFC 7568), 2 TLS 1.0, 1 TLS 1.1 (RFC 8996), else 0. */
+/* Weak versions: 4 SSLv2 (RFC 6176), 3 SSLv3 (RFC 7568), 2 TLS 1.0, 1 TLS 1.1 (RFC 8996), else 0.
+ */
 unsigned table_weakness(const struct row_tls *row);
 
 /* By tls_version_rank of enrich/tls_policy.h. */
 enum { TABLE_RANKS = 7 };
 extern const char *const table_rank_names[TABLE_RANKS];
 
-void table_migration(const struct tls_report *r, const struct totals_extra *x, struct text_sink *out);
+void table_migration(const struct tls_report *r, const struct totals_extra *x,
+                     struct text_sink *out);
 void table_weak(const struct tls_report *r, struct text_sink *out);
 /* Three cells: who served, the port, the name and where it is from. */
 void table_service(struct grid *g, const struct service *s);

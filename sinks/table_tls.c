@@ -9,12 +9,9 @@
 
 enum { VERSIONS_MAX = 8, CIPHERS_MAX = 64, TYPES_MAX = 3, TLS_OUTCOMES = TLS_OUTCOME_N };
 
-static const char *const outcome_words[TLS_OUTCOMES] = {[TLS_UNDECIDED] = "undecided",
-                                                        [TLS_ESTABLISHED] = "established",
-                                                        [TLS_REFUSED] = "refused",
-                                                        [TLS_RESET] = "reset",
-                                                        [TLS_PARTIAL] = "partial",
-                                                        [TLS_CLEAR] = "cleartext"};
+static const char *const outcome_words[TLS_OUTCOMES] = {
+    [TLS_UNDECIDED] = "undecided", [TLS_ESTABLISHED] = "established", [TLS_REFUSED] = "refused",
+    [TLS_RESET] = "reset",         [TLS_PARTIAL] = "partial",         [TLS_CLEAR] = "cleartext"};
 
 static int name_order(struct bytes x, struct bytes y)
 {
@@ -46,7 +43,7 @@ struct server {
     unsigned n_versions, n_ciphers;
     uint16_t versions[VERSIONS_MAX], ciphers[CIPHERS_MAX];
     uint64_t sessions, weak, outcomes[TLS_OUTCOMES];
-    unsigned weakest; /* see table_weakness */
+    unsigned weakest;                       /* see table_weakness */
     const struct row_tls *types[TYPES_MAX]; /* a row of each type of client, the first ones */
     unsigned n_types;
     bool more_types;
@@ -55,8 +52,8 @@ struct server {
 unsigned table_weakness(const struct row_tls *row)
 {
     uint16_t version = row->key.version != 0 ? row->key.version : row->key.record_version;
-    return version == 0x0002   ? 4
-           : version == 0x0300 ? 3
+    return version == 0x0002                        ? 4
+           : version == 0x0300                      ? 3
            : version == 0x0301 || version == 0xfeff ? 2
                                                     : version == 0x0302;
 }
@@ -71,13 +68,13 @@ static void add_once(uint16_t list[], unsigned *n, unsigned max, uint16_t v)
 }
 
 /* Is it one of these two: known and equal, or unknown with one hello. */
-static bool same_type(const struct totals_extra *x, const struct row_tls *a, const struct row_tls *b)
+static bool same_type(const struct totals_extra *x, const struct row_tls *a,
+                      const struct row_tls *b)
 {
     unsigned type = x->type_of(x->type_ctx, a);
     return type == x->type_of(x->type_ctx, b)
            && (type != 0
-               || (a->key.ja4 == b->key.ja4
-                   && (a->key.ja4 != 0 || a->key.hello == b->key.hello)));
+               || (a->key.ja4 == b->key.ja4 && (a->key.ja4 != 0 || a->key.hello == b->key.hello)));
 }
 
 static void add_type(struct server *s, const struct totals_extra *x, const struct row_tls *row)
@@ -177,8 +174,8 @@ static void keep(struct table_top *top, struct server kept[TABLE_TOP + 1], const
 
 void table_tls(struct window *w, const struct totals_extra *x, struct text_sink *out)
 {
-    static const char *const heads[] = {"server",  "port",     "name", "versions",
-                                        "ciphers", "sessions", "weak", "outcomes", "clients"};
+    static const char *const heads[] = {"server",   "port", "name",     "versions", "ciphers",
+                                        "sessions", "weak", "outcomes", "clients"};
     struct server kept[TABLE_TOP + 1];
     struct table_top top = {0};
     size_t n;

@@ -1,4 +1,5 @@
-/* A buffer that ends at an unmapped page: reading one byte past it crashes, with or without a sanitizer. */
+/* A buffer that ends at an unmapped page: reading one byte past it crashes, with or without a
+ * sanitizer. */
 #pragma once
 #include <assert.h>
 #include <stdint.h>
@@ -6,7 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* A copy of `len` bytes (at most 1 MiB) whose last byte is the last of its page. One slot: valid until the next call. */
+/* A copy of `len` bytes (at most 1 MiB) whose last byte is the last of its page. One slot: valid
+ * until the next call. */
 static inline const uint8_t *guard_copy(const void *bytes, size_t len)
 {
     enum { SIZE = 1 << 20 };

@@ -1,5 +1,6 @@
-/* Ports that are none: sources that make packets out of a capture's, at a pace, with times of a clock that a test may speed up and
- * set; and a disk that a test may stop (the linker puts ours in the place of clock_new and fsync). Each run is a child's. */
+/* Ports that are none: sources that make packets out of a capture's, at a pace, with times of a
+ * clock that a test may speed up and set; and a disk that a test may stop (the linker puts ours in
+ * the place of clock_new and fsync). Each run is a child's. */
 #pragma once
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,7 +25,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { RIG_WORKERS = 3, RIG_PACKETS = 4096, SPEED = 5 /* seconds of our time in one of the machine's */ };
+enum {
+    RIG_WORKERS = 3,
+    RIG_PACKETS = 4096,
+    SPEED = 5 /* seconds of our time in one of the machine's */
+};
 
 #define SECOND UINT64_C(1000000000)
 
@@ -77,7 +82,8 @@ static void rig_pause(void *ctx, uint64_t ns)
 struct clock *__wrap_clock_new(void);
 struct clock *__wrap_clock_new(void)
 {
-    static const struct clock_source s = {.ticks = rig_ticks, .real_ns = rig_real, .mono_ns = rig_ticks, .pause = rig_pause};
+    static const struct clock_source s = {
+        .ticks = rig_ticks, .real_ns = rig_real, .mono_ns = rig_ticks, .pause = rig_pause};
     return clock_new_from(&s);
 }
 
@@ -124,11 +130,12 @@ static struct {
     uint32_t len;
 } rig_packets[RIG_PACKETS];
 static unsigned rig_n;
-static struct ports *rig_ports;                    /* while open */
+static struct ports *rig_ports; /* while open */
 static uint8_t rig_clock = PORT_CLOCK_TSC;
-static uint64_t rig_pace_ns = 1000000, rig_limit;  /* a burst of 32 so often; packets of a worker, 0: no end */
-static atomic_int rig_hang = -1;                   /* this worker sleeps in its source */
-static atomic_int rig_fail = -1;                   /* this worker's source fails */
+static uint64_t rig_pace_ns = 1000000,
+                rig_limit;       /* a burst of 32 so often; packets of a worker, 0: no end */
+static atomic_int rig_hang = -1; /* this worker sleeps in its source */
+static atomic_int rig_fail = -1; /* this worker's source fails */
 
 static inline void rig_load(const char *path)
 {
@@ -155,7 +162,8 @@ static inline void rig_load(const char *path)
 
 static void add(_Atomic uint64_t *to, uint64_t n)
 {
-    atomic_store_explicit(to, atomic_load_explicit(to, memory_order_relaxed) + n, memory_order_relaxed);
+    atomic_store_explicit(to, atomic_load_explicit(to, memory_order_relaxed) + n,
+                          memory_order_relaxed);
 }
 
 static int fake_rx(void *ctx, struct pkt pkts[], unsigned max, struct err *e)
@@ -164,7 +172,8 @@ static int fake_rx(void *ctx, struct pkt pkts[], unsigned max, struct err *e)
     int number = (int)(f - f->p->w);
     uint64_t now = machine_ns();
     add(&f->polls, 1);
-    if (f->last_poll_ns > 0 && now - f->last_poll_ns > atomic_load_explicit(&f->longest_ns, memory_order_relaxed))
+    if (f->last_poll_ns > 0
+        && now - f->last_poll_ns > atomic_load_explicit(&f->longest_ns, memory_order_relaxed))
         atomic_store_explicit(&f->longest_ns, now - f->last_poll_ns, memory_order_relaxed);
     f->last_poll_ns = now;
     while (atomic_load(&rig_hang) == number)
@@ -186,8 +195,11 @@ static int fake_rx(void *ctx, struct pkt pkts[], unsigned max, struct err *e)
     f->due_ns = now + rig_pace_ns;
     uint64_t ts = f->p->o.now(f->p->o.clock, &f->view);
     for (unsigned i = 0; i < n; i++) {
-        pkts[i] = (struct pkt){.bytes = rig_packets[f->at].bytes, .cap_len = rig_packets[f->at].len,
-                               .wire_len = rig_packets[f->at].len, .ts_ns = ts, .link = 1};
+        pkts[i] = (struct pkt){.bytes = rig_packets[f->at].bytes,
+                               .cap_len = rig_packets[f->at].len,
+                               .wire_len = rig_packets[f->at].len,
+                               .ts_ns = ts,
+                               .link = 1};
         if (f->p->clock == PORT_CLOCK_CAPTURE)
             pkts[i].ts_ns = UINT64_C(1519819200) * SECOND + (received + i) * 1000000;
         add(&f->bytes, pkts[i].cap_len);
@@ -298,8 +310,14 @@ static unsigned fake_n_workers(const struct ports *p)
 static void fake_info(const struct ports *p, unsigned port, struct port_info *i)
 {
     (void)port;
-    *i = (struct port_info){.device = "net_none0", .name = "none", .driver = "net_none",
-                            .workers = RIG_WORKERS, .numa = -1, .clock = p->clock, .queues = RIG_WORKERS, .rss = true};
+    *i = (struct port_info){.device = "net_none0",
+                            .name = "none",
+                            .driver = "net_none",
+                            .workers = RIG_WORKERS,
+                            .numa = -1,
+                            .clock = p->clock,
+                            .queues = RIG_WORKERS,
+                            .rss = true};
 }
 
 static unsigned fake_port_of(const struct ports *p, unsigned worker)
@@ -323,7 +341,8 @@ static void fake_buffers(const struct ports *p, unsigned port, uint64_t *empty, 
     *empty = *all = 1;
 }
 
-static bool fake_begin(struct ports *p, unsigned worker, struct source *s, struct spread *spread, struct err *e)
+static bool fake_begin(struct ports *p, unsigned worker, struct source *s, struct spread *spread,
+                       struct err *e)
 {
     (void)e;
     *s = (struct source){fake_rx, fake_release, &p->w[worker]};

@@ -1,6 +1,6 @@
-/* A live run over a ring of DPDK (net_ring) that this program fills itself, and counts what it could not put: what was sent is what was
- * received and what was refused, exactly, and the ledgers of the segments have it all; with one worker, and with two that hand packets to
- * each other. */
+/* A live run over a ring of DPDK (net_ring) that this program fills itself, and counts what it
+ * could not put: what was sent is what was received and what was refused, exactly, and the ledgers
+ * of the segments have it all; with one worker, and with two that hand packets to each other. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,7 +53,7 @@ static struct {
 static unsigned n_packets;
 
 static struct feeder {
-    unsigned pause_us;  /* between bursts */
+    unsigned pause_us; /* between bursts */
     unsigned long long sent, refused;
     struct rte_ring *wire;
 } feeder;
@@ -88,7 +88,8 @@ static void *feed(void *arg)
     struct timespec began, now;
     unsigned at = 0;
     CHECK(rte_thread_register() == 0, "no place for a thread");
-    struct rte_mempool *pool = rte_pktmbuf_pool_create("feed", FEED, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+    struct rte_mempool *pool =
+        rte_pktmbuf_pool_create("feed", FEED, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
     CHECK(pool != NULL, "no memory for buffers");
     clock_gettime(CLOCK_MONOTONIC, &began);
     do {
@@ -97,7 +98,8 @@ static void *feed(void *arg)
             nap_us(50); /* all are on their way */
         } else {
             for (unsigned i = 0; i < BURST; i++, at = (at + 1) % n_packets)
-                memcpy(rte_pktmbuf_append(m[i], packets[at].len), packets[at].bytes, packets[at].len);
+                memcpy(rte_pktmbuf_append(m[i], packets[at].len), packets[at].bytes,
+                       packets[at].len);
             unsigned put = rte_ring_enqueue_burst(f->wire, (void **)m, BURST, NULL);
             f->sent += BURST;
             f->refused += BURST - put;
@@ -162,15 +164,21 @@ static void check_sums(const struct feeder *f, unsigned workers)
     fclose(table);
     const char *sums = strstr(text, "},\"received\":");
     CHECK(sums != NULL, "%s", text);
-    unsigned long long received = number_in(sums, "\"received\":"), lost = number_in(sums, "\"lost\":");
-    CHECK(received > 1000 && f->sent == received + f->refused, "%llu sent, %llu received, %llu refused", f->sent, received, f->refused);
-    CHECK(told_by(folder, "\"read\":") + told_by(folder, "\"lost_ring\":") == received, "segments: %llu read, %llu lost, of %llu",
-          told_by(folder, "\"read\":"), told_by(folder, "\"lost_ring\":"), received);
-    CHECK(told_by(folder, "\"lost_ring\":") == lost && told_by(folder, "\"lost_packets\":") == lost, "%llu lost", lost);
+    unsigned long long received = number_in(sums, "\"received\":"),
+                       lost = number_in(sums, "\"lost\":");
+    CHECK(received > 1000 && f->sent == received + f->refused,
+          "%llu sent, %llu received, %llu refused", f->sent, received, f->refused);
+    CHECK(told_by(folder, "\"read\":") + told_by(folder, "\"lost_ring\":") == received,
+          "segments: %llu read, %llu lost, of %llu", told_by(folder, "\"read\":"),
+          told_by(folder, "\"lost_ring\":"), received);
+    CHECK(told_by(folder, "\"lost_ring\":") == lost && told_by(folder, "\"lost_packets\":") == lost,
+          "%llu lost", lost);
     CHECK(strstr(text, "\"unaccounted\":0,") != NULL, "%s", text);
     CHECK((number_in(text, "\"given\":") > 0) == (workers > 1), "%s", text);
-    fprintf(stderr, "%u workers: %llu sent = %llu received (%llu of them lost between workers) + %llu refused\n", workers, f->sent, received,
-            lost, f->refused);
+    fprintf(stderr,
+            "%u workers: %llu sent = %llu received (%llu of them lost between workers) + %llu "
+            "refused\n",
+            workers, f->sent, received, lost, f->refused);
 }
 
 static void run(unsigned workers, unsigned pause_us, bool overload)
@@ -191,13 +199,24 @@ static void run(unsigned workers, unsigned pause_us, bool overload)
     config.live.n_ports = 1;
     config.live.ports[0] = (struct live_port){.workers = workers};
     snprintf(config.live.ports[0].device, sizeof config.live.ports[0].device, "net_ring0");
-    snprintf(folder, sizeof folder, "%s/tellscope-ring-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    snprintf(folder, sizeof folder, "%s/tellscope-ring-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     CHECK(mkdtemp(folder) != NULL, "%s", folder);
     snprintf(path, sizeof path, "%s/table", folder);
     CHECK(freopen(path, "w", stdout) != NULL, "%s", path);
     judge = judge_options_default();
-    struct live_options o = {.config = &config, .dir = folder, .judge = &judge, .api = &api, .eal = eal, .n_eal = 2, .no_huge = true,
-                             .quiet = true, .json = true, .duration_s = 120, .max_loss_percent = -1, .user = ""};
+    struct live_options o = {.config = &config,
+                             .dir = folder,
+                             .judge = &judge,
+                             .api = &api,
+                             .eal = eal,
+                             .n_eal = 2,
+                             .no_huge = true,
+                             .quiet = true,
+                             .json = true,
+                             .duration_s = 120,
+                             .max_loss_percent = -1,
+                             .user = ""};
     feeder = (struct feeder){.pause_us = pause_us};
     int status = live_run(&o);
     CHECK(status == EXIT_OK, "exit status %d", status);
@@ -266,7 +285,8 @@ int main(void)
     snprintf(path, sizeof path, "%s/samples/fleet.pcap", TELLSCOPE_SOURCE);
     load(path);
     CHECK(n_packets > 0, "no packets");
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_calm), cmocka_unit_test(test_overload)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_calm),
+                                       cmocka_unit_test(test_overload)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
 #endif

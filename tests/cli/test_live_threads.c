@@ -1,5 +1,5 @@
-/* A live run's threads among each other, without DPDK: windows change hands, the clock is set, the disk stops, a worker hangs or fails,
- * signals come. Also to be run with ThreadSanitizer. */
+/* A live run's threads among each other, without DPDK: windows change hands, the clock is set, the
+ * disk stops, a worker hangs or fails, signals come. Also to be run with ThreadSanitizer. */
 #include "tests/cli/live_rig.h"
 
 static struct config config;
@@ -56,12 +56,14 @@ static char *table_text(void)
     return text;
 }
 
-/* Runs until `seconds` of the machine's time are over; `meddle` does something meanwhile. Returns the exit status. */
+/* Runs until `seconds` of the machine's time are over; `meddle` does something meanwhile. Returns
+ * the exit status. */
 static int run(unsigned seconds, void *(*meddle)(void *))
 {
     static struct judge_options judge;
     pthread_t meddler;
-    snprintf(folder, sizeof folder, "%s/tellscope-live-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    snprintf(folder, sizeof folder, "%s/tellscope-live-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     CHECK(mkdtemp(folder) != NULL, "%s", folder);
     snprintf(table, sizeof table, "%s/table", folder);
     CHECK(freopen(table, "w", stdout) != NULL, "%s", table);
@@ -92,12 +94,14 @@ static void clean(void)
     CHECK(system(command) == 0, "%s", command);
 }
 
-/* Everything received is in a window, and what was lost stands in the segments, if none was dropped. */
+/* Everything received is in a window, and what was lost stands in the segments, if none was
+ * dropped. */
 static unsigned long long balanced(void)
 {
     const char *text = table_text(), *sum = strstr(text, "\"read\":"); /* that of all comes first */
     CHECK(sum != NULL, "%s", text);
-    unsigned long long received = number_in(sum, "\"received\":"), read = number_in(sum, "\"read\":");
+    unsigned long long received = number_in(sum, "\"received\":"),
+                       read = number_in(sum, "\"read\":");
     CHECK(received > 0 && read == received, "read %llu of %llu", read, received);
     CHECK(strstr(text, "\"unaccounted\":0,") != NULL, "%s", text);
     if (number_in(text, "\"dropped\":") == 0) {
@@ -169,9 +173,10 @@ static void disk_stops(void)
     balanced();
     unsigned long long dropped = number_in(table_text(), "\"dropped\":");
     CHECK(dropped >= 8, "%llu windows dropped in 20 s, with room for three", dropped);
-    CHECK(told.dropped == dropped, "%llu windows were dropped, segments tell of %llu", dropped, told.dropped);
-    CHECK(told.missed == number_in(table_text(), "\"missed\":"), "what was lost before us must be told in a later segment: %llu",
-          told.missed);
+    CHECK(told.dropped == dropped, "%llu windows were dropped, segments tell of %llu", dropped,
+          told.dropped);
+    CHECK(told.missed == number_in(table_text(), "\"missed\":"),
+          "what was lost before us must be told in a later segment: %llu", told.missed);
 }
 
 /* The disk never comes back: the run ends within shutdown_s, and says what is lost. */
@@ -272,7 +277,8 @@ static void capture_times(void)
     int status = run(60, NULL);
     CHECK(status == EXIT_OK, "exit status %d", status);
     CHECK(balanced() == options.packets, "packets");
-    CHECK(told.clock_steps + told.shutdown + told.hung + told.started == 0, "windows of captures are whole");
+    CHECK(told.clock_steps + told.shutdown + told.hung + told.started == 0,
+          "windows of captures are whole");
 }
 
 /* ---- */
@@ -282,8 +288,12 @@ static const struct scenario {
     const char *name;
     void (*run)(void);
 } scenarios[] = {
-    {"hand over", hand_over},       {"the disk stops", disk_stops}, {"the disk stays away", disk_stays_away},
-    {"a worker hangs", worker_hangs}, {"a worker fails", worker_fails}, {"signals", signals},
+    {"hand over", hand_over},
+    {"the disk stops", disk_stops},
+    {"the disk stays away", disk_stays_away},
+    {"a worker hangs", worker_hangs},
+    {"a worker fails", worker_fails},
+    {"signals", signals},
     {"times of captures", capture_times},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
@@ -318,9 +328,9 @@ static void ends_well(void **state)
 
 int main(void)
 {
-    static const char *const more[] = {"CESNET_FlowTest__pcap_tls10.pcap", "kholia_my-pcaps__NTP_sample-1.pcap",
-                                       "CESNET_FlowTest__pcap_dns_mx.pcap",
-                                       "CESNET_FlowTest__pcap_tls12.pcap"};
+    static const char *const more[] = {
+        "CESNET_FlowTest__pcap_tls10.pcap", "kholia_my-pcaps__NTP_sample-1.pcap",
+        "CESNET_FlowTest__pcap_dns_mx.pcap", "CESNET_FlowTest__pcap_tls12.pcap"};
     struct err e;
     char path[512];
     config = config_default();
@@ -335,6 +345,8 @@ int main(void)
     CHECK(rig_n > 0, "no packets");
     struct CMUnitTest tests[SCENARIOS];
     for (unsigned i = 0; i < SCENARIOS; i++)
-        tests[i] = (struct CMUnitTest){.name = scenarios[i].name, .test_func = ends_well, .initial_state = (void *)(uintptr_t)&scenarios[i]};
+        tests[i] = (struct CMUnitTest){.name = scenarios[i].name,
+                                       .test_func = ends_well,
+                                       .initial_state = (void *)(uintptr_t)&scenarios[i]};
     return cmocka_run_group_tests(tests, begin_all, NULL);
 }

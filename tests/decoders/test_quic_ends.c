@@ -89,7 +89,8 @@ static void test_sweep(void **state)
     struct rig *r = *state;
     both(r);
     uint64_t hour = UINT64_C(3600) * 1000000000;
-    assert_true(decode_sweep(r->d, r->ts_ns / hour * hour, UINT32_MAX, r->out)); /* its window is not over */
+    assert_true(decode_sweep(r->d, r->ts_ns / hour * hour, UINT32_MAX,
+                             r->out)); /* its window is not over */
     assert_int_equal(r->n_alive, 0);
     unsigned calls = 1;
     while (!decode_sweep(r->d, r->ts_ns + 2 * hour, 1, r->out))

@@ -69,7 +69,8 @@ static void test_again(void **state)
     rig_free(&r);
 }
 
-/* A capture replayed in a loop says the same SYN again, later; a repeated SYN comes before any data, or is a copy of the same time. */
+/* A capture replayed in a loop says the same SYN again, later; a repeated SYN comes before any
+ * data, or is a copy of the same time. */
 static void test_loop(void **state)
 {
     (void)state;
@@ -416,11 +417,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_service_port), cmocka_unit_test(test_again),
-        cmocka_unit_test(test_loop),
-        cmocka_unit_test(test_close),        cmocka_unit_test(test_origin_end),
-        cmocka_unit_test(test_unseen),       cmocka_unit_test(test_table),
-        cmocka_unit_test(test_alone),        cmocka_unit_test(test_dns),
-        cmocka_unit_test(test_http),
+        cmocka_unit_test(test_loop),         cmocka_unit_test(test_close),
+        cmocka_unit_test(test_origin_end),   cmocka_unit_test(test_unseen),
+        cmocka_unit_test(test_table),        cmocka_unit_test(test_alone),
+        cmocka_unit_test(test_dns),          cmocka_unit_test(test_http),
     };
     int failed = cmocka_run_group_tests(tests, setup, NULL);
     rig_calm = true;

@@ -1,4 +1,5 @@
-/* The table of TCP connections as such: its index grows and starts over, and finds what it holds. */
+/* The table of TCP connections as such: its index grows and starts over, and finds what it holds.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -218,8 +218,8 @@ struct rig {
     struct decode *d;
     struct msgs *out;
     char text[65536]; /* what was stated: hellos, certificates, alerts, DNS, HTTP, unseen bytes */
-    char session[65536]; /* the session reports */
-    char flight[65536];  /* certificates, values, answers */
+    char session[65536];  /* the session reports */
+    char flight[65536];   /* certificates, values, answers */
     struct answer answer; /* the last one */
     uint64_t answer_id;
     uint16_t signs, record_version; /* as last told */
@@ -233,8 +233,8 @@ struct rig {
     uint64_t unseen[2]; /* by side */
     unsigned n_client_hellos, n_sessions, n_alive, n_decided, n_offers;
     uint64_t bytes[2];
-    uint64_t first_ts_ns;    /* of the session told of last */
-    uint16_t told_port[512]; /* the client's, of the sessions told of last */
+    uint64_t first_ts_ns;                          /* of the session told of last */
+    uint16_t told_port[512];                       /* the client's, of the sessions told of last */
     char hello_prints[2][80], session_prints[120]; /* fingerprints told last: JA4 and JA3 */
 };
 
@@ -293,16 +293,17 @@ static inline void rig_answer(struct rig *r, const struct tls_session_msg *s)
     assert_true(answer_read(s->answer.p, s->answer.len, &r->answer));
     assert_true(s->answer_id == answer_id(s->answer.p, s->answer.len));
     const struct answer *a = &r->answer;
-    rig_line(r->flight, sizeof r->flight,
-             "answer %04x %04x group %04x flags %x sig %04x dh %u %u ticket %u certs %u kinds %u%s\n",
-             a->version, a->cipher, a->group, a->flags, a->ske_signature, a->dh_bits, a->dh_prime,
-             a->ticket_lifetime_s, a->n_certs, a->n_kinds, s->resumed ? " resumed" : "");
+    rig_line(
+        r->flight, sizeof r->flight,
+        "answer %04x %04x group %04x flags %x sig %04x dh %u %u ticket %u certs %u kinds %u%s\n",
+        a->version, a->cipher, a->group, a->flags, a->ske_signature, a->dh_bits, a->dh_prime,
+        a->ticket_lifetime_s, a->n_certs, a->n_kinds, s->resumed ? " resumed" : "");
 }
 
 static inline void rig_session(struct rig *r, const struct tls_session_msg *s)
 {
-    static const char *const outcomes[] = {"undecided", "established", "refused", "reset",
-                                           "partial",   "cleartext"};
+    static const char *const outcomes[] = {"undecided", "established", "refused",
+                                           "reset",     "partial",     "cleartext"};
     r->told_port[r->n_sessions++ % 512] = s->client_port;
     rig_prints(r->session_prints, sizeof r->session_prints, s->ja4, s->ja3, s->ja3s);
     r->n_alive += s->alive;

@@ -163,8 +163,8 @@ static void pieces(struct run *r, int dir, const uint8_t *p, size_t n, uint32_t 
     }
 }
 
-/* Do records follow each other to the end? Where they stop doing so, the decoder finds its way back at the start of a segment, so
- * what it finds depends on where segments start. */
+/* Do records follow each other to the end? Where they stop doing so, the decoder finds its way back
+ * at the start of a segment, so what it finds depends on where segments start. */
 static bool framed(const uint8_t *p, size_t n)
 {
     for (size_t at = 0; at + 5 <= n;) {

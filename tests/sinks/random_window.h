@@ -190,7 +190,8 @@ static inline uint32_t random_facts(struct window *w, uint64_t id)
     c.signature_hash = (uint8_t)(random_u64(&state) % CERT_HASH_N);
     strcpy(c.curve, random_u64(&state) % 2 ? "prime256v1" : "");
     strcpy(c.signature, "1.2.840.113549.1.1.11");
-    random_text(&state, c.subject, c.subject_len = (uint16_t)(random_u64(&state) % (CERT_NAME_MAX + 1)));
+    random_text(&state, c.subject,
+                c.subject_len = (uint16_t)(random_u64(&state) % (CERT_NAME_MAX + 1)));
     random_text(&state, c.issuer, c.issuer_len = (uint16_t)(random_u64(&state) % 20));
     for (uint64_t n = random_u64(&state) % (CERT_SANS_MAX + 1); n > 0; n--, c.n_sans++)
         random_text(&state, c.sans[c.n_sans], c.san_len[c.n_sans] = (uint8_t)random_u64(&state));

@@ -1,4 +1,5 @@
-/* Segments in memory, written and read back: for test_segment.c and test_segment_damage.c, which define _GNU_SOURCE (memfd_create). */
+/* Segments in memory, written and read back: for test_segment.c and test_segment_damage.c, which
+ * define _GNU_SOURCE (memfd_create). */
 #pragma once
 #include "random_window.h"
 #include "sinks/segment.h"
@@ -61,7 +62,8 @@ static inline int memory_file(const void *p, size_t len)
     return fd;
 }
 
-static inline struct file written(struct window *w, const struct segment_head *h, uint8_t sha256[32])
+static inline struct file written(struct window *w, const struct segment_head *h,
+                                  uint8_t sha256[32])
 {
     struct err e = {""};
     int fd = memory_file("", 0);

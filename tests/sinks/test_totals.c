@@ -50,8 +50,9 @@ static void test_empty(void **state)
     window_totals(w)->tls.sessions = 4;
     window_totals(w)->ip_v4 = 9;
     totals_json(w, &(struct totals_extra){.tls = &report}, &out);
-    assert_string_equal(out.p, "{\"schema\":\"tellscope.totals.v1\",\"ip\":{\"v4\":9},\"tls\":{\"weak\":{"
-                               "\"TLS10\":3,\"RC4\":1},\"sessions\":4}}\n");
+    assert_string_equal(out.p,
+                        "{\"schema\":\"tellscope.totals.v1\",\"ip\":{\"v4\":9},\"tls\":{\"weak\":{"
+                        "\"TLS10\":3,\"RC4\":1},\"sessions\":4}}\n");
     window_totals(w)->tls.sessions = window_totals(w)->ip_v4 = 0;
     out.len = 0;
     text_puts(&out, "{");
@@ -110,8 +111,8 @@ static void test_groups(void **state)
     t->ledger.lost_packets = 0;
     out.len = 1;
     totals_members(w, &out);
-    assert_string_equal(
-        out.p, "{\"packets\":{\"read\":10},\"ledger\":{\"link_unsupported\":{\"284\":8}}");
+    assert_string_equal(out.p,
+                        "{\"packets\":{\"read\":10},\"ledger\":{\"link_unsupported\":{\"284\":8}}");
     text_free(&out);
     window_free(w);
 }
@@ -269,12 +270,9 @@ static void test_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_lost),
-        cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_contract),
-        cmocka_unit_test(test_any_window),
-        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_empty),      cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_groups),     cmocka_unit_test(test_contract),
+        cmocka_unit_test(test_any_window), cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

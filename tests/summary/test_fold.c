@@ -214,12 +214,8 @@ static void not_ntp(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(client_and_peer),
-        cmocka_unit_test(probes),
-        cmocka_unit_test(coverage),
-        cmocka_unit_test(mac_bindings),
-        cmocka_unit_test(outcomes),
-        cmocka_unit_test(not_ntp),
+        cmocka_unit_test(client_and_peer), cmocka_unit_test(probes),   cmocka_unit_test(coverage),
+        cmocka_unit_test(mac_bindings),    cmocka_unit_test(outcomes), cmocka_unit_test(not_ntp),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -523,16 +523,11 @@ static void name_policies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tls_carriers),
-        cmocka_unit_test(ntp_pair),
-        cmocka_unit_test(dns_exchange),
-        cmocka_unit_test(names_of_an_address),
-        cmocka_unit_test(tls_roles),
-        cmocka_unit_test(hellos),
-        cmocka_unit_test(dtls_hellos),
-        cmocka_unit_test(firmware_calls),
-        cmocka_unit_test(hosts_are_counters),
-        cmocka_unit_test(strangers_are_counters),
+        cmocka_unit_test(tls_carriers),       cmocka_unit_test(ntp_pair),
+        cmocka_unit_test(dns_exchange),       cmocka_unit_test(names_of_an_address),
+        cmocka_unit_test(tls_roles),          cmocka_unit_test(hellos),
+        cmocka_unit_test(dtls_hellos),        cmocka_unit_test(firmware_calls),
+        cmocka_unit_test(hosts_are_counters), cmocka_unit_test(strangers_are_counters),
         cmocka_unit_test(name_policies),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);

@@ -18,7 +18,8 @@ static struct rowtab table_of(uint32_t limit)
 {
     struct rowtab t;
     struct err e;
-    assert_true(rowtab_new(&t, limit, sizeof(struct item), offsetof(struct item, key), 8, ARENA_COLD, &e));
+    assert_true(
+        rowtab_new(&t, limit, sizeof(struct item), offsetof(struct item, key), 8, ARENA_COLD, &e));
     return t;
 }
 
@@ -135,7 +136,8 @@ static void kept_are_exact(void **state)
     rowtab_free(&t);
 }
 
-/* Tags an attacker would choose: few home slots for all, at the end of the index so that probes wrap. The hashes fall. */
+/* Tags an attacker would choose: few home slots for all, at the end of the index so that probes
+ * wrap. The hashes fall. */
 static uint64_t clash(uint64_t i)
 {
     uint64_t high = 5000 - i;
@@ -190,8 +192,7 @@ static void clears_and_grows(void **state)
     static const uint64_t sizes[] = {40000, 3, 600, 40000, 0, 1};
     for (unsigned s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         for (uint64_t i = 0; i < sizes[s]; i++) {
-            struct item *item =
-                insert(&t, hash_bytes(&i, sizeof i, s), &i);
+            struct item *item = insert(&t, hash_bytes(&i, sizeof i, s), &i);
             assert_int_equal(item->key, i);
         }
         assert_int_equal(t.n, sizes[s]);
@@ -204,7 +205,8 @@ static void clears_and_grows(void **state)
     rowtab_free(&t);
 }
 
-/* The mix of a key goes on from that of its first part, and tells keys apart that differ in a bit. */
+/* The mix of a key goes on from that of its first part, and tells keys apart that differ in a bit.
+ */
 static void mix_goes_on(void **state)
 {
     (void)state;

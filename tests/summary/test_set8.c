@@ -123,7 +123,8 @@ static void merge_is_exact(void **state)
         assert_true(same_set8(w, &whole.refids, w, &right.refids));
         for (int i = 0; i < 3; i++)
             row_free(&part[i].refids);
-        row_free(&whole.refids), row_free(&left.refids), row_free(&right.refids), row_free(&tail.refids);
+        row_free(&whole.refids), row_free(&left.refids), row_free(&right.refids),
+            row_free(&tail.refids);
     }
 }
 
