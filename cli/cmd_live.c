@@ -1,7 +1,7 @@
 #define _GNU_SOURCE /* MAP_LOCKED */
 #include "cli/commands.h"
 #include "cli/live.h"
-#include "cli/options.h"
+#include "cli/options_common.h"
 #include "core/config_value.h"
 #include "ingest/filter.h"
 
@@ -74,10 +74,9 @@ struct live_command {
     const char *interface;
 };
 
-static bool take_option(struct live_command *c, int option, const char *value, struct err *e)
+static bool take_option(void *ctx, int option, const char *value, struct err *e)
 {
-    char key[128];
-    const char *equal;
+    struct live_command *c = ctx;
     switch (option) {
     case OPT_INTERFACE:
         c->interface = value;
@@ -90,20 +89,6 @@ static bool take_option(struct live_command *c, int option, const char *value, s
         return true;
     case OPT_WINDOW:
         return option_window(value, &c->config.live.window_s, e);
-    case OPT_SENSOR:
-        return config_set(&c->config, "sensor", value, e);
-    case OPT_VANTAGE:
-        return config_set(&c->config, "vantage", value, e);
-    case OPT_SCOPE:
-        return config_set(&c->config, "scope", value, e);
-    case OPT_SET:
-        equal = strchr(value, '=');
-        if (equal == NULL || (size_t)(equal - value) >= sizeof key) {
-            err_set(e, "%.80s is no KEY=VALUE", value);
-            return false;
-        }
-        snprintf(key, sizeof key, "%.*s", (int)(equal - value), value);
-        return config_set(&c->config, key, equal + 1, e);
     case OPT_DURATION:
         return option_seconds(value, 1, UINT64_C(31536000), &c->o.duration_s, e);
     case OPT_PACKETS:
@@ -122,43 +107,6 @@ static bool take_option(struct live_command *c, int option, const char *value, s
         c->o.quiet = true;
         return true;
     }
-}
-
-/* Files first: what the command line says goes over them. */
-static int take_options(struct live_command *c, struct options *o, int argc, char **argv)
-{
-    struct err e;
-    for (int pass = 0; pass < 2; pass++) {
-        *o = options_of(&usage, argc, argv);
-        for (int i; (i = options_next(o)) != OPTIONS_END;) {
-            if (i == OPTIONS_STOP)
-                return -1;
-            bool ok = true, file = i == OPT_CONFIG || i == OPT_POLICY;
-            if (i == OPT_CONFIG && pass == 0) {
-                c->o.config_path = o->value;
-                ok = config_load(&c->config, o->value, &e);
-            } else if (i == OPT_POLICY && pass == 0) {
-                c->o.policy_path = o->value;
-                ok = tls_policy_load(&c->judge.policy, o->value, &e);
-            } else if (!file && pass == 1) {
-                ok = take_option(c, i, o->value, &e);
-            }
-            if (!ok && file) {
-                fprintf(stderr, "tellscope live: %s\n", e.text);
-                o->status = EXIT_CONFIG;
-                return -1;
-            }
-            if (!ok) {
-                o->status = options_fail(o, "--%s: %s", usage.defs[i].name, e.text);
-                return -1;
-            }
-        }
-    }
-    if (config_check(&c->config, &e))
-        return EXIT_OK;
-    fprintf(stderr, "tellscope live: %s\n", e.text);
-    o->status = EXIT_CONFIG;
-    return -1;
 }
 
 /* How many packets the kernel may hold for us: 8,192, or as many as we may lock the memory for. The
@@ -217,8 +165,13 @@ int cmd_live(int argc, char **argv)
     struct err e;
     c = (struct live_command){.config = config_default(), .judge = judge_options_default()};
     c.o.max_loss_percent = -1;
-    if (take_options(&c, &o, argc, argv) != EXIT_OK)
+    struct common_options common = {
+        OPT_CONFIG, OPT_POLICY,          OPT_SET,   OPT_SENSOR,          OPT_VANTAGE,
+        OPT_SCOPE,  .take = take_option, .ctx = &c, .config = &c.config, .policy = &c.judge.policy};
+    if (options_common(&common, &o, &usage, argc, argv) != EXIT_OK)
         return o.status;
+    c.o.config_path = common.config_path;
+    c.o.policy_path = common.policy_path;
     if (o.first < o.argc && strcmp(argv[o.first - 1], "--") != 0)
         return options_fail(&o, "%.60s: no argument belongs here; arguments of EAL follow --",
                             argv[o.first]);

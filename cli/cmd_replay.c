@@ -1,6 +1,6 @@
 #include "cli/batch.h"
 #include "cli/commands.h"
-#include "cli/options.h"
+#include "cli/options_common.h"
 #include "cli/report.h"
 #include "cli/run.h"
 #include "cli/stop.h"
@@ -93,22 +93,9 @@ static bool damaged_ok(struct replay *r, const char *text, struct err *e)
     return config_value_number(digits, 0, r->damaged_percent ? 100 : 1000000000, &r->damaged_ok, e);
 }
 
-static bool set_pair(struct config *c, const char *pair, struct err *e)
+static bool take_option(void *ctx, int option, const char *value, struct err *e)
 {
-    char key[128];
-    const char *equal = strchr(pair, '=');
-    if (equal == NULL || (size_t)(equal - pair) >= sizeof key) {
-        err_set(e, "%.80s is no KEY=VALUE", pair);
-        return false;
-    }
-    memcpy(key, pair, (size_t)(equal - pair));
-    key[equal - pair] = '\0';
-    return config_set(c, key, equal + 1, e);
-}
-
-/* One option; those of the configuration go over what the file said. */
-static bool take_option(struct replay *r, int option, const char *value, struct err *e)
-{
+    struct replay *r = ctx;
     static const char *const kinds[] = {"dns", "ntp", "tls"};
     uint64_t number;
     uint32_t set;
@@ -131,14 +118,6 @@ static bool take_option(struct replay *r, int option, const char *value, struct 
         return true;
     case OPT_WINDOW:
         return option_window(value, &r->config.window_s, e);
-    case OPT_SENSOR:
-        return config_set(&r->config, "sensor", value, e);
-    case OPT_VANTAGE:
-        return config_set(&r->config, "vantage", value, e);
-    case OPT_SCOPE:
-        return config_set(&r->config, "scope", value, e);
-    case OPT_SET:
-        return set_pair(&r->config, value, e);
     case OPT_CONTINUOUS:
         return config_set(&r->config, "continuous", "true", e);
     case OPT_DAMAGED_OK:
@@ -155,44 +134,6 @@ static bool take_option(struct replay *r, int option, const char *value, struct 
         r->resume = r->resume || option == OPT_RESUME;
         return true;
     }
-}
-
-/* Twice over the command line: the configuration file first, whatever stands before it. EXIT_OK
- * where all is well. */
-static int take_options(struct replay *r, struct options *o, const struct usage *u, int argc,
-                        char **argv)
-{
-    struct err e = {""};
-    for (int pass = 0; pass < 2; pass++) {
-        int i;
-        *o = options_of(u, argc, argv);
-        while ((i = options_next(o)) != OPTIONS_END) {
-            if (i == OPTIONS_STOP)
-                return -1;
-            bool ok = true;
-            bool file = i == OPT_CONFIG || i == OPT_POLICY;
-            if (i == OPT_CONFIG && pass == 0)
-                ok = config_load(&r->config, o->value, &e);
-            else if (i == OPT_POLICY && pass == 0)
-                ok = tls_policy_load(&r->judge.policy, o->value, &e);
-            else if (!file && pass == 1)
-                ok = take_option(r, i, o->value, &e);
-            if (!ok && file) {
-                fprintf(stderr, "tellscope replay: %s\n", e.text);
-                o->status = EXIT_CONFIG;
-                return -1;
-            }
-            if (!ok) {
-                o->status = options_fail(o, "--%s: %s", u->defs[i].name, e.text);
-                return -1;
-            }
-        }
-    }
-    if (config_check(&r->config, &e))
-        return EXIT_OK;
-    fprintf(stderr, "tellscope replay: %s\n", e.text);
-    o->status = EXIT_CONFIG;
-    return -1;
 }
 
 static int check_usage(const struct replay *r, const struct options *o)
@@ -287,7 +228,10 @@ int cmd_replay(int argc, char **argv)
     struct replay r = {
         .config = config_default(), .judge = judge_options_default(), .max_loss_percent = -1};
     struct options o;
-    if (take_options(&r, &o, &usage, argc, argv) != EXIT_OK)
+    struct common_options common = {
+        OPT_CONFIG, OPT_POLICY,          OPT_SET,   OPT_SENSOR,          OPT_VANTAGE,
+        OPT_SCOPE,  .take = take_option, .ctx = &r, .config = &r.config, .policy = &r.judge.policy};
+    if (options_common(&common, &o, &usage, argc, argv) != EXIT_OK)
         return o.status;
     int status = check_usage(&r, &o);
     if (status != EXIT_OK)

@@ -2,16 +2,10 @@
  * clock that a test may speed up and set; and a disk that a test may stop (the linker puts ours in
  * the place of clock_new and fsync). Each run is a child's. */
 #pragma once
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "cli/live.h"
 #include "ingest/capture.h"
 #include "ingest/clock_source.h"
+#include "tests/child.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -32,16 +26,6 @@ enum {
 };
 
 #define SECOND UINT64_C(1000000000)
-
-#define CHECK(ok, ...)                                                                             \
-    do {                                                                                           \
-        if (!(ok)) {                                                                               \
-            fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #ok);                               \
-            fprintf(stderr, __VA_ARGS__);                                                          \
-            fprintf(stderr, "\n");                                                                 \
-            _exit(1);                                                                              \
-        }                                                                                          \
-    } while (0)
 
 /* ---- time */
 

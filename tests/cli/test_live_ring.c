@@ -17,6 +17,7 @@ int main(void)
 #else
 #include "cli/live.h"
 #include "ingest/capture.h"
+#include "tests/child.h"
 
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
@@ -35,16 +36,6 @@ int main(void)
 extern const struct port_api tellscope_ports;
 
 enum { FEED = 16383, BURST = 32, PACKETS_MAX = 256, SECONDS = 2 };
-
-#define CHECK(ok, ...)                                                                             \
-    do {                                                                                           \
-        if (!(ok)) {                                                                               \
-            fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #ok);                               \
-            fprintf(stderr, __VA_ARGS__);                                                          \
-            fprintf(stderr, "\n");                                                                 \
-            _exit(1);                                                                              \
-        }                                                                                          \
-    } while (0)
 
 static struct {
     uint8_t bytes[1600];
@@ -246,23 +237,6 @@ static void overload_one(void)
 static void overload_two(void)
 {
     run(2, 0, true);
-}
-
-/* The framework starts once in the life of a process. */
-static void in_child(void (*scenario)(void))
-{
-    int status = 0;
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        alarm(120);
-        scenario();
-        _exit(0);
-    }
-    assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
-    if (WIFSIGNALED(status))
-        fail_msg("signal %d", WTERMSIG(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 static void test_calm(void **state)

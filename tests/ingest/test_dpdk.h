@@ -1,15 +1,9 @@
 /* For the tests of the DPDK module. The framework starts once in the life of a process: each case
  * that needs it is a child's. */
 #pragma once
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "ingest/headers.h"
 #include "ingest/ports.h"
+#include "tests/child.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,32 +14,6 @@
 #ifdef TELLSCOPE_HAVE_DPDK
 extern const struct port_api tellscope_ports;
 static const struct port_api *const api = &tellscope_ports;
-
-#define CHECK(ok, ...)                                                                             \
-    do {                                                                                           \
-        if (!(ok)) {                                                                               \
-            fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #ok);                               \
-            fprintf(stderr, __VA_ARGS__);                                                          \
-            fprintf(stderr, "\n");                                                                 \
-            _exit(1);                                                                              \
-        }                                                                                          \
-    } while (0)
-
-static inline void in_child(void (*run)(void))
-{
-    int status = 0;
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        alarm(60);
-        run();
-        exit(0);
-    }
-    assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
-    if (WIFSIGNALED(status))
-        fail_msg("signal %d", WTERMSIG(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-}
 
 /* A clock that a test may set; at 0 it is the machine's. */
 static _Atomic uint64_t clock_says;
