@@ -263,12 +263,108 @@ static void spill_that_fails(void **state)
     shelf_free(&s);
 }
 
+/* Live: a window leaves for an empty one, if there is one just now. */
+struct exchange {
+    const struct config *config;
+    unsigned empties, n;
+    uint64_t start_s[8], read[8];
+};
+
+static struct window *exchange(void *ctx, struct window *w, struct err *e)
+{
+    struct exchange *x = ctx;
+    if (x->empties == 0)
+        return NULL;
+    x->empties--;
+    x->start_s[x->n] = window_start_s(w);
+    x->read[x->n++] = window_totals(w)->packets.read;
+    struct window *empty;
+    assert_true(window_new(&empty, x->config, e));
+    window_free(w);
+    return empty;
+}
+
+static void packet_at(struct windows *ws, uint64_t ns)
+{
+    struct rec rec = {.ts_ns = ns, .wire_len = 3, .cap_len = 2};
+    windows_packets(ws, &rec, 1, origin_vantages);
+}
+
+static void live_windows_close(void **state)
+{
+    (void)state;
+    struct config c = config_of(10, 2);
+    c.limits.windows_max = 1; /* counts for nothing here */
+    struct exchange x = {.config = &c};
+    struct windows *ws;
+    struct err e = {""};
+    const uint64_t second = 1000000000, length = WINDOW_S * second, start = START_S * second;
+    assert_true(windows_new(&ws, &c, (struct windows_spill){exchange, &x}, &e));
+    assert_true(windows_prepare(ws, &e));
+    packet_at(ws, start);
+    packet_at(ws, start + length);
+    assert_true(windows_close(ws, start)); /* none ends by then */
+    assert_false(windows_close(ws, start + length));
+    assert_false(windows_failed(ws, &e)); /* not now is no failure */
+    packet_at(ws, start + 1);             /* too late: counts for the window after */
+    packet_at(ws, start + 2 * length);    /* no place, and no empty window for one that is there */
+    x.empties = 4;
+    assert_true(windows_close(ws, start + length));
+    assert_int_equal(x.n, 1);
+    assert_true(x.start_s[0] == START_S && x.read[0] == 1);
+    assert_true(windows_close(ws, start + length)); /* once */
+    assert_int_equal(x.n, 1);
+    assert_true(windows_flush(ws));
+    assert_int_equal(x.n, 2);
+    assert_true(x.start_s[1] == START_S + WINDOW_S);
+    assert_int_equal(x.read[1], 3); /* its own, the late one, and the one that found no place */
+    packet_at(ws, start + length);  /* flushed, not closed: it opens again */
+    assert_true(windows_close(ws, start + 2 * length));
+    assert_int_equal(x.n, 3);
+    assert_true(x.start_s[2] == START_S + WINDOW_S && x.read[2] == 1);
+    unsigned n;
+    (void)windows_open(ws, &n);
+    assert_int_equal(n, 0);
+    windows_free(ws);
+}
+
+/* Two workers' windows are one's. */
+static void absorbed(void **state)
+{
+    (void)state;
+    struct config c = config_of(10, 2), more = config_of(10, 4);
+    struct shelf s[2];
+    struct windows *ws = windows_made(&s[0], &more), *from = windows_made(&s[1], &c);
+    const uint64_t start = START_S * UINT64_C(1000000000);
+    struct cert_notes *notes;
+    struct err e;
+    assert_true(cert_notes_new(&notes, &c, NULL, &e));
+    packet_at(ws, start);
+    packet_at(from, start + 1);
+    packet_at(from, start + WINDOW_S * UINT64_C(1000000000));
+    windows_at(from, start + 2 * WINDOW_S * UINT64_C(1000000000)); /* the first one leaves */
+    windows_absorb(ws, from, notes);
+    assert_int_equal(s[1].leaves, 1);
+    assert_int_equal(window_totals(windows_at(ws, start))->packets.read, 1);
+    assert_int_equal(
+        window_totals(windows_at(ws, start + WINDOW_S * UINT64_C(1000000000)))->packets.read, 1);
+    unsigned n;
+    (void)windows_open(from, &n);
+    assert_int_equal(n, 0);
+    cert_notes_free(notes);
+    for (unsigned i = 0; i < 2; i++)
+        shelf_free(&s[i]);
+    windows_free(from);
+    windows_free(ws);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spilled_is_whole), cmocka_unit_test(oldest_use_leaves),
         cmocka_unit_test(windows_at_edges), cmocka_unit_test(too_many_windows),
-        cmocka_unit_test(spill_that_fails),
+        cmocka_unit_test(spill_that_fails), cmocka_unit_test(live_windows_close),
+        cmocka_unit_test(absorbed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
