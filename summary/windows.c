@@ -7,7 +7,6 @@
 #include "summary/offers.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct open_window {
     struct window *w;
@@ -28,9 +27,6 @@ struct windows {
     uint64_t *known; /* starts of all windows of the run, + 1; open addressing */
     uint32_t n_known, known_mask;
     bool unlimited; /* in their number */
-    struct {
-        uint64_t packets, bytes_wire, bytes_captured;
-    } homeless; /* came while no window could be opened: counted in the next one */
     bool failed;
     struct err err;
 };
@@ -190,15 +186,6 @@ bool windows_flush(struct windows *ws)
     return leave_all(ws, UINT64_MAX);
 }
 
-static void count_unplaced(struct window *w, uint64_t packets, uint64_t wire, uint64_t captured)
-{
-    struct totals *t = window_totals(w);
-    t->packets.read += packets;
-    t->packets.bytes_wire += wire;
-    t->packets.bytes_captured += captured;
-    t->packets.outcome[OUT_OUT_OF_TIME] += packets;
-}
-
 static struct window *open_at(struct windows *ws, uint64_t start_s, bool beyond_limit)
 {
     struct open_window *found = NULL;
@@ -212,9 +199,6 @@ static struct window *open_at(struct windows *ws, uint64_t start_s, bool beyond_
         if (found == NULL)
             return NULL;
         window_reset(found->w, start_s, ws->config->window_s);
-        count_unplaced(found->w, ws->homeless.packets, ws->homeless.bytes_wire,
-                       ws->homeless.bytes_captured);
-        memset(&ws->homeless, 0, sizeof ws->homeless);
     }
     found->used = ++ws->tick;
     ws->last = found->w;
@@ -241,13 +225,13 @@ struct window *windows_at(struct windows *ws, uint64_t ts_ns)
 static void count_out_of_time(struct windows *ws, struct rec *rec)
 {
     rec->outcome = OUT_OUT_OF_TIME;
-    if (ws->last != NULL) {
-        count_unplaced(ws->last, 1, rec->wire_len, rec->cap_len);
+    if (ws->last == NULL)
         return;
-    }
-    ws->homeless.packets++;
-    ws->homeless.bytes_wire += rec->wire_len;
-    ws->homeless.bytes_captured += rec->cap_len;
+    struct totals *t = window_totals(ws->last);
+    t->packets.read++;
+    t->packets.bytes_wire += rec->wire_len;
+    t->packets.bytes_captured += rec->cap_len;
+    t->packets.outcome[OUT_OUT_OF_TIME]++;
 }
 
 void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const uint8_t vantages[])
@@ -258,11 +242,8 @@ void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const ui
     struct window *near = windows_at(ws, recs[0].ts_ns);
     if (near == NULL)
         near = ws->last;
-    if (near == NULL) {
-        for (unsigned i = 0; i < n; i++)
-            count_out_of_time(ws, &recs[i]);
-        return;
-    }
+    if (near == NULL)
+        return; /* failed at the first one: the error is told at the end of the burst */
     window_hint(near, recs, n, hints);
     for (unsigned i = 0; i < n; i++) {
         struct window *w = windows_at(ws, recs[i].ts_ns);
