@@ -223,11 +223,25 @@ static bool worker_failed(const struct live *l, struct err *e)
     return true;
 }
 
+/* Has every worker polled since the last call? A service manager starts a run anew in which one
+ * hangs. */
+static bool all_polled(const struct live *l, uint64_t polls[])
+{
+    bool all = true;
+    for (unsigned i = 0; i < l->n_workers; i++) {
+        uint64_t now = atomic_load_explicit(&l->workers[i].polls, memory_order_relaxed);
+        all = all && now != polls[i];
+        polls[i] = now;
+    }
+    return all;
+}
+
 /* Until it is enough. False: a worker failed. */
 static bool control(struct live *l, struct notify *notify, struct err *e)
 {
     uint64_t began = monotonic_ns(), second = began, watchdog = began;
     struct live_counts before = {0};
+    uint64_t polls[LIVE_WORKERS_MAX] = {0};
     bool warned = false, ok = true;
     while ((ok = worker_failed(l, e)) && !enough(l, monotonic_ns() - began)) {
         nap();
@@ -237,7 +251,8 @@ static bool control(struct live *l, struct notify *notify, struct err *e)
         if (atomic_exchange(&reload_wanted, false))
             reload(l, notify);
         if (notify->watchdog_ns > 0 && now - watchdog >= notify->watchdog_ns) {
-            notify_watchdog(notify);
+            if (all_polled(l, polls))
+                notify_watchdog(notify);
             watchdog = now;
         }
         if (now - second < SECOND)
