@@ -1,10 +1,14 @@
 #include "cli/crew.h"
 
+#include "cli/threads.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { BATCHES = 8, BATCH_BYTES = 64 << 10 };
+/* Who waits, waits for half of the batches: waking somebody for each one takes longer than the
+ * work. */
+enum { BATCHES = 16, HALF = BATCHES / 2, BATCH_BYTES = 64 << 10 };
 
 enum batch_kind { PACKETS, BEGIN, END, QUIT };
 
@@ -24,8 +28,9 @@ struct worker {
     pthread_t thread;
     bool started;
     pthread_mutex_t lock;
-    pthread_cond_t change;
+    pthread_cond_t more, less;     /* the worker waits for more batches, the reader for less */
     unsigned head, tail;           /* batches put, batches done: never more than BATCHES apart */
+    bool idle, urgent;             /* the worker waits; it must not, whatever there is */
     atomic_bool broken;            /* the worker's windows failed, and say why once it has ended */
     bool full;                     /* the reader had no memory for what it had to hand over */
     struct batch batches[BATCHES]; /* ring; the reader fills batches[head % BATCHES] */
@@ -56,24 +61,37 @@ static void do_batch(struct worker *w, struct batch *b)
         atomic_store(&w->broken, true);
 }
 
+static struct batch *next(struct worker *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->idle = w->head == w->tail;
+    while (w->idle && w->head - w->tail < HALF && !w->urgent)
+        pthread_cond_wait(&w->more, &w->lock);
+    w->idle = w->urgent = false;
+    pthread_mutex_unlock(&w->lock);
+    return &w->batches[w->tail % BATCHES];
+}
+
+static void done(struct worker *w, struct batch *b)
+{
+    b->n = 0;
+    b->used = 0;
+    pthread_mutex_lock(&w->lock);
+    w->tail++;
+    if (w->head - w->tail == HALF)
+        pthread_cond_signal(&w->less);
+    pthread_mutex_unlock(&w->lock);
+}
+
 static void *work(void *arg)
 {
     struct worker *w = arg;
     unsigned kind = PACKETS;
     while (kind != QUIT) {
-        pthread_mutex_lock(&w->lock);
-        while (w->head == w->tail)
-            pthread_cond_wait(&w->change, &w->lock);
-        pthread_mutex_unlock(&w->lock);
-        struct batch *b = &w->batches[w->tail % BATCHES];
+        struct batch *b = next(w);
         kind = b->kind;
         do_batch(w, b);
-        b->n = 0;
-        b->used = 0;
-        pthread_mutex_lock(&w->lock);
-        w->tail++;
-        pthread_cond_signal(&w->change);
-        pthread_mutex_unlock(&w->lock);
+        done(w, b);
     }
     pipeline_done(w->pl);
     return NULL;
@@ -84,11 +102,15 @@ static void *work(void *arg)
 /* The batch being filled becomes the worker's, and the next one is waited for. */
 static void put(struct worker *w)
 {
+    bool urgent = w->batches[w->head % BATCHES].kind != PACKETS;
     pthread_mutex_lock(&w->lock);
     w->head++;
-    pthread_cond_signal(&w->change);
-    while (w->head - w->tail == BATCHES)
-        pthread_cond_wait(&w->change, &w->lock);
+    w->urgent = w->urgent || urgent;
+    if (w->idle && (w->urgent || w->head - w->tail == HALF))
+        pthread_cond_signal(&w->more);
+    if (w->head - w->tail == BATCHES)
+        while (w->head - w->tail > HALF)
+            pthread_cond_wait(&w->less, &w->lock);
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -243,7 +265,8 @@ bool crew_new(struct crew **out, const struct config *config, unsigned threads,
     while (ok && c->n < threads) {
         struct worker *w = &c->workers[c->n++];
         pthread_mutex_init(&w->lock, NULL);
-        pthread_cond_init(&w->change, NULL);
+        pthread_cond_init(&w->more, NULL);
+        pthread_cond_init(&w->less, NULL);
         ok = pipeline_new(&w->pl, config, NULL, spill, e);
         for (unsigned i = 0; ok && i < BATCHES; i++) {
             w->batches[i].bytes = malloc(BATCH_BYTES);
@@ -252,10 +275,7 @@ bool crew_new(struct crew **out, const struct config *config, unsigned threads,
             if (!ok)
                 err_set(e, "out of memory");
         }
-        if (ok && pthread_create(&w->thread, NULL, work, w) != 0) {
-            err_set(e, "start a thread: no more of them; ask for fewer with -j");
-            ok = false;
-        }
+        ok = ok && thread_start_apart(&w->thread, work, w, c->n - 1, e);
         w->started = ok;
     }
     if (!ok) {
@@ -276,7 +296,8 @@ void crew_free(struct crew *c)
         pipeline_free(w->pl);
         for (unsigned b = 0; b < BATCHES; b++)
             free(w->batches[b].bytes);
-        pthread_cond_destroy(&w->change);
+        pthread_cond_destroy(&w->more);
+        pthread_cond_destroy(&w->less);
         pthread_mutex_destroy(&w->lock);
     }
     free(c->workers);

@@ -6,6 +6,7 @@
 #include "cli/live_part.h"
 #include "cli/notify.h"
 #include "cli/stop.h"
+#include "cli/threads.h"
 #include "core/arena.h"
 
 #include <errno.h>
@@ -121,25 +122,6 @@ static bool make_workers(struct live *l, struct err *e)
             return false;
     }
     return pool_fill(l, e);
-}
-
-static bool start_thread(pthread_t *thread, void *(*run)(void *), void *arg, int cpu, struct err *e)
-{
-    pthread_attr_t attr;
-    cpu_set_t set;
-    pthread_attr_init(&attr);
-    CPU_ZERO(&set);
-    if (cpu >= 0) {
-        CPU_SET((size_t)cpu, &set);
-        pthread_attr_setaffinity_np(&attr, sizeof set, &set);
-    }
-    int failed = pthread_create(thread, &attr, run, arg);
-    pthread_attr_destroy(&attr);
-    if (failed != 0 && cpu >= 0)
-        err_set(e, "start a worker on CPU %d: %s", cpu, strerror(failed));
-    else if (failed != 0)
-        err_set(e, "start a thread: %s", strerror(failed));
-    return failed == 0;
 }
 
 /* Waits until each worker can receive. */
@@ -378,15 +360,15 @@ static bool start_all(struct live *l, unsigned *workers, unsigned *sinks, struct
 {
     for (; *workers < l->n_workers; ++*workers) {
         struct live_worker *w = &l->workers[*workers];
-        if (!start_thread(&w->thread, live_worker_run, w, l->o->api->cpu_of(l->ports, *workers), e))
+        if (!thread_start(&w->thread, live_worker_run, w, l->o->api->cpu_of(l->ports, *workers), e))
             return false;
     }
     if (!workers_ready(l, e) || !l->o->api->start(l->ports, e)
         || (l->o->user[0] != '\0' && !drop_now(&l->drop, 0, e))
-        || !start_thread(&l->closer, live_closer_run, l, -1, e))
+        || !thread_start(&l->closer, live_closer_run, l, -1, e))
         return false;
     ++*sinks;
-    if (!start_thread(&l->writer, live_writer_run, l, -1, e))
+    if (!thread_start(&l->writer, live_writer_run, l, -1, e))
         return false;
     ++*sinks;
     return true;

@@ -4,6 +4,7 @@
 #include "cli/report.h"
 #include "cli/runs.h"
 #include "cli/stop.h"
+#include "cli/threads.h"
 #include "core/arena.h"
 #include "enrich/cert.h"
 #include "ingest/capture.h"
@@ -266,9 +267,9 @@ static bool read_all(struct run *run, uint64_t largest, struct err *e)
         ok = i == 0 || pipeline_new(&lanes[i].pl, run->o->config, run->o->bpf, spill, e);
     }
     for (; ok && started < n; started++) {
-        ok = pthread_create(&lanes[started].thread, NULL, read_captures, &lanes[started]) == 0;
+        ok = thread_start_apart(&lanes[started].thread, read_captures, &lanes[started], started - 1,
+                                e);
         if (!ok) {
-            err_set(e, "start a thread: no more of them; ask for fewer with -j");
             atomic_store(&run->stop, true);
             break;
         }
