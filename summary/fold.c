@@ -3,6 +3,7 @@
 #include "core/pkt.h"
 #include "summary/tables.h"
 
+enum { CLIENT_HOT = 128 /* bytes of a row that nearly every packet touches */ };
 enum { IP_TCP = 6, IP_UDP = 17, TCP_SYN = 2, TCP_ACK = 16, NTP_PORT = 123, DNS_PORT = 53, DNS_HEADER_BYTES = 12 };
 
 static KEY(row_peer) peer_key(const struct window *w, const struct rec *rec, int side)
@@ -11,6 +12,12 @@ static KEY(row_peer) peer_key(const struct window *w, const struct rec *rec, int
                            .remote = peer_addr(w, rec, !side),
                            .port = rec->service_port,
                            .ip_proto = rec->ip_proto};
+}
+
+/* Row `at`, with its size told as a constant. */
+static inline struct row_peer *peer_at(const struct window *w, uint32_t at)
+{
+    return &((struct row_peer *)(void *)w->tabs[ROW_PEER].rows)[at];
 }
 
 static inline bool is_peer(const struct row_peer *p, const struct window *w, const struct rec *rec,
@@ -62,12 +69,11 @@ void window_hint(const struct window *w, const struct rec recs[], unsigned n,
         int side = legs[k].side;
         h->peer_row[side] =
             rowtab_prefetch_row(peers, h->peer_tag[side], sizeof(struct row_peer));
-        __builtin_prefetch(&w->links[h->peer_row[side]]);
     }
     for (unsigned k = 0; k < n_legs; k++) {
         uint32_t row = hints[legs[k].i].peer_row[legs[k].side];
         if (row != UINT32_MAX)
-            rowtab_prefetch_at(clients, w->links[row].client, sizeof(struct row_client));
+            rowtab_prefetch_at(clients, peer_at(w, row)->link.client, CLIENT_HOT);
     }
 }
 
@@ -125,10 +131,11 @@ static inline void bind_mac(struct window *w, struct row_client *told, const str
         memcpy(&mac_bits, mac, 6);
         int family = addr_is_v4(&rec->src) ? 0 : 1;
         uint64_t pair = rowtab_mix(w->secret ^ mac_bits, rec->src.b, sizeof rec->src.b);
-        if (told->bound_slot[family] == slot + 1 && told->bound[family] == pair)
+        uint64_t *bound = family == 0 ? &told->bound_v4 : &told->bound_v6;
+        if (told->bound_slot[family] == slot + 1 && *bound == pair)
             return;
         told->bound_slot[family] = (uint8_t)(slot + 1);
-        told->bound[family] = pair;
+        *bound = pair;
     }
     bind_mac_row(w, rec, mac, slot);
 }
@@ -188,8 +195,8 @@ static inline struct row_peer *peer_find(struct window *w, struct row_client *c,
     if (p == NULL)
         p = peer_new(w, c, hint->peer_tag[side], &key);
     if (p != window_other(w, ROW_PEER)) {
-        *note = row_number(w, ROW_PEER, p);
-        w->links[*note].client = row_number(w, ROW_CLIENT, c);
+        *note = rowtab_number(t, p, sizeof *p);
+        p->link.client = rowtab_number(&w->tabs[ROW_CLIENT], c, sizeof *c);
     }
     return p;
 }
@@ -220,13 +227,13 @@ static inline struct row_client *client_find(struct window *w, const struct rec 
     const struct client *client = &rec->client[side];
     uint32_t peer = hint->peer_row[side];
     struct row_client *c =
-        rowtab_near(t, peer != UINT32_MAX ? w->links[peer].client : UINT32_MAX, client,
+        rowtab_near(t, peer != UINT32_MAX ? peer_at(w, peer)->link.client : UINT32_MAX, client,
                     offsetof(struct row_client, key), sizeof *client);
     if (c != NULL)
         return c;
     c = row_of(w, ROW_CLIENT, hint->client_tag[side], client);
     if (peer != UINT32_MAX && c != window_other(w, ROW_CLIENT))
-        w->links[peer].client = row_number(w, ROW_CLIENT, c);
+        peer_at(w, peer)->link.client = rowtab_number(t, c, sizeof *c);
     return c;
 }
 

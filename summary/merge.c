@@ -193,14 +193,13 @@ void window_row_add(struct window *wi, enum row_kind kind, void *into, const str
 }
 
 static void row_merge(struct window *into, enum row_kind kind, const struct window *from,
-                      const void *row)
+                      uint32_t at)
 {
     const struct row_type *type = &row_types[kind];
+    const void *row = rowtab_at(&from->tabs[kind], at);
     uint64_t key_row[64];
-    uint64_t hash;
-    memcpy(&hash, row, sizeof hash);
     memcpy(key_row, row, (size_t)type->key_at + type->key_len);
-    bool room = !rowtab_refuses(&into->tabs[kind], hash);
+    bool room = !rowtab_refuses(&into->tabs[kind], rowtab_hash_at(&from->tabs[kind], at));
     for (const struct field *f = type->keys; room && f->type != F_END; f++) {
         if (f->type != F_STR)
             continue;
@@ -228,7 +227,7 @@ void window_merge(struct window *into, struct window *from)
     for (int kind = 0; kind < ROW_KIND_N; kind++) {
         const struct rowtab *t = &from->tabs[kind];
         for (uint32_t i = 0; i < t->n; i++)
-            row_merge(into, kind, from, rowtab_at(t, i));
+            row_merge(into, kind, from, i);
         if (from->has_other[kind])
             window_row_add(into, kind, window_other_make(into, kind), from, from->other[kind]);
     }

@@ -22,7 +22,8 @@ bool rowtab_new(struct rowtab *t, uint32_t limit, uint32_t row_size, uint32_t ke
     t->rows = arena_new((size_t)limit * row_size, use, e);
     t->index = t->rows != NULL ? arena_new((size_t)slots * sizeof *t->index, use, e) : NULL;
     t->tags = t->index != NULL ? arena_new((size_t)limit * sizeof *t->tags, ARENA_COLD, e) : NULL;
-    t->heap = t->tags != NULL ? arena_new((size_t)limit * sizeof *t->heap, ARENA_COLD, e) : NULL;
+    t->hashes = t->tags != NULL ? arena_new((size_t)limit * sizeof *t->hashes, ARENA_COLD, e) : NULL;
+    t->heap = t->hashes != NULL ? arena_new((size_t)limit * sizeof *t->heap, ARENA_COLD, e) : NULL;
     if (t->heap == NULL) {
         rowtab_free(t);
         return false;
@@ -35,6 +36,7 @@ void rowtab_free(struct rowtab *t)
     arena_free(t->rows, (size_t)t->limit * t->row_size);
     arena_free(t->index, ((size_t)t->mask_max + 1) * sizeof *t->index);
     arena_free(t->tags, (size_t)t->limit * sizeof *t->tags);
+    arena_free(t->hashes, (size_t)t->limit * sizeof *t->hashes);
     arena_free(t->heap, (size_t)t->limit * sizeof *t->heap);
     *t = (struct rowtab){0};
 }
@@ -152,9 +154,9 @@ void *rowtab_insert(struct rowtab *t, uint32_t tag, uint64_t hash, const void *k
         t->n++;
     }
     uint8_t *row = rowtab_at(t, at);
-    memcpy(row, &hash, sizeof hash);
     memcpy(row + t->key_at, key, t->key_len);
     t->tags[at] = tag;
+    t->hashes[at] = hash;
     index_put(t, tag, at);
     if (t->heaped)
         heap_down(t, 0);

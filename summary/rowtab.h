@@ -7,9 +7,10 @@
 #include "core/arena.h"
 
 struct rowtab {
-    uint8_t *rows;      /* n rows of row_size bytes; each begins with its uint64_t hash */
+    uint8_t *rows;      /* n rows of row_size bytes */
     uint64_t *index;    /* open addressing: tag << 32 | row number + 1; 0 is free */
     uint32_t *tags;     /* by row */
+    uint64_t *hashes;   /* by row */
     uint32_t *heap;     /* row numbers, largest hash on top; built when the table is first full */
     uint32_t row_size, key_at, key_len;
     uint32_t n, limit;
@@ -31,9 +32,7 @@ static inline void *rowtab_at(const struct rowtab *t, uint32_t i)
 
 static inline uint64_t rowtab_hash_at(const struct rowtab *t, uint32_t i)
 {
-    uint64_t hash;
-    memcpy(&hash, rowtab_at(t, i), sizeof hash);
-    return hash;
+    return t->hashes[i];
 }
 
 /* Keys are whole words, the last one perhaps half of one: with a known length this beats a call of memcmp. */
@@ -52,6 +51,12 @@ static inline bool rowtab_key_equal(const void *a, const void *b, uint32_t len)
         memcpy(&y, (const uint8_t *)b + at, sizeof(uint32_t));
     }
     return (differ | (x ^ y)) == 0;
+}
+
+/* The number of a row of the table. `row_size`: that of the table, told again as a constant where it is known. */
+static inline uint32_t rowtab_number(const struct rowtab *t, const void *row, uint32_t row_size)
+{
+    return (uint32_t)((size_t)((const uint8_t *)row - t->rows) / row_size);
 }
 
 /* One step of rowtab_mix: both halves of the 128-bit product, and the factors, as one of them may be 0. */
@@ -126,6 +131,6 @@ void *rowtab_find(const struct rowtab *t, uint32_t tag, const void *key);
 bool rowtab_refuses(const struct rowtab *t, uint64_t hash);
 
 /* Makes room for a new row (not in the table, not refused). Where the table is full, the row that leaves is first given to `leave`.
- * Returns the row with its hash and key set, the rest as it was left: the caller fills it. */
+ * Returns the row with its key set, the rest as it was left: the caller fills it. */
 void *rowtab_insert(struct rowtab *t, uint32_t tag, uint64_t hash, const void *key,
                     void (*leave)(void *ctx, void *row), void *ctx);

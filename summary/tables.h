@@ -8,12 +8,6 @@
 
 enum { SEEN_HOSTS = 1024, SITES_MAX = 4096 };
 
-/* What leads on from a peer's row: numbers of other rows, as they were once. Guesses (rowtab_near) that spare hashing. */
-struct peer_link {
-    uint32_t client;
-    uint32_t more; /* its NTP or DNS row */
-};
-
 struct window {
     const struct config *config;
     uint64_t secret; /* of rowtab_mix */
@@ -24,7 +18,6 @@ struct window {
     bool filled;
     uint32_t sensor; /* string */
     struct rowtab tabs[ROW_KIND_N];
-    struct peer_link *links; /* by peer row */
     uint8_t *zero[ROW_KIND_N];  /* a row of each kind with the zero of each value */
     uint8_t *other[ROW_KIND_N]; /* what a full table turned away, summed */
     bool has_other[ROW_KIND_N];
@@ -78,15 +71,15 @@ bool row_refused(const struct window *w, enum row_kind kind, const void *key, ui
 
 static inline uint32_t row_number(const struct window *w, enum row_kind kind, const void *row)
 {
-    const struct rowtab *t = &w->tabs[kind];
-    return (uint32_t)(((const uint8_t *)row - t->rows) / t->row_size);
+    return rowtab_number(&w->tabs[kind], row, w->tabs[kind].row_size);
 }
 
 /* Where the packet of a message was folded: the link of that side's peer row, as good a guess as any. */
 static inline struct peer_link *link_of(const struct window *w, const struct rec *rec, int side)
 {
     uint32_t at = rec->note[side];
-    return &w->links[at < w->tabs[ROW_PEER].n ? at : 0];
+    const struct rowtab *t = &w->tabs[ROW_PEER];
+    return &((struct row_peer *)(void *)t->rows)[at < t->n ? at : 0].link;
 }
 
 void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,

@@ -84,12 +84,6 @@ static bool table_new(struct window *w, enum row_kind kind, struct err *e)
                       e);
 }
 
-/* One at least: see link_of. */
-static size_t links_bytes(const struct window *w)
-{
-    return ((size_t)w->tabs[ROW_PEER].limit + 1) * sizeof *w->links;
-}
-
 bool window_new(struct window **out, const struct config *config, struct err *e)
 {
     struct window *w = calloc(1, sizeof *w);
@@ -103,8 +97,6 @@ bool window_new(struct window **out, const struct config *config, struct err *e)
     bool ok = true;
     for (int kind = 0; ok && kind < ROW_KIND_N; kind++)
         ok = table_new(w, kind, e);
-    if (ok)
-        ok = (w->links = arena_new(links_bytes(w), ARENA_HOT, e)) != NULL;
     ok = ok && strings_new(&w->strings, config->limits.string_bytes, e)
          && pool_new(&w->hists, sizeof(struct hist_block), block_limit(config, V_HIST), e)
          && pool_new(&w->sets, sizeof(struct set8_block), block_limit(config, V_SET8), e)
@@ -124,7 +116,6 @@ void window_free(struct window *w)
 {
     if (w == NULL)
         return;
-    arena_free(w->links, links_bytes(w));
     for (int kind = 0; kind < ROW_KIND_N; kind++) {
         rowtab_free(&w->tabs[kind]);
         free(w->zero[kind]);
