@@ -40,7 +40,6 @@ static inline void hint_leg(const struct window *w, const struct rec *rec, int s
     enum { CLIENT_BYTES = sizeof(struct client) };
     uint64_t mix = rowtab_mix(w->secret, &rec->client[side], CLIENT_BYTES);
     hint->sides |= 1u << side;
-    hint->client_tag[side] = rowtab_tag(mix);
     KEY(row_peer) key = {.remote = peer_addr(w, rec, !side),
                          .port = rec->service_port,
                          .ip_proto = rec->ip_proto};
@@ -57,7 +56,7 @@ void window_hint(const struct window *w, const struct rec recs[], unsigned n,
     unsigned n_legs = 0;
     assert(n <= BURST_MAX);
     for (unsigned i = 0; i < n; i++) {
-        hints[i].sides = 0;
+        hints[i].sides = hints[i].known = 0;
         for (int side = 0; side < 2; side++)
             if (side_visible(w, &recs[i], side)) {
                 hint_leg(w, &recs[i], side, &hints[i]);
@@ -70,10 +69,16 @@ void window_hint(const struct window *w, const struct rec recs[], unsigned n,
         h->peer_row[side] =
             rowtab_prefetch_row(peers, h->peer_tag[side], sizeof(struct row_peer));
     }
+    bool stay = peers->limit - peers->n > 2 * BURST_MAX; /* no row leaves for those of this burst */
     for (unsigned k = 0; k < n_legs; k++) {
-        uint32_t row = hints[legs[k].i].peer_row[legs[k].side];
-        if (row != UINT32_MAX)
-            rowtab_prefetch_at(clients, peer_at(w, row)->link.client, CLIENT_HOT);
+        struct window_hint *h = &hints[legs[k].i];
+        int side = legs[k].side;
+        uint32_t row = h->peer_row[side];
+        if (row == UINT32_MAX)
+            continue;
+        rowtab_prefetch_at(clients, peer_at(w, row)->link.client, CLIENT_HOT);
+        if (stay && is_peer(peer_at(w, row), w, &recs[legs[k].i], side))
+            h->known |= (uint8_t)(1u << side);
     }
 }
 
@@ -183,11 +188,11 @@ static struct row_peer *peer_new(struct window *w, struct row_client *c, uint32_
 }
 
 /* Leaves in `note` which row it is, or was before it was turned away. */
-static inline struct row_peer *peer_find(struct window *w, struct row_client *c, const struct rec *rec,
-                                  int side, const struct window_hint *hint, uint32_t *note)
+static __attribute__((noinline)) struct row_peer *
+peer_find(struct window *w, struct row_client *c, const struct rec *rec, int side,
+          const struct window_hint *hint, uint32_t *note)
 {
     const struct rowtab *t = &w->tabs[ROW_PEER];
-    *note = hint->peer_row[side];
     if (*note < t->n && is_peer(rowtab_at(t, *note), w, rec, side))
         return rowtab_at(t, *note);
     KEY(row_peer) key = peer_key(w, rec, side);
@@ -231,7 +236,7 @@ static inline struct row_client *client_find(struct window *w, const struct rec 
                     offsetof(struct row_client, key), sizeof *client);
     if (c != NULL)
         return c;
-    c = row_of(w, ROW_CLIENT, hint->client_tag[side], client);
+    c = row_of(w, ROW_CLIENT, key_tag(w, client, sizeof *client), client);
     if (peer != UINT32_MAX && c != window_other(w, ROW_CLIENT))
         peer_at(w, peer)->link.client = rowtab_number(t, c, sizeof *c);
     return c;
@@ -260,8 +265,13 @@ count_client(struct window *w, struct rec *rec, const int side, const struct win
     count_coverage(w, told, rec, side, slot, vantage);
     if (side == SIDE_SRC)
         bind_mac(w, told, rec, slot);
-    if (rec->flags & REC_HAS_IP)
-        count_peer(peer_find(w, c, rec, side, hint, &rec->note[side]), c, rec, side);
+    if ((rec->flags & REC_HAS_IP) == 0)
+        return;
+    rec->note[side] = hint->peer_row[side];
+    struct row_peer *p = hint->known >> side & 1
+                             ? peer_at(w, hint->peer_row[side])
+                             : peer_find(w, c, rec, side, hint, &rec->note[side]);
+    count_peer(p, c, rec, side);
 }
 
 struct row_unattributed *unattributed_row(struct window *w, const struct rec *rec, uint8_t kind)

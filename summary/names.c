@@ -23,6 +23,14 @@ uint32_t name_clean(struct bytes name, bool lower, char text[static NAME_MAX_TEX
             break;
         memcpy(text + n, &x, 8);
     }
+    if (from > 0 && from < name.len && from == n && name.len < from + 8 && name.len < NAME_MAX_TEXT) {
+        uint64_t x; /* the last eight, some of them once more */
+        memcpy(&x, name.p + name.len - 8, 8);
+        if (plain8(x, lower)) {
+            memcpy(text + name.len - 8, &x, 8);
+            return name.len;
+        }
+    }
     for (uint32_t i = from; i < name.len && n + 4 < NAME_MAX_TEXT; i++) {
         uint8_t c = name.p[i];
         if (c <= 0x20 || c >= 0x7f) {

@@ -36,9 +36,10 @@ bool window_empty(const struct window *w);
 /* Counts one packet: totals, client, coverage, peer. window_hint first, some packets ahead, brings the rows into the cache and
  * leaves in `hint` where they are. Leaves in the record's note where its messages will find theirs. */
 struct window_hint {
-    uint8_t sides;                       /* bit SIDE_SRC, SIDE_DST: has rows */
-    uint32_t client_tag[2], peer_tag[2]; /* key_tag of both sides' rows */
-    uint32_t peer_row[2];                /* where the row was then: a guess */
+    uint8_t sides;        /* bit SIDE_SRC, SIDE_DST: has rows */
+    uint8_t known;        /* likewise: `peer_row` is no guess, while nothing but the packets hinted at comes into the window */
+    uint32_t peer_tag[2]; /* key_tag of both sides' peer rows */
+    uint32_t peer_row[2]; /* where the row was then: a guess */
 };
 void window_hint(const struct window *w, const struct rec recs[], unsigned n, struct window_hint hints[]);
 void window_packet(struct window *w, struct rec *rec, const struct window_hint *hint, enum vantage vantage);

@@ -245,8 +245,11 @@ void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const ui
     if (near == NULL)
         return; /* failed at the first one: the error is told at the end of the burst */
     window_hint(near, recs, n, hints);
+    uint64_t tick = ws->tick;
     for (unsigned i = 0; i < n; i++) {
         struct window *w = windows_at(ws, recs[i].ts_ns);
+        if (ws->tick != tick) /* another window, or the same emptied */
+            hints[i].known = 0;
         if (w == NULL)
             count_out_of_time(ws, &recs[i]);
         else
