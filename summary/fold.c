@@ -23,10 +23,10 @@ static inline struct row_peer *peer_at(const struct window *w, uint32_t at)
 static inline bool is_peer(const struct row_peer *p, const struct window *w, const struct rec *rec,
                            int side)
 {
-    struct addr remote = peer_addr(w, rec, !side);
+    const struct addr *remote = peer_addr_at(w, rec, !side);
+    bool port = (p->key.port == rec->service_port) & (p->key.ip_proto == rec->ip_proto);
     return rowtab_key_equal(&p->key.client, &rec->client[side], sizeof rec->client[side])
-           && rowtab_key_equal(&p->key.remote, &remote, sizeof remote)
-           && p->key.port == rec->service_port && p->key.ip_proto == rec->ip_proto;
+           & rowtab_key_equal(&p->key.remote, remote, sizeof *remote) & port;
 }
 
 /* One visible side of a packet of the burst. */
@@ -37,13 +37,15 @@ struct leg {
 static inline void hint_leg(const struct window *w, const struct rec *rec, int side,
                             struct window_hint *hint)
 {
-    enum { CLIENT_BYTES = sizeof(struct client) };
-    uint64_t mix = rowtab_mix(w->secret, &rec->client[side], CLIENT_BYTES);
+    struct {
+        uint16_t port;
+        uint8_t ip_proto, pad;
+    } end = {rec->service_port, rec->ip_proto, 0}; /* of the key */
+    static_assert(sizeof(struct client) + sizeof(struct addr) + sizeof end == PEER_KEY_LEN, "key");
+    uint64_t mix = rowtab_mix(w->secret, &rec->client[side], sizeof(struct client));
+    mix = rowtab_mix(mix, peer_addr_at(w, rec, !side), sizeof(struct addr));
+    mix = rowtab_mix(mix, &end, sizeof end);
     hint->sides |= 1u << side;
-    KEY(row_peer) key = {.remote = peer_addr(w, rec, !side),
-                         .port = rec->service_port,
-                         .ip_proto = rec->ip_proto};
-    mix = rowtab_mix(mix, &key.remote, PEER_KEY_LEN - CLIENT_BYTES);
     hint->peer_tag[side] = rowtab_tag(mix);
     rowtab_prefetch(&w->tabs[ROW_PEER], hint->peer_tag[side]);
 }

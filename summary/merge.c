@@ -32,32 +32,20 @@ static struct set8_block *set8_spread(struct window *w, struct set8 *s)
     return b;
 }
 
-/* Where `value` is among those of a block; beyond them where it is not. All are compared at once: most sets that have a block are full. */
-static inline uint32_t block_find(const struct set8_block *b, uint32_t value)
-{
-    uint32_t hits = 0;
-    for (uint32_t i = 0; i < SET8_MAX; i++)
-        hits |= (uint32_t)(b->value[i] == value) << i;
-    return hits != 0 ? (uint32_t)__builtin_ctz(hits) : SET8_MAX;
-}
-
 void window_set8_add(struct window *w, struct set8 *s, uint32_t value, uint32_t count)
 {
     struct set8_block *b = s->block != 0 ? pool_at(&w->sets, s->block) : NULL;
     uint32_t *values = b != NULL ? b->value : s->value, *counts = b != NULL ? b->count : s->count;
-    uint32_t i = b != NULL ? block_find(b, value) : 0;
-    for (; b == NULL && i < s->n && values[i] != value; i++)
-        ;
-    if (i < s->n) {
-        counts[i] = add32(counts[i], count);
-        return;
-    }
-    i = s->n;
-    uint32_t hash = set8_hash(value);
-    if (i == SET8_MAX && set8_hash(values[i - 1]) < hash) {
+    uint32_t i = 0, hash = set8_hash(value);
+    if (s->n == SET8_MAX && set8_hash(values[SET8_MAX - 1]) < hash) { /* a full set turns nearly all away */
         s->other = add32(s->other, count);
         return;
     }
+    for (; i < s->n; i++)
+        if (values[i] == value) {
+            counts[i] = add32(counts[i], count);
+            return;
+        }
     if (b == NULL && s->n == SET8_INLINE) {
         b = set8_spread(w, s);
         if (b == NULL) {

@@ -88,6 +88,11 @@ void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes 
 /* Gives back the blocks of a row that is gone or emptied. */
 void row_blocks_give(struct window *w, enum row_kind kind, const void *row);
 
+static inline const struct addr *side_addr(const struct rec *rec, int side)
+{
+    return side == SIDE_SRC ? &rec->src : &rec->dst;
+}
+
 /* May this side's rows say who it is? Of devices that are no gateway only counters are kept, unless the scope says all. */
 static inline bool side_visible(const struct window *w, const struct rec *rec, int side)
 {
@@ -96,15 +101,16 @@ static inline bool side_visible(const struct window *w, const struct rec *rec, i
 }
 
 /* The address of this side as the other one's rows may tell it: that of a home's device that is no gateway is nobody's business. */
-static inline struct addr peer_addr(const struct window *w, const struct rec *rec, int side)
+static inline const struct addr *peer_addr_at(const struct window *w, const struct rec *rec, int side)
 {
-    bool hidden = rec->client[side].kind == CLIENT_HOST && !side_visible(w, rec, side);
-    return hidden ? (struct addr){{0}} : side == SIDE_SRC ? rec->src : rec->dst;
+    static const struct addr nobody;
+    bool hidden = rec->client[side].kind == CLIENT_HOST && w->config->scope != SCOPE_ALL;
+    return hidden ? &nobody : side_addr(rec, side);
 }
 
-static inline const struct addr *side_addr(const struct rec *rec, int side)
+static inline struct addr peer_addr(const struct window *w, const struct rec *rec, int side)
 {
-    return side == SIDE_SRC ? &rec->src : &rec->dst;
+    return *peer_addr_at(w, rec, side);
 }
 
 /* The key part of a row: KEY(row_peer) key = {...}. */
