@@ -198,7 +198,8 @@ static void row_merge(struct window *into, enum row_kind kind, const struct wind
     const void *row = rowtab_at(&from->tabs[kind], at);
     uint64_t key_row[64];
     memcpy(key_row, row, (size_t)type->key_at + type->key_len);
-    bool room = !rowtab_refuses(&into->tabs[kind], rowtab_hash_at(&from->tabs[kind], at));
+    const struct rowtab *t = &into->tabs[kind];
+    bool room = t->n < t->limit || !rowtab_refuses(t, row_hash(from, kind, at));
     for (const struct field *f = type->keys; room && f->type != F_END; f++) {
         if (f->type != F_STR)
             continue;

@@ -277,18 +277,13 @@ static bool is_cut(enum row_kind kind, const void *row)
                                : ((const struct row_reuse *)row)->count == 0;
 }
 
-static uint64_t row_hash(const struct window *w, enum row_kind kind, const void *row)
-{
-    return rowtab_hash_at(&w->tabs[kind], row_number(w, kind, row));
-}
-
 /* Of a group, [from, to) of the sorted rows, those with a larger hash join the `other` row and count no more. */
 static void group_cut(struct window *w, enum row_kind kind, size_t from, size_t to)
 {
     uint64_t least[REUSE_VALUES];
     size_t n = 0, max = group_max(kind);
     for (size_t i = from; i < to; i++) {
-        uint64_t hash = row_hash(w, kind, w->sorted[i]);
+        uint64_t hash = row_hash(w, kind, row_number(w, kind, w->sorted[i]));
         size_t at = n < max ? n++ : max - 1;
         if (i >= from + max && hash >= least[at])
             continue;
@@ -299,7 +294,7 @@ static void group_cut(struct window *w, enum row_kind kind, size_t from, size_t 
     const struct row_type *type = &row_types[kind];
     for (size_t i = from; i < to; i++) {
         void *row = w->sorted[i];
-        if (row_hash(w, kind, row) <= least[n - 1])
+        if (row_hash(w, kind, row_number(w, kind, row)) <= least[n - 1])
             continue;
         window_row_add(w, kind, window_other_make(w, kind), w, row);
         row_blocks_give(w, kind, row);

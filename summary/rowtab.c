@@ -47,7 +47,7 @@ void rowtab_clear(struct rowtab *t)
         memset(t->index, 0, ((size_t)t->mask + 1) * sizeof *t->index);
     if (t->n < SLOTS_FIRST / 2) /* a quiet window needs no large index */
         t->mask = SLOTS_FIRST - 1;
-    t->n = 0;
+    t->n = t->hashed = 0;
     t->heaped = false;
 }
 
@@ -144,6 +144,7 @@ void *rowtab_insert(struct rowtab *t, uint32_t tag, uint64_t hash, const void *k
                     void (*leave)(void *ctx, void *row), void *ctx)
 {
     uint32_t at = t->n;
+    bool waits = rowtab_hash_waits(t);
     if (t->n == t->limit) {
         at = t->heap[0];
         leave(ctx, rowtab_at(t, at));
@@ -156,7 +157,8 @@ void *rowtab_insert(struct rowtab *t, uint32_t tag, uint64_t hash, const void *k
     uint8_t *row = rowtab_at(t, at);
     memcpy(row + t->key_at, key, t->key_len);
     t->tags[at] = tag;
-    t->hashes[at] = hash;
+    if (!waits)
+        t->hashes[at] = hash;
     index_put(t, tag, at);
     if (t->heaped)
         heap_down(t, 0);

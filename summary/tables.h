@@ -39,6 +39,9 @@ struct window {
  * on every machine alike. */
 uint64_t key_hash(const struct window *w, enum row_kind kind, const void *key);
 
+/* That of row `i`. */
+uint64_t row_hash(const struct window *w, enum row_kind kind, uint32_t i);
+
 /* The same of a client's row, for whom it stands in other rows. */
 static inline uint64_t client_hash(const struct window *w, const struct client *client)
 {
