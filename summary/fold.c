@@ -186,7 +186,7 @@ static struct row_peer *peer_new(struct window *w, struct row_client *c, uint32_
         addr_is_group(&key->remote) ? NULL : window_distinct_make(w, &c->remotes, &distinct_small);
     if (b != NULL)
         distinct_add(&distinct_small, b, hash_bytes(key->remote.b, 16, 0));
-    return row_of(w, ROW_PEER, tag, key);
+    return row_make(w, ROW_PEER, tag, key);
 }
 
 /* Leaves in `note` which row it is, or was before it was turned away. */

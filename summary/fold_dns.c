@@ -68,7 +68,7 @@ static void bind_answers(struct window *w, const struct msg *m, const struct mes
 {
     const struct dns_msg *d = &m->dns;
     char text[NAME_MAX_TEXT];
-    struct bound bound = {{(const uint8_t *)hint->name, hint->name_len}, hint->name_hash, 0};
+    struct bound bound = {{hint->name, hint->name_len}, hint->name_hash, 0};
     if (hint->name_len == 0) {
         bound.name = name_of(w, d->questions[0].name, true, text);
         if (bound.name.len == 0)
@@ -225,9 +225,7 @@ void fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
     struct bytes name = name_of(w, d->questions[0].name, true, text);
     if (name.len == 0 || name.len > HINT_NAME)
         return;
-    memcpy(hint->name, name.p, name.len);
-    hint->name_len = (uint8_t)name.len;
-    hint->name_hash = strings_hash(name.p, name.len);
+    hint_name(hint, name, text, strings_hash(name.p, name.len));
     for (unsigned i = 0; i < d->n_answers && hint->n_answers < HINT_ANSWERS; i++) {
         if (!is_address(&d->answers[i]))
             continue;

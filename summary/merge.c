@@ -32,29 +32,20 @@ static struct set8_block *set8_spread(struct window *w, struct set8 *s)
     return b;
 }
 
-void window_set8_add(struct window *w, struct set8 *s, uint32_t value, uint32_t count)
+/* A value that the set has not, and that it need not turn away. */
+static __attribute__((noinline)) void set8_new(struct window *w, struct set8 *s, uint32_t value,
+                                               uint32_t count)
 {
     struct set8_block *b = s->block != 0 ? pool_at(&w->sets, s->block) : NULL;
-    uint32_t *values = b != NULL ? b->value : s->value, *counts = b != NULL ? b->count : s->count;
-    uint32_t i = 0, hash = set8_hash(value);
-    if (s->n == SET8_MAX && set8_hash(values[SET8_MAX - 1]) < hash) { /* a full set turns nearly all away */
-        s->other = add32(s->other, count);
-        return;
-    }
-    for (; i < s->n; i++)
-        if (values[i] == value) {
-            counts[i] = add32(counts[i], count);
-            return;
-        }
     if (b == NULL && s->n == SET8_INLINE) {
         b = set8_spread(w, s);
         if (b == NULL) {
             s->other = add32(s->other, count);
             return;
         }
-        values = b->value;
-        counts = b->count;
     }
+    uint32_t *values = b != NULL ? b->value : s->value, *counts = b != NULL ? b->count : s->count;
+    uint32_t i = s->n, hash = set8_hash(value);
     while (i > 0 && set8_hash(values[i - 1]) > hash)
         i--;
     if (s->n == SET8_MAX)
@@ -65,6 +56,26 @@ void window_set8_add(struct window *w, struct set8 *s, uint32_t value, uint32_t 
     memmove(counts + i + 1, counts + i, (s->n - 1 - i) * sizeof *counts);
     values[i] = value;
     counts[i] = count;
+}
+
+void window_set8_add(struct window *w, struct set8 *s, uint32_t value, uint32_t count)
+{
+    uint32_t *values = s->value, *counts = s->count;
+    if (s->block != 0) {
+        struct set8_block *b = pool_at(&w->sets, s->block);
+        values = b->value;
+        counts = b->count;
+    }
+    if (s->n == SET8_MAX && set8_hash(values[SET8_MAX - 1]) < set8_hash(value)) { /* as a full set does with nearly all */
+        s->other = add32(s->other, count);
+        return;
+    }
+    for (uint32_t i = 0; i < s->n; i++)
+        if (values[i] == value) {
+            counts[i] = add32(counts[i], count);
+            return;
+        }
+    set8_new(w, s, value, count);
 }
 
 static void set8_merge(struct window *wi, struct set8 *into, const struct window *wf,

@@ -69,6 +69,9 @@ uint32_t key_tag_any(const struct window *w, enum row_kind kind, const void *key
 /* The row with this key (the key part alone), made if need be, or the `other` row. `tag`: that of the key. */
 void *row_of(struct window *w, enum row_kind kind, uint32_t tag, const void *key);
 
+/* The same where no row has this key. */
+void *row_make(struct window *w, enum row_kind kind, uint32_t tag, const void *key);
+
 /* Would a new row with this key and strings be turned away? Asked before its strings are interned; the key's string ids are 0. */
 bool row_refused(const struct window *w, enum row_kind kind, const void *key, uint64_t s1, uint64_t s2);
 

@@ -339,8 +339,7 @@ uint64_t row_hash(const struct window *w, enum row_kind kind, uint32_t i)
                                   : key_hash(w, kind, (uint8_t *)rowtab_at(t, i) + t->key_at);
 }
 
-static __attribute__((noinline)) void *row_make(struct window *w, enum row_kind kind, uint32_t tag,
-                                                const void *key)
+void *row_make(struct window *w, enum row_kind kind, uint32_t tag, const void *key)
 {
     struct rowtab *t = &w->tabs[kind];
     const struct row_type *type = &row_types[kind];

@@ -58,7 +58,8 @@ struct message_hint {
     uint32_t row[2];   /* NTP, DNS: where both sides' rows were then: a guess */
     uint32_t binding_tag[HINT_ANSWERS], binding_row[HINT_ANSWERS]; /* likewise of its first answers; TLS sessions: tags by side */
     uint64_t name_hash; /* strings_hash of the name */
-    char name[HINT_NAME];
+    const uint8_t *name;
+    char text[HINT_NAME]; /* for it, if need be */
 };
 void window_message_hint(const struct window *w, const struct msg msgs[], unsigned n,
                          struct message_hint hints[]);
