@@ -345,11 +345,10 @@ static void count_short_dns(struct window *w, const struct rec *rec)
         tally_add(w, TALLY_DNS_RCODE, flags & 15, (struct bytes){0}, 1);
 }
 
-void window_packet(struct window *w, struct rec *rec, const struct window_hint *hint,
-                   enum vantage vantage)
+static inline void packet(struct window *w, struct rec *rec, const struct window_hint *hint,
+                          enum vantage vantage)
 {
     struct totals *t = &w->totals;
-    w->filled = true;
     t->packets.read++;
     t->packets.bytes_wire += rec->wire_len;
     t->packets.bytes_captured += rec->cap_len;
@@ -374,6 +373,14 @@ void window_packet(struct window *w, struct rec *rec, const struct window_hint *
         count_not_ntp(w, rec);
     if (rec->sport == DNS_PORT || rec->dport == DNS_PORT)
         count_short_dns(w, rec);
+}
+
+void window_packets(struct window *w, struct rec recs[], unsigned n,
+                    const struct window_hint hints[], const uint8_t vantages[])
+{
+    w->filled = w->filled || n > 0;
+    for (unsigned i = 0; i < n; i++)
+        packet(w, &recs[i], &hints[i], (enum vantage)vantages[recs[i].origin]);
 }
 
 void window_lost(struct window *w, enum vantage vantage, uint64_t packets)
