@@ -145,13 +145,17 @@ static void dns_totals(struct window *w, const struct msg *m)
 
 static void dns_count(struct row_dns *r, const struct dns_msg *d)
 {
-    count32(&r->tcp_messages, d->tcp);
-    count32(&r->malformed, d->malformed);
-    count32(&r->duplicates, d->duplicate);
+    if (d->tcp | d->malformed | d->duplicate) { /* rare, and in other cache lines */
+        count32(&r->tcp_messages, d->tcp);
+        count32(&r->malformed, d->malformed);
+        count32(&r->duplicates, d->duplicate);
+    }
     if (d->response) {
         count32(&r->responses, 1);
-        count32(&r->unmatched, !d->matched && !d->duplicate);
-        count32(&r->truncated, d->truncated_bit);
+        if (!d->matched | d->truncated_bit) {
+            count32(&r->unmatched, !d->matched && !d->duplicate);
+            count32(&r->truncated, d->truncated_bit);
+        }
         count32(&r->by_rcode[d->rcode & 15], 1);
         return;
     }
@@ -228,7 +232,9 @@ void fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
             continue;
         hint->sides |= 1u << side;
         hint->row[side] = link_of(w, m->rec, side)->more;
-        rowtab_prefetch_at(&w->tabs[ROW_DNS], hint->row[side], sizeof(struct row_dns));
+        rowtab_prefetch_at(&w->tabs[ROW_DNS], hint->row[side], 1);
+        const struct row_dns *r = rowtab_at(&w->tabs[ROW_DNS], hint->row[side]);
+        __builtin_prefetch(d->response ? &r->answered : &r->by_qtype[0], 1);
     }
     int client_side = dns_client_side(m);
     if (!d->response || d->n_questions == 0 || d->n_answers == 0
