@@ -24,9 +24,10 @@ static inline bool is_peer(const struct row_peer *p, const struct window *w, con
                            int side)
 {
     const struct addr *remote = peer_addr_at(w, rec, !side);
-    bool port = (p->key.port == rec->service_port) & (p->key.ip_proto == rec->ip_proto);
-    return rowtab_key_equal(&p->key.client, &rec->client[side], sizeof rec->client[side])
-           & rowtab_key_equal(&p->key.remote, remote, sizeof *remote) & port;
+    int differ = (p->key.port ^ rec->service_port) | (p->key.ip_proto ^ rec->ip_proto);
+    return differ == 0
+           && rowtab_key_equal(&p->key.client, &rec->client[side], sizeof rec->client[side])
+           && rowtab_key_equal(&p->key.remote, remote, sizeof *remote);
 }
 
 /* One visible side of a packet of the burst. */
