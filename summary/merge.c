@@ -66,7 +66,8 @@ void window_set8_add(struct window *w, struct set8 *s, uint32_t value, uint32_t 
         values = b->value;
         counts = b->count;
     }
-    if (s->n == SET8_MAX && set8_hash(values[SET8_MAX - 1]) < set8_hash(value)) { /* as a full set does with nearly all */
+    /* A full set turns nearly all away. */
+    if (s->n == SET8_MAX && set8_hash(values[SET8_MAX - 1]) < set8_hash(value)) {
         s->other = add32(s->other, count);
         return;
     }

@@ -42,7 +42,8 @@ struct window_hint {
     uint32_t peer_row[2]; /* where the row was then: a guess */
 };
 void window_hint(const struct window *w, const struct rec recs[], unsigned n, struct window_hint hints[]);
-void window_packets(struct window *w, struct rec recs[], unsigned n, const struct window_hint hints[], const uint8_t vantages[]);
+void window_packets(struct window *w, struct rec recs[], unsigned n,
+                    const struct window_hint hints[], const uint8_t vantages[]);
 
 /* A message has up to three times, which may lie in different windows: that of the message itself, that of the exchange (query, request, handshake)
  * it decides, and that of the session it tells of. Each part is counted in its own window; window_parts says which parts `m` has (bits 1 << enum
