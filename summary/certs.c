@@ -10,7 +10,6 @@
 enum { FACTS_BYTES = 1024 }; /* of address space for those of each */
 
 struct kept {
-    uint64_t hash;
     uint64_t id;
     uint32_t bytes, pad;
 };

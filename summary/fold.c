@@ -3,6 +3,7 @@
 #include "core/pkt.h"
 #include "summary/tables.h"
 
+enum { CLIENT_HOT = 128 /* bytes of a row that nearly every packet touches */ };
 enum { IP_TCP = 6, IP_UDP = 17, TCP_SYN = 2, TCP_ACK = 16, NTP_PORT = 123, DNS_PORT = 53, DNS_HEADER_BYTES = 12 };
 
 static KEY(row_peer) peer_key(const struct window *w, const struct rec *rec, int side)
@@ -13,13 +14,20 @@ static KEY(row_peer) peer_key(const struct window *w, const struct rec *rec, int
                            .ip_proto = rec->ip_proto};
 }
 
+/* Row `at`, with its size told as a constant. */
+static inline struct row_peer *peer_at(const struct window *w, uint32_t at)
+{
+    return &((struct row_peer *)(void *)w->tabs[ROW_PEER].rows)[at];
+}
+
 static inline bool is_peer(const struct row_peer *p, const struct window *w, const struct rec *rec,
                            int side)
 {
-    struct addr remote = peer_addr(w, rec, !side);
-    return rowtab_key_equal(&p->key.client, &rec->client[side], sizeof rec->client[side])
-           && rowtab_key_equal(&p->key.remote, &remote, sizeof remote)
-           && p->key.port == rec->service_port && p->key.ip_proto == rec->ip_proto;
+    const struct addr *remote = peer_addr_at(w, rec, !side);
+    int differ = (p->key.port ^ rec->service_port) | (p->key.ip_proto ^ rec->ip_proto);
+    return differ == 0
+           && rowtab_key_equal(&p->key.client, &rec->client[side], sizeof rec->client[side])
+           && rowtab_key_equal(&p->key.remote, remote, sizeof *remote);
 }
 
 /* One visible side of a packet of the burst. */
@@ -30,14 +38,15 @@ struct leg {
 static inline void hint_leg(const struct window *w, const struct rec *rec, int side,
                             struct window_hint *hint)
 {
-    enum { CLIENT_BYTES = sizeof(struct client) };
-    uint64_t mix = rowtab_mix(w->secret, &rec->client[side], CLIENT_BYTES);
+    struct {
+        uint16_t port;
+        uint8_t ip_proto, pad;
+    } end = {rec->service_port, rec->ip_proto, 0}; /* of the key */
+    static_assert(sizeof(struct client) + sizeof(struct addr) + sizeof end == PEER_KEY_LEN, "key");
+    uint64_t mix = rowtab_mix(w->secret, &rec->client[side], sizeof(struct client));
+    mix = rowtab_mix(mix, peer_addr_at(w, rec, !side), sizeof(struct addr));
+    mix = rowtab_mix(mix, &end, sizeof end);
     hint->sides |= 1u << side;
-    hint->client_tag[side] = rowtab_tag(mix);
-    KEY(row_peer) key = {.remote = peer_addr(w, rec, !side),
-                         .port = rec->service_port,
-                         .ip_proto = rec->ip_proto};
-    mix = rowtab_mix(mix, &key.remote, PEER_KEY_LEN - CLIENT_BYTES);
     hint->peer_tag[side] = rowtab_tag(mix);
     rowtab_prefetch(&w->tabs[ROW_PEER], hint->peer_tag[side]);
 }
@@ -50,7 +59,7 @@ void window_hint(const struct window *w, const struct rec recs[], unsigned n,
     unsigned n_legs = 0;
     assert(n <= BURST_MAX);
     for (unsigned i = 0; i < n; i++) {
-        hints[i].sides = 0;
+        hints[i].sides = hints[i].known = 0;
         for (int side = 0; side < 2; side++)
             if (side_visible(w, &recs[i], side)) {
                 hint_leg(w, &recs[i], side, &hints[i]);
@@ -62,12 +71,17 @@ void window_hint(const struct window *w, const struct rec recs[], unsigned n,
         int side = legs[k].side;
         h->peer_row[side] =
             rowtab_prefetch_row(peers, h->peer_tag[side], sizeof(struct row_peer));
-        __builtin_prefetch(&w->links[h->peer_row[side]]);
     }
+    bool stay = peers->limit - peers->n > 2 * BURST_MAX; /* no row leaves for those of this burst */
     for (unsigned k = 0; k < n_legs; k++) {
-        uint32_t row = hints[legs[k].i].peer_row[legs[k].side];
-        if (row != UINT32_MAX)
-            rowtab_prefetch_at(clients, w->links[row].client, sizeof(struct row_client));
+        struct window_hint *h = &hints[legs[k].i];
+        int side = legs[k].side;
+        uint32_t row = h->peer_row[side];
+        if (row == UINT32_MAX)
+            continue;
+        rowtab_prefetch_at(clients, peer_at(w, row)->link.client, CLIENT_HOT);
+        if (stay && is_peer(peer_at(w, row), w, &recs[legs[k].i], side))
+            h->known |= (uint8_t)(1u << side);
     }
 }
 
@@ -125,10 +139,11 @@ static inline void bind_mac(struct window *w, struct row_client *told, const str
         memcpy(&mac_bits, mac, 6);
         int family = addr_is_v4(&rec->src) ? 0 : 1;
         uint64_t pair = rowtab_mix(w->secret ^ mac_bits, rec->src.b, sizeof rec->src.b);
-        if (told->bound_slot[family] == slot + 1 && told->bound[family] == pair)
+        uint64_t *bound = family == 0 ? &told->bound_v4 : &told->bound_v6;
+        if (told->bound_slot[family] == slot + 1 && *bound == pair)
             return;
         told->bound_slot[family] = (uint8_t)(slot + 1);
-        told->bound[family] = pair;
+        *bound = pair;
     }
     bind_mac_row(w, rec, mac, slot);
 }
@@ -172,15 +187,15 @@ static struct row_peer *peer_new(struct window *w, struct row_client *c, uint32_
         addr_is_group(&key->remote) ? NULL : window_distinct_make(w, &c->remotes, &distinct_small);
     if (b != NULL)
         distinct_add(&distinct_small, b, hash_bytes(key->remote.b, 16, 0));
-    return row_of(w, ROW_PEER, tag, key);
+    return row_make(w, ROW_PEER, tag, key);
 }
 
 /* Leaves in `note` which row it is, or was before it was turned away. */
-static inline struct row_peer *peer_find(struct window *w, struct row_client *c, const struct rec *rec,
-                                  int side, const struct window_hint *hint, uint32_t *note)
+static __attribute__((noinline)) struct row_peer *
+peer_find(struct window *w, struct row_client *c, const struct rec *rec, int side,
+          const struct window_hint *hint, uint32_t *note)
 {
     const struct rowtab *t = &w->tabs[ROW_PEER];
-    *note = hint->peer_row[side];
     if (*note < t->n && is_peer(rowtab_at(t, *note), w, rec, side))
         return rowtab_at(t, *note);
     KEY(row_peer) key = peer_key(w, rec, side);
@@ -188,8 +203,8 @@ static inline struct row_peer *peer_find(struct window *w, struct row_client *c,
     if (p == NULL)
         p = peer_new(w, c, hint->peer_tag[side], &key);
     if (p != window_other(w, ROW_PEER)) {
-        *note = row_number(w, ROW_PEER, p);
-        w->links[*note].client = row_number(w, ROW_CLIENT, c);
+        *note = rowtab_number(t, p, sizeof *p);
+        p->link.client = rowtab_number(&w->tabs[ROW_CLIENT], c, sizeof *c);
     }
     return p;
 }
@@ -220,13 +235,13 @@ static inline struct row_client *client_find(struct window *w, const struct rec 
     const struct client *client = &rec->client[side];
     uint32_t peer = hint->peer_row[side];
     struct row_client *c =
-        rowtab_near(t, peer != UINT32_MAX ? w->links[peer].client : UINT32_MAX, client,
+        rowtab_near(t, peer != UINT32_MAX ? peer_at(w, peer)->link.client : UINT32_MAX, client,
                     offsetof(struct row_client, key), sizeof *client);
     if (c != NULL)
         return c;
-    c = row_of(w, ROW_CLIENT, hint->client_tag[side], client);
+    c = row_of(w, ROW_CLIENT, key_tag(w, client, sizeof *client), client);
     if (peer != UINT32_MAX && c != window_other(w, ROW_CLIENT))
-        w->links[peer].client = row_number(w, ROW_CLIENT, c);
+        peer_at(w, peer)->link.client = rowtab_number(t, c, sizeof *c);
     return c;
 }
 
@@ -253,8 +268,13 @@ count_client(struct window *w, struct rec *rec, const int side, const struct win
     count_coverage(w, told, rec, side, slot, vantage);
     if (side == SIDE_SRC)
         bind_mac(w, told, rec, slot);
-    if (rec->flags & REC_HAS_IP)
-        count_peer(peer_find(w, c, rec, side, hint, &rec->note[side]), c, rec, side);
+    if ((rec->flags & REC_HAS_IP) == 0)
+        return;
+    rec->note[side] = hint->peer_row[side];
+    struct row_peer *p = hint->known >> side & 1
+                             ? peer_at(w, hint->peer_row[side])
+                             : peer_find(w, c, rec, side, hint, &rec->note[side]);
+    count_peer(p, c, rec, side);
 }
 
 struct row_unattributed *unattributed_row(struct window *w, const struct rec *rec, uint8_t kind)
@@ -326,11 +346,10 @@ static void count_short_dns(struct window *w, const struct rec *rec)
         tally_add(w, TALLY_DNS_RCODE, flags & 15, (struct bytes){0}, 1);
 }
 
-void window_packet(struct window *w, struct rec *rec, const struct window_hint *hint,
-                   enum vantage vantage)
+static inline void packet(struct window *w, struct rec *rec, const struct window_hint *hint,
+                          enum vantage vantage)
 {
     struct totals *t = &w->totals;
-    w->filled = true;
     t->packets.read++;
     t->packets.bytes_wire += rec->wire_len;
     t->packets.bytes_captured += rec->cap_len;
@@ -355,6 +374,14 @@ void window_packet(struct window *w, struct rec *rec, const struct window_hint *
         count_not_ntp(w, rec);
     if (rec->sport == DNS_PORT || rec->dport == DNS_PORT)
         count_short_dns(w, rec);
+}
+
+void window_packets(struct window *w, struct rec recs[], unsigned n,
+                    const struct window_hint hints[], const uint8_t vantages[])
+{
+    w->filled = w->filled || n > 0;
+    for (unsigned i = 0; i < n; i++)
+        packet(w, &recs[i], &hints[i], (enum vantage)vantages[recs[i].origin]);
 }
 
 void window_lost(struct window *w, enum vantage vantage, uint64_t packets)

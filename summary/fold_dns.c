@@ -16,12 +16,22 @@ static bool is_address(const struct dns_answer *a)
     return a->section == 0 && (a->rtype == 1 || a->rtype == 28);
 }
 
-static KEY(row_binding) binding_key(const struct msg *m, int client_side,
-                                    const struct dns_answer *a)
+static KEY(row_binding) binding_key(uint64_t site, const struct dns_answer *a)
 {
-    return (KEY(row_binding)){.client = {.site = m->rec->client[client_side].site},
-                              .addr = a->addr,
-                              .kind = BIND_DNS};
+    return (KEY(row_binding)){.client = {.site = site}, .addr = a->addr, .kind = BIND_DNS};
+}
+
+/* A binding's tag goes on from that of its site, which all answers of a message share. */
+static inline uint64_t site_mix(const struct window *w, uint64_t site)
+{
+    return rowtab_mix(w->secret, &(struct client){.site = site}, sizeof(struct client));
+}
+
+static inline uint32_t binding_tag(uint64_t mix, const struct dns_answer *a, uint64_t name_hash)
+{
+    KEY(row_binding) key = binding_key(0, a);
+    mix = rowtab_mix(mix, &key.addr, BINDING_KEY_LEN - sizeof key.client);
+    return rowtab_tag(rowtab_fold(mix ^ name_hash, ~UINT64_C(0)));
 }
 
 /* A name that answers are bound to. */
@@ -32,12 +42,12 @@ struct bound {
 };
 
 /* Row `near`, if it binds this very name to this address: then all there is to know is in that row. */
-static struct row_binding *binding_near(struct window *w, uint32_t near,
-                                        const KEY(row_binding) * key, struct bound *bound)
+static struct row_binding *binding_near(struct window *w, uint32_t near, uint64_t site,
+                                        const struct addr *addr, struct bound *bound)
 {
     const struct rowtab *t = &w->tabs[ROW_BINDING];
     struct row_binding *b = rowtab_at(t, near);
-    if (near >= t->n || b->key.client.site != key->client.site || !addr_equal(&b->key.addr, &key->addr)
+    if (near >= t->n || b->key.client.site != site || !addr_equal(&b->key.addr, addr)
         || b->key.kind != BIND_DNS)
         return NULL;
     if (bound->value == 0) {
@@ -48,18 +58,20 @@ static struct row_binding *binding_near(struct window *w, uint32_t near,
     return b->key.value == bound->value ? b : NULL;
 }
 
-static struct row_binding *binding_row(struct window *w, uint32_t tag, KEY(row_binding) * key,
-                                       struct bound *bound)
+static __attribute__((noinline)) struct row_binding *
+binding_row(struct window *w, uint32_t tag, uint64_t site, const struct dns_answer *a,
+            struct bound *bound)
 {
-    if (row_refused(w, ROW_BINDING, key, bound->hash, 0))
+    KEY(row_binding) key = binding_key(site, a);
+    if (row_refused(w, ROW_BINDING, &key, bound->hash, 0))
         return window_other_make(w, ROW_BINDING);
     if (bound->value == 0) {
         bound->value = strings_intern(&w->strings, bound->name.p, bound->name.len, bound->hash);
         w->totals.ledger.strings_turned_away += bound->value == 0;
     }
-    key->value = bound->value;
-    return key->value == 0 ? window_other_make(w, ROW_BINDING)
-                           : row_of(w, ROW_BINDING, tag, key);
+    key.value = bound->value;
+    return key.value == 0 ? window_other_make(w, ROW_BINDING)
+                          : row_of(w, ROW_BINDING, tag, &key);
 }
 
 /* The addresses a name was resolved to, as the asking client was told. */
@@ -68,7 +80,7 @@ static void bind_answers(struct window *w, const struct msg *m, const struct mes
 {
     const struct dns_msg *d = &m->dns;
     char text[NAME_MAX_TEXT];
-    struct bound bound = {{(const uint8_t *)hint->name, hint->name_len}, hint->name_hash, 0};
+    struct bound bound = {{hint->name, hint->name_len}, hint->name_hash, 0};
     if (hint->name_len == 0) {
         bound.name = name_of(w, d->questions[0].name, true, text);
         if (bound.name.len == 0)
@@ -77,22 +89,22 @@ static void bind_answers(struct window *w, const struct msg *m, const struct mes
     }
     uint32_t client = (uint32_t)client_hash(w, &m->rec->client[client_side]);
     uint32_t resolver = 1u << hash_bytes(side_addr(m->rec, !client_side)->b, 16, 0) % 32;
+    uint64_t site = m->rec->client[client_side].site;
     unsigned n = 0;
     for (unsigned i = 0; i < d->n_answers; i++) {
         const struct dns_answer *a = &d->answers[i];
         if (!is_address(a))
             continue;
-        KEY(row_binding) key = binding_key(m, client_side, a);
         struct row_binding *b = NULL;
         uint32_t tag;
         if (n < hint->n_answers) {
             tag = hint->binding_tag[n];
-            b = binding_near(w, hint->binding_row[n++], &key, &bound);
+            b = binding_near(w, hint->binding_row[n++], site, &a->addr, &bound);
         } else {
-            tag = key_tag_strings(w, &key, BINDING_KEY_LEN, bound.hash, 0);
+            tag = binding_tag(site_mix(w, site), a, bound.hash);
         }
         if (b == NULL)
-            b = binding_row(w, tag, &key, &bound);
+            b = binding_row(w, tag, site, a, &bound);
         binding_count(b, m->ts_ns, d->matched);
         b->key.ttl_max_s = a->ttl_s > b->key.ttl_max_s ? a->ttl_s : b->key.ttl_max_s;
         window_set8_add(w, &b->clients, client, 1);
@@ -133,13 +145,17 @@ static void dns_totals(struct window *w, const struct msg *m)
 
 static void dns_count(struct row_dns *r, const struct dns_msg *d)
 {
-    count32(&r->tcp_messages, d->tcp);
-    count32(&r->malformed, d->malformed);
-    count32(&r->duplicates, d->duplicate);
+    if (d->tcp | d->malformed | d->duplicate) { /* rare, and in other cache lines */
+        count32(&r->tcp_messages, d->tcp);
+        count32(&r->malformed, d->malformed);
+        count32(&r->duplicates, d->duplicate);
+    }
     if (d->response) {
         count32(&r->responses, 1);
-        count32(&r->unmatched, !d->matched && !d->duplicate);
-        count32(&r->truncated, d->truncated_bit);
+        if (!d->matched | d->truncated_bit) {
+            count32(&r->unmatched, !d->matched && !d->duplicate);
+            count32(&r->truncated, d->truncated_bit);
+        }
         count32(&r->by_rcode[d->rcode & 15], 1);
         return;
     }
@@ -216,7 +232,9 @@ void fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
             continue;
         hint->sides |= 1u << side;
         hint->row[side] = link_of(w, m->rec, side)->more;
-        rowtab_prefetch_at(&w->tabs[ROW_DNS], hint->row[side], sizeof(struct row_dns));
+        rowtab_prefetch_at(&w->tabs[ROW_DNS], hint->row[side], 1);
+        const struct row_dns *r = rowtab_at(&w->tabs[ROW_DNS], hint->row[side]);
+        __builtin_prefetch(d->response ? &r->answered : &r->by_qtype[0], 1);
     }
     int client_side = dns_client_side(m);
     if (!d->response || d->n_questions == 0 || d->n_answers == 0
@@ -225,14 +243,12 @@ void fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
     struct bytes name = name_of(w, d->questions[0].name, true, text);
     if (name.len == 0 || name.len > HINT_NAME)
         return;
-    memcpy(hint->name, name.p, name.len);
-    hint->name_len = (uint8_t)name.len;
-    hint->name_hash = strings_hash(name.p, name.len);
+    hint_name(hint, name, text, strings_hash(name.p, name.len));
+    uint64_t mix = site_mix(w, m->rec->client[client_side].site);
     for (unsigned i = 0; i < d->n_answers && hint->n_answers < HINT_ANSWERS; i++) {
         if (!is_address(&d->answers[i]))
             continue;
-        KEY(row_binding) key = binding_key(m, client_side, &d->answers[i]);
-        uint32_t tag = key_tag_strings(w, &key, BINDING_KEY_LEN, hint->name_hash, 0);
+        uint32_t tag = binding_tag(mix, &d->answers[i], hint->name_hash);
         rowtab_prefetch(&w->tabs[ROW_BINDING], tag);
         hint->binding_tag[hint->n_answers++] = tag;
     }

@@ -28,7 +28,7 @@ void tally_often(struct window *w, enum tally family, uint32_t code)
     struct row_tally *row = tally_row(w, family, code, (struct bytes){0});
     row->count++;
     if (code < 256 && row != window_other(w, ROW_TALLY))
-        w->tally_near[family][code] = (uint32_t)(((uint8_t *)row - t->rows) / t->row_size);
+        w->tally_near[family][code] = rowtab_number(t, row, sizeof *row);
 }
 
 void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,

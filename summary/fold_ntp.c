@@ -130,6 +130,11 @@ void fold_ntp_hint(const struct window *w, const struct msg *m, struct message_h
             continue;
         hint->sides |= 1u << side;
         hint->row[side] = link_of(w, m->rec, side)->more;
-        rowtab_prefetch_at(&w->tabs[ROW_NTP], hint->row[side], offsetof(struct row_ntp, kiss));
+        rowtab_prefetch_at(&w->tabs[ROW_NTP], hint->row[side], offsetof(struct row_ntp, offset));
+        if (!m->ntp.is_request) {
+            const struct row_ntp *r = rowtab_at(&w->tabs[ROW_NTP], hint->row[side]);
+            __builtin_prefetch(&r->offset, 1);
+            __builtin_prefetch(&r->refids, 1);
+        }
     }
 }

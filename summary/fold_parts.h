@@ -3,9 +3,12 @@
 #include "summary/names.h"
 #include "summary/tables.h"
 
+/* A name as rows have it: nearly always as it is, else in `text`. */
 static inline struct bytes name_of(const struct window *w, struct bytes name, bool lower,
                             char text[static NAME_MAX_TEXT])
 {
+    if (w->config->names == NAMES_KEEP && name_is_clean(name, lower))
+        return name;
     uint32_t len = name_apply(w->config, name, lower, text);
     return (struct bytes){(const uint8_t *)text, len};
 }
@@ -22,6 +25,16 @@ static inline void binding_count(struct row_binding *b, uint64_t ts_ns, bool mat
     b->matched += matched;
     b->first_ns = ts_ns < b->first_ns ? ts_ns : b->first_ns;
     b->last_ns = ts_ns > b->last_ns ? ts_ns : b->last_ns;
+}
+
+/* Keeps a name of name_of for the fold: it stays where it is, unless that is on the stack. */
+static inline void hint_name(struct message_hint *hint, struct bytes name, const char *stack, uint64_t hash)
+{
+    hint->name = name.p;
+    if (name.p == (const uint8_t *)stack)
+        hint->name = memcpy(hint->text, name.p, name.len);
+    hint->name_len = (uint8_t)name.len;
+    hint->name_hash = hash;
 }
 
 static inline bool all_zero(const uint8_t *p, size_t n)

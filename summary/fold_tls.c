@@ -224,9 +224,7 @@ void fold_tls_hint(const struct window *w, const struct msg *m, struct message_h
     if (hint->sides == 0)
         return;
     texts_of(s, sni, text_hash(sni), &t);
-    memcpy(hint->name, sni.p, sni.len);
-    hint->name_len = (uint8_t)sni.len;
-    hint->name_hash = t.sni_hash;
+    hint_name(hint, sni, text, t.sni_hash);
     strings_prefetch(&w->strings, t.sni_hash);
     for (int side = 0; side < 2; side++) {
         if ((hint->sides >> side & 1) == 0)
@@ -266,7 +264,7 @@ void fold_tls_session(struct window *w, const struct msg *m, const struct messag
     const struct tls_session_msg *s = &m->session;
     char text[NAME_MAX_TEXT];
     struct texts t;
-    struct bytes sni = {(const uint8_t *)hint->name, hint->name_len};
+    struct bytes sni = {hint->name, hint->name_len};
     uint64_t sni_hash = hint->name_hash;
     if (hint->name_len == 0) {
         sni = name_of(w, s->sni, true, text);

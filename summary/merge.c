@@ -32,30 +32,20 @@ static struct set8_block *set8_spread(struct window *w, struct set8 *s)
     return b;
 }
 
-void window_set8_add(struct window *w, struct set8 *s, uint32_t value, uint32_t count)
+/* A value that the set has not, and that it need not turn away. */
+static __attribute__((noinline)) void set8_new(struct window *w, struct set8 *s, uint32_t value,
+                                               uint32_t count)
 {
     struct set8_block *b = s->block != 0 ? pool_at(&w->sets, s->block) : NULL;
-    uint32_t *values = b != NULL ? b->value : s->value, *counts = b != NULL ? b->count : s->count;
-    uint32_t i = 0;
-    for (; i < s->n; i++)
-        if (values[i] == value) {
-            counts[i] = add32(counts[i], count);
-            return;
-        }
-    uint32_t hash = set8_hash(value);
-    if (i == SET8_MAX && set8_hash(values[i - 1]) < hash) {
-        s->other = add32(s->other, count);
-        return;
-    }
     if (b == NULL && s->n == SET8_INLINE) {
         b = set8_spread(w, s);
         if (b == NULL) {
             s->other = add32(s->other, count);
             return;
         }
-        values = b->value;
-        counts = b->count;
     }
+    uint32_t *values = b != NULL ? b->value : s->value, *counts = b != NULL ? b->count : s->count;
+    uint32_t i = s->n, hash = set8_hash(value);
     while (i > 0 && set8_hash(values[i - 1]) > hash)
         i--;
     if (s->n == SET8_MAX)
@@ -66,6 +56,27 @@ void window_set8_add(struct window *w, struct set8 *s, uint32_t value, uint32_t 
     memmove(counts + i + 1, counts + i, (s->n - 1 - i) * sizeof *counts);
     values[i] = value;
     counts[i] = count;
+}
+
+void window_set8_add(struct window *w, struct set8 *s, uint32_t value, uint32_t count)
+{
+    uint32_t *values = s->value, *counts = s->count;
+    if (s->block != 0) {
+        struct set8_block *b = pool_at(&w->sets, s->block);
+        values = b->value;
+        counts = b->count;
+    }
+    /* A full set turns nearly all away. */
+    if (s->n == SET8_MAX && set8_hash(values[SET8_MAX - 1]) < set8_hash(value)) {
+        s->other = add32(s->other, count);
+        return;
+    }
+    for (uint32_t i = 0; i < s->n; i++)
+        if (values[i] == value) {
+            counts[i] = add32(counts[i], count);
+            return;
+        }
+    set8_new(w, s, value, count);
 }
 
 static void set8_merge(struct window *wi, struct set8 *into, const struct window *wf,
@@ -193,14 +204,14 @@ void window_row_add(struct window *wi, enum row_kind kind, void *into, const str
 }
 
 static void row_merge(struct window *into, enum row_kind kind, const struct window *from,
-                      const void *row)
+                      uint32_t at)
 {
     const struct row_type *type = &row_types[kind];
+    const void *row = rowtab_at(&from->tabs[kind], at);
     uint64_t key_row[64];
-    uint64_t hash;
-    memcpy(&hash, row, sizeof hash);
     memcpy(key_row, row, (size_t)type->key_at + type->key_len);
-    bool room = !rowtab_refuses(&into->tabs[kind], hash);
+    const struct rowtab *t = &into->tabs[kind];
+    bool room = t->n < t->limit || !rowtab_refuses(t, row_hash(from, kind, at));
     for (const struct field *f = type->keys; room && f->type != F_END; f++) {
         if (f->type != F_STR)
             continue;
@@ -228,7 +239,7 @@ void window_merge(struct window *into, struct window *from)
     for (int kind = 0; kind < ROW_KIND_N; kind++) {
         const struct rowtab *t = &from->tabs[kind];
         for (uint32_t i = 0; i < t->n; i++)
-            row_merge(into, kind, from, rowtab_at(t, i));
+            row_merge(into, kind, from, i);
         if (from->has_other[kind])
             window_row_add(into, kind, window_other_make(into, kind), from, from->other[kind]);
     }

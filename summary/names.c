@@ -14,6 +14,37 @@ static bool plain8(uint64_t x, bool lower)
     return printable && (!lower || upper == 0);
 }
 
+/* As the compilers' vectors: SSE2 on x86, whatever there is elsewhere. */
+typedef int8_t lanes __attribute__((vector_size(16)));
+typedef uint8_t lanes_u8 __attribute__((vector_size(16)));
+typedef uint64_t halves __attribute__((vector_size(16)));
+
+/* 0xff for each byte that is not plain. As signed numbers those above 0x7f are negative; 'A' to 'Z' become the least ones. */
+static inline lanes odd16(const uint8_t *p, bool lower)
+{
+    lanes x;
+    memcpy(&x, p, sizeof x);
+    lanes from_a = (lanes)((lanes_u8)x + (uint8_t)(128 - 'A'));
+    lanes odd = (lanes)((x < 0x21) | (x == 0x7f));
+    return lower ? (lanes)(odd | (from_a < -128 + 26)) : odd;
+}
+
+bool name_is_clean(struct bytes name, bool lower)
+{
+    uint64_t x, y;
+    if (name.len < 8 || name.len > NAME_MAX_TEXT - 16)
+        return false;
+    if (name.len < 16) {
+        memcpy(&x, name.p, 8);
+        memcpy(&y, name.p + name.len - 8, 8);
+        return plain8(x, lower) && plain8(y, lower);
+    }
+    lanes odd = odd16(name.p + name.len - 16, lower);
+    for (uint32_t at = 0; at + 16 < name.len; at += 16)
+        odd |= odd16(name.p + at, lower);
+    return (((halves)odd)[0] | ((halves)odd)[1]) == 0;
+}
+
 uint32_t name_clean(struct bytes name, bool lower, char text[static NAME_MAX_TEXT])
 {
     uint32_t n = 0, from = 0;

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 struct kept {
-    uint64_t hash;
     uint64_t id;
     uint32_t offer, pad;
 };

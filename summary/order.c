@@ -283,7 +283,7 @@ static void group_cut(struct window *w, enum row_kind kind, size_t from, size_t 
     uint64_t least[REUSE_VALUES];
     size_t n = 0, max = group_max(kind);
     for (size_t i = from; i < to; i++) {
-        uint64_t hash = ((const struct row *)w->sorted[i])->hash;
+        uint64_t hash = row_hash(w, kind, row_number(w, kind, w->sorted[i]));
         size_t at = n < max ? n++ : max - 1;
         if (i >= from + max && hash >= least[at])
             continue;
@@ -293,8 +293,8 @@ static void group_cut(struct window *w, enum row_kind kind, size_t from, size_t 
     }
     const struct row_type *type = &row_types[kind];
     for (size_t i = from; i < to; i++) {
-        struct row *row = w->sorted[i];
-        if (row->hash <= least[n - 1])
+        void *row = w->sorted[i];
+        if (row_hash(w, kind, row_number(w, kind, row)) <= least[n - 1])
             continue;
         window_row_add(w, kind, window_other_make(w, kind), w, row);
         row_blocks_give(w, kind, row);

@@ -79,10 +79,6 @@ struct row_type {
 
 extern const struct row_type row_types[ROW_KIND_N];
 
-struct row {
-    uint64_t hash; /* of the key's content: decides which rows a full table keeps */
-};
-
 /* Log-scaled histogram of nanoseconds, signed. Bucket 0: under 1 us. Bucket b > 0: from hist_low_us(b) to under hist_low_us(b + 1), four
  * buckets an octave; b < 0 mirrors it; +-125 holds all beyond 2^31 us. Up to 6 buckets lie inline, more in a block of the window. */
 enum { HIST_INLINE = 6, HIST_MAX = 125 };
@@ -117,7 +113,6 @@ struct distinct {
 };
 
 struct row_coverage {
-    struct row row;
     struct {
         struct client client; /* CLIENT_NONE: the source itself, with its losses */
         uint32_t sensor;      /* string */
@@ -130,22 +125,27 @@ struct row_coverage {
     uint64_t lost_packets;        /* told by the source: drop counts of the capture or the port */
 };
 
+/* Nearly every packet adds to the first two cache lines, few to the third. Not in segments: slot_*, bound*: what the fold told other rows
+ * last, so that it need not for every packet. */
 struct row_client {
-    struct row row;
     struct {
         struct client client;
     } key;
-    uint64_t packets_out, packets_in, packets_group;
-    uint64_t bytes_out, bytes_in;  /* on the wire */
     uint64_t first_ns, last_ns;
-    uint32_t protocols[PROTO_N];   /* packets by protocol */
-    uint32_t probes_in;            /* inbound TCP SYN without ACK */
-    struct distinct remotes;       /* fan-out: remote unicast addresses */
-    /* not in segments: what the fold told other rows last, so that it need not for every packet */
     uint16_t slot_out, slot_in, slot_group; /* coverage slot + 1, + 64 times the vantage */
     uint8_t bound_slot[2];                  /* slot + 1 of the address binding, by family */
-    uint64_t bound[2];                      /* hash of that address and its MAC */
+    uint64_t bound_v4;                      /* hash of that address and its MAC */
+    /* second line */
+    uint64_t packets_out, packets_in;
+    uint64_t bytes_out, bytes_in;  /* on the wire */
+    uint32_t protocols[PROTO_N];   /* packets by protocol: of all but the last in this line */
+    uint32_t probes_in;            /* inbound TCP SYN without ACK */
+    uint64_t packets_group;
+    uint64_t bound_v6;
+    struct distinct remotes;       /* fan-out: remote unicast addresses */
+    uint32_t pad[9];
 };
+static_assert(sizeof(struct row_client) == 192, "three cache lines");
 
 enum binding_kind { BIND_MAC, BIND_DNS, BIND_HTTP_ASSIGN, BIND_HTTP_VERSIONS, BIND_USER_AGENT, BIND_PRODUCT, BIND_KIND_N };
 
@@ -153,7 +153,6 @@ enum binding_kind { BIND_MAC, BIND_DNS, BIND_HTTP_ASSIGN, BIND_HTTP_VERSIONS, BI
  * kept once a site, not once a client: of an address at most the BINDING_NAMES with the smallest hash. */
 enum { BINDING_NAMES = 8 };
 struct row_binding {
-    struct row row;
     struct {
         struct client client; /* MAC and HTTP: whose address it is; DNS, or where that is unknown: its site alone */
         struct addr addr;     /* the address bound */
@@ -167,13 +166,18 @@ struct row_binding {
     uint64_t first_ns, last_ns;
     uint64_t count;   /* answers, calls */
     uint64_t matched; /* DNS: answers to a query seen; HTTP: calls that were answered */
-    struct set8 clients;   /* DNS: who asked: low half of the client's hash (row_hash of its ROW_CLIENT row) */
+    struct set8 clients;   /* DNS: who asked: low half of the client's hash (client_hash) */
     uint32_t resolvers;    /* DNS: who answered: bit XXH3(16 address bytes, seed 0) % 32; so many at least */
+};
+
+/* What leads on from a peer's row: numbers of other rows, as they were once. Guesses (rowtab_near) that spare hashing. */
+struct peer_link {
+    uint32_t client;
+    uint32_t more; /* its NTP or DNS row */
 };
 
 /* The row that nearly every packet adds to: two cache lines. */
 struct row_peer {
-    struct row row;
     struct {
         struct client client;
         struct addr remote;
@@ -182,6 +186,7 @@ struct row_peer {
         uint8_t pad;
         uint32_t protocols; /* no part of the key, in its last gap: bits of enum proto, as content told */
     } key;
+    struct peer_link link; /* not in segments */
     uint64_t packets_out, packets_in, bytes_out, bytes_in;
     uint64_t first_out_ns, first_in_ns; /* who began: the earlier; answered: both exist */
     uint64_t last_ns;
@@ -192,9 +197,8 @@ static_assert(sizeof(struct row_peer) == 128, "two cache lines");
 enum role { ROLE_CLIENT, ROLE_SERVER }; /* what our device was in the exchange */
 enum { KISS_RATE, KISS_DENY, KISS_RSTR, KISS_OTHER, KISS_N };
 
-/* What every message adds to comes first. */
+/* By cache lines: who; what every message adds to; what replies add to. */
 struct row_ntp {
-    struct row row;
     struct {
         struct client client;
         struct addr peer;  /* the other side */
@@ -202,42 +206,47 @@ struct row_ntp {
         uint8_t pad[3];
         uint32_t unsynchronised; /* no part of the key, in its last gap: leap 3 in replies */
     } key;
-    uint32_t requests, replies, pairs, free_changes;
+    uint32_t requests, replies;
+    uint32_t pairs, free_changes;
     uint32_t modes[8];
     uint32_t strata, polls, versions; /* bits; stratum 31 stands for 31 and above, poll is clipped to 0..31 */
+    uint32_t duplicates, unmatched, malformed;
     struct hist offset, delay;
-    struct set8 refids;
     uint32_t kiss[KISS_N];
-    uint32_t duplicates, unmatched, malformed, not_ntp, longer;
+    struct set8 refids;
+    uint32_t not_ntp, longer;
     uint32_t ext_packets, nts_packets, mac_packets;
     uint64_t ext_bytes, ext_unknown_bytes;
 };
+static_assert(sizeof(struct row_ntp) == 256, "four cache lines");
 
 /* Query types with a counter of their own a pair; the totals count every type. */
 enum { DNS_TYPE_SLOTS = 17 };
 extern const uint16_t dns_type_slots[DNS_TYPE_SLOTS - 1];
 extern const char *const dns_type_slot_names[DNS_TYPE_SLOTS];
 
+/* By cache lines: who; what queries add to; what responses add to. */
 struct row_dns {
-    struct row row;
     struct {
         struct client client;
         struct addr peer;
         uint8_t role;
         uint8_t pad[7];
     } key;
-    uint32_t queries, responses, answered, unmatched, duplicates, truncated, malformed, tcp_messages;
+    uint32_t queries, responses;
     uint32_t by_qtype[DNS_TYPE_SLOTS]; /* of queries; last: other */
-    uint32_t by_rcode[16];             /* of responses */
+    uint32_t answered, unmatched, duplicates;
     struct hist latency;               /* of answered queries */
+    uint32_t by_rcode[16];             /* of responses */
+    uint32_t truncated, malformed, tcp_messages, pad[3];
 };
+static_assert(sizeof(struct row_dns) == 256, "four cache lines");
 
 /* Names of enum tls_sign of core/msg.h, by bit. */
 extern const char *const tls_sign_names[];
 extern const char *const tls_via_names[];
 
 struct row_tls {
-    struct row row;
     struct {
         struct client client;
         struct addr peer;
@@ -265,7 +274,6 @@ struct row_tls {
 };
 
 struct row_hello {
-    struct row row;
     struct {
         uint64_t id;
     } key;
@@ -274,7 +282,6 @@ struct row_hello {
 };
 
 struct row_answer {
-    struct row row;
     struct {
         uint64_t id;
     } key;
@@ -283,7 +290,6 @@ struct row_answer {
 };
 
 struct row_cert {
-    struct row row;
     struct {
         uint64_t id;
     } key;
@@ -296,7 +302,6 @@ struct row_cert {
 /* Public values that a server should not use twice. Of a server and `what` at most the REUSE_VALUES with the smallest hash are written. */
 enum { REUSE_VALUES = 64 };
 struct row_reuse {
-    struct row row;
     struct {
         uint64_t site;
         struct addr server;
@@ -310,7 +315,6 @@ struct row_reuse {
 };
 
 struct row_unattributed {
-    struct row row;
     struct {
         uint64_t site;
         uint8_t kind; /* CLIENT_NONE, or CLIENT_HOST where the scope hides hosts */
@@ -336,7 +340,6 @@ enum tally {
 };
 
 struct row_tally {
-    struct row row;
     struct {
         uint32_t family; /* enum tally */
         uint32_t code;

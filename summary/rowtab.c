@@ -22,7 +22,8 @@ bool rowtab_new(struct rowtab *t, uint32_t limit, uint32_t row_size, uint32_t ke
     t->rows = arena_new((size_t)limit * row_size, use, e);
     t->index = t->rows != NULL ? arena_new((size_t)slots * sizeof *t->index, use, e) : NULL;
     t->tags = t->index != NULL ? arena_new((size_t)limit * sizeof *t->tags, ARENA_COLD, e) : NULL;
-    t->heap = t->tags != NULL ? arena_new((size_t)limit * sizeof *t->heap, ARENA_COLD, e) : NULL;
+    t->hashes = t->tags != NULL ? arena_new((size_t)limit * sizeof *t->hashes, ARENA_COLD, e) : NULL;
+    t->heap = t->hashes != NULL ? arena_new((size_t)limit * sizeof *t->heap, ARENA_COLD, e) : NULL;
     if (t->heap == NULL) {
         rowtab_free(t);
         return false;
@@ -35,6 +36,7 @@ void rowtab_free(struct rowtab *t)
     arena_free(t->rows, (size_t)t->limit * t->row_size);
     arena_free(t->index, ((size_t)t->mask_max + 1) * sizeof *t->index);
     arena_free(t->tags, (size_t)t->limit * sizeof *t->tags);
+    arena_free(t->hashes, (size_t)t->limit * sizeof *t->hashes);
     arena_free(t->heap, (size_t)t->limit * sizeof *t->heap);
     *t = (struct rowtab){0};
 }
@@ -45,7 +47,7 @@ void rowtab_clear(struct rowtab *t)
         memset(t->index, 0, ((size_t)t->mask + 1) * sizeof *t->index);
     if (t->n < SLOTS_FIRST / 2) /* a quiet window needs no large index */
         t->mask = SLOTS_FIRST - 1;
-    t->n = 0;
+    t->n = t->hashed = 0;
     t->heaped = false;
 }
 
@@ -142,6 +144,7 @@ void *rowtab_insert(struct rowtab *t, uint32_t tag, uint64_t hash, const void *k
                     void (*leave)(void *ctx, void *row), void *ctx)
 {
     uint32_t at = t->n;
+    bool waits = rowtab_hash_waits(t);
     if (t->n == t->limit) {
         at = t->heap[0];
         leave(ctx, rowtab_at(t, at));
@@ -152,9 +155,10 @@ void *rowtab_insert(struct rowtab *t, uint32_t tag, uint64_t hash, const void *k
         t->n++;
     }
     uint8_t *row = rowtab_at(t, at);
-    memcpy(row, &hash, sizeof hash);
     memcpy(row + t->key_at, key, t->key_len);
     t->tags[at] = tag;
+    if (!waits)
+        t->hashes[at] = hash;
     index_put(t, tag, at);
     if (t->heaped)
         heap_down(t, 0);

@@ -1,20 +1,23 @@
 /* A table of rows with a limit. At the limit N it keeps the N rows with the smallest hash: whatever the order in which keys
  * come, and however the tables of several workers are merged, the same rows stay.
  *
- * That hash is dear, and asked for when a row is made. Rows are found by a tag, 32 bits of any hash of the key that the table's
- * user likes: rowtab_mix of it, or where keys hold strings, the hash itself. */
+ * That hash is dear, and asked for when a row is made; or, as most tables are never full, later (rowtab_unhashed). Rows are found by a
+ * tag, 32 bits of any hash of the key that the table's user likes: rowtab_mix of it, or where keys hold strings, the hash itself. */
 #pragma once
 #include "core/arena.h"
 
 struct rowtab {
-    uint8_t *rows;      /* n rows of row_size bytes; each begins with its uint64_t hash */
+    uint8_t *rows;      /* n rows of row_size bytes */
     uint64_t *index;    /* open addressing: tag << 32 | row number + 1; 0 is free */
     uint32_t *tags;     /* by row */
+    uint64_t *hashes;   /* by row */
     uint32_t *heap;     /* row numbers, largest hash on top; built when the table is first full */
     uint32_t row_size, key_at, key_len;
     uint32_t n, limit;
     uint32_t mask, mask_max; /* slots in use - 1: doubles as the table fills */
     bool heaped;
+    bool late;       /* its user hashes rows late: see rowtab_unhashed */
+    uint32_t hashed; /* of the first half, where `late` */
 };
 
 /* Address space for `limit` rows; memory follows as they come. */
@@ -29,11 +32,33 @@ static inline void *rowtab_at(const struct rowtab *t, uint32_t i)
     return t->rows + (size_t)i * t->row_size;
 }
 
+/* Late hashing, so that a full table is not hashed in one go: rows of the first half are made without, and for each row made after that
+ * the user first hashes one of them. Will a row made now have no hash? */
+static inline bool rowtab_hash_waits(const struct rowtab *t)
+{
+    return t->late && t->n < t->limit / 2;
+}
+
+/* The row to hash before another is made, or UINT32_MAX. Its user calls rowtab_hash_set then. */
+static inline uint32_t rowtab_unhashed(const struct rowtab *t)
+{
+    return t->late && t->n >= t->limit / 2 && t->hashed < t->limit / 2 ? t->hashed : UINT32_MAX;
+}
+
+static inline void rowtab_hash_set(struct rowtab *t, uint64_t hash)
+{
+    t->hashes[t->hashed++] = hash;
+}
+
+static inline bool rowtab_is_hashed(const struct rowtab *t, uint32_t i)
+{
+    return !t->late || i < t->hashed || i >= t->limit / 2;
+}
+
+/* Of a row that is hashed. */
 static inline uint64_t rowtab_hash_at(const struct rowtab *t, uint32_t i)
 {
-    uint64_t hash;
-    memcpy(&hash, rowtab_at(t, i), sizeof hash);
-    return hash;
+    return t->hashes[i];
 }
 
 /* Keys are whole words, the last one perhaps half of one: with a known length this beats a call of memcmp. */
@@ -52,6 +77,12 @@ static inline bool rowtab_key_equal(const void *a, const void *b, uint32_t len)
         memcpy(&y, (const uint8_t *)b + at, sizeof(uint32_t));
     }
     return (differ | (x ^ y)) == 0;
+}
+
+/* The number of a row of the table. `row_size`: that of the table, told again as a constant where it is known. */
+static inline uint32_t rowtab_number(const struct rowtab *t, const void *row, uint32_t row_size)
+{
+    return (uint32_t)((size_t)((const uint8_t *)row - t->rows) / row_size);
 }
 
 /* One step of rowtab_mix: both halves of the 128-bit product, and the factors, as one of them may be 0. */
@@ -125,7 +156,7 @@ void *rowtab_find(const struct rowtab *t, uint32_t tag, const void *key);
 /* Would a new row with this hash be turned away? Never said of a row that is in the table. */
 bool rowtab_refuses(const struct rowtab *t, uint64_t hash);
 
-/* Makes room for a new row (not in the table, not refused). Where the table is full, the row that leaves is first given to `leave`.
- * Returns the row with its hash and key set, the rest as it was left: the caller fills it. */
+/* Makes room for a new row (not in the table, not refused). `hash` is not read where rowtab_hash_waits. Where the table is full, the row that leaves is first given to `leave`.
+ * Returns the row with its key set, the rest as it was left: the caller fills it. */
 void *rowtab_insert(struct rowtab *t, uint32_t tag, uint64_t hash, const void *key,
                     void (*leave)(void *ctx, void *row), void *ctx);

@@ -8,12 +8,6 @@
 
 enum { SEEN_HOSTS = 1024, SITES_MAX = 4096 };
 
-/* What leads on from a peer's row: numbers of other rows, as they were once. Guesses (rowtab_near) that spare hashing. */
-struct peer_link {
-    uint32_t client;
-    uint32_t more; /* its NTP or DNS row */
-};
-
 struct window {
     const struct config *config;
     uint64_t secret; /* of rowtab_mix */
@@ -24,7 +18,6 @@ struct window {
     bool filled;
     uint32_t sensor; /* string */
     struct rowtab tabs[ROW_KIND_N];
-    struct peer_link *links; /* by peer row */
     uint8_t *zero[ROW_KIND_N];  /* a row of each kind with the zero of each value */
     uint8_t *other[ROW_KIND_N]; /* what a full table turned away, summed */
     bool has_other[ROW_KIND_N];
@@ -45,6 +38,9 @@ struct window {
 /* Hash of a key: its bytes with string ids left out, then the contents of its strings. It decides which rows a full table keeps,
  * on every machine alike. */
 uint64_t key_hash(const struct window *w, enum row_kind kind, const void *key);
+
+/* That of row `i`. */
+uint64_t row_hash(const struct window *w, enum row_kind kind, uint32_t i);
 
 /* The same of a client's row, for whom it stands in other rows. */
 static inline uint64_t client_hash(const struct window *w, const struct client *client)
@@ -73,20 +69,23 @@ uint32_t key_tag_any(const struct window *w, enum row_kind kind, const void *key
 /* The row with this key (the key part alone), made if need be, or the `other` row. `tag`: that of the key. */
 void *row_of(struct window *w, enum row_kind kind, uint32_t tag, const void *key);
 
+/* The same where no row has this key. */
+void *row_make(struct window *w, enum row_kind kind, uint32_t tag, const void *key);
+
 /* Would a new row with this key and strings be turned away? Asked before its strings are interned; the key's string ids are 0. */
 bool row_refused(const struct window *w, enum row_kind kind, const void *key, uint64_t s1, uint64_t s2);
 
 static inline uint32_t row_number(const struct window *w, enum row_kind kind, const void *row)
 {
-    const struct rowtab *t = &w->tabs[kind];
-    return (uint32_t)(((const uint8_t *)row - t->rows) / t->row_size);
+    return rowtab_number(&w->tabs[kind], row, w->tabs[kind].row_size);
 }
 
 /* Where the packet of a message was folded: the link of that side's peer row, as good a guess as any. */
 static inline struct peer_link *link_of(const struct window *w, const struct rec *rec, int side)
 {
     uint32_t at = rec->note[side];
-    return &w->links[at < w->tabs[ROW_PEER].n ? at : 0];
+    const struct rowtab *t = &w->tabs[ROW_PEER];
+    return &((struct row_peer *)(void *)t->rows)[at < t->n ? at : 0].link;
 }
 
 void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,
@@ -94,6 +93,11 @@ void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes 
 
 /* Gives back the blocks of a row that is gone or emptied. */
 void row_blocks_give(struct window *w, enum row_kind kind, const void *row);
+
+static inline const struct addr *side_addr(const struct rec *rec, int side)
+{
+    return side == SIDE_SRC ? &rec->src : &rec->dst;
+}
 
 /* May this side's rows say who it is? Of devices that are no gateway only counters are kept, unless the scope says all. */
 static inline bool side_visible(const struct window *w, const struct rec *rec, int side)
@@ -103,15 +107,16 @@ static inline bool side_visible(const struct window *w, const struct rec *rec, i
 }
 
 /* The address of this side as the other one's rows may tell it: that of a home's device that is no gateway is nobody's business. */
-static inline struct addr peer_addr(const struct window *w, const struct rec *rec, int side)
+static inline const struct addr *peer_addr_at(const struct window *w, const struct rec *rec, int side)
 {
-    bool hidden = rec->client[side].kind == CLIENT_HOST && !side_visible(w, rec, side);
-    return hidden ? (struct addr){{0}} : side == SIDE_SRC ? rec->src : rec->dst;
+    static const struct addr nobody;
+    bool hidden = rec->client[side].kind == CLIENT_HOST && w->config->scope != SCOPE_ALL;
+    return hidden ? &nobody : side_addr(rec, side);
 }
 
-static inline const struct addr *side_addr(const struct rec *rec, int side)
+static inline struct addr peer_addr(const struct window *w, const struct rec *rec, int side)
 {
-    return side == SIDE_SRC ? &rec->src : &rec->dst;
+    return *peer_addr_at(w, rec, side);
 }
 
 /* The key part of a row: KEY(row_peer) key = {...}. */

@@ -79,15 +79,11 @@ static bool table_new(struct window *w, enum row_kind kind, struct err *e)
     w->other[kind] = w->zero[kind] + type->size;
     for (const struct field *f = type->values; f->type != F_END; f++)
         value_zero(f, w->zero[kind]);
-    return rowtab_new(&w->tabs[kind], (uint32_t)row_limit(w->config, kind), type->size,
-                      type->key_at, type->key_len, HOT_KINDS >> kind & 1 ? ARENA_HOT : ARENA_COLD,
-                      e);
-}
-
-/* One at least: see link_of. */
-static size_t links_bytes(const struct window *w)
-{
-    return ((size_t)w->tabs[ROW_PEER].limit + 1) * sizeof *w->links;
+    bool ok = rowtab_new(&w->tabs[kind], (uint32_t)row_limit(w->config, kind), type->size,
+                         type->key_at, type->key_len,
+                         HOT_KINDS >> kind & 1 ? ARENA_HOT : ARENA_COLD, e);
+    w->tabs[kind].late = true;
+    return ok;
 }
 
 bool window_new(struct window **out, const struct config *config, struct err *e)
@@ -103,8 +99,6 @@ bool window_new(struct window **out, const struct config *config, struct err *e)
     bool ok = true;
     for (int kind = 0; ok && kind < ROW_KIND_N; kind++)
         ok = table_new(w, kind, e);
-    if (ok)
-        ok = (w->links = arena_new(links_bytes(w), ARENA_HOT, e)) != NULL;
     ok = ok && strings_new(&w->strings, config->limits.string_bytes, e)
          && pool_new(&w->hists, sizeof(struct hist_block), block_limit(config, V_HIST), e)
          && pool_new(&w->sets, sizeof(struct set8_block), block_limit(config, V_SET8), e)
@@ -124,7 +118,6 @@ void window_free(struct window *w)
 {
     if (w == NULL)
         return;
-    arena_free(w->links, links_bytes(w));
     for (int kind = 0; kind < ROW_KIND_N; kind++) {
         rowtab_free(&w->tabs[kind]);
         free(w->zero[kind]);
@@ -339,13 +332,23 @@ static void row_leaves(void *ctx, void *row)
     row_blocks_give(l->w, l->kind, row);
 }
 
-static void *row_make(struct window *w, enum row_kind kind, uint32_t tag, uint64_t hash,
-                      const void *key)
+uint64_t row_hash(const struct window *w, enum row_kind kind, uint32_t i)
+{
+    const struct rowtab *t = &w->tabs[kind];
+    return rowtab_is_hashed(t, i) ? rowtab_hash_at(t, i)
+                                  : key_hash(w, kind, (uint8_t *)rowtab_at(t, i) + t->key_at);
+}
+
+void *row_make(struct window *w, enum row_kind kind, uint32_t tag, const void *key)
 {
     struct rowtab *t = &w->tabs[kind];
     const struct row_type *type = &row_types[kind];
+    uint64_t hash = rowtab_hash_waits(t) ? 0 : key_hash(w, kind, key);
     if (rowtab_refuses(t, hash))
         return window_other_make(w, kind);
+    uint32_t older = rowtab_unhashed(t);
+    if (older != UINT32_MAX)
+        rowtab_hash_set(t, row_hash(w, kind, older));
     struct leaving l = {w, kind};
     uint8_t *row = rowtab_insert(t, tag, hash, key, row_leaves, &l);
     size_t values = (size_t)type->key_at + type->key_len;
@@ -356,7 +359,7 @@ static void *row_make(struct window *w, enum row_kind kind, uint32_t tag, uint64
 void *row_of(struct window *w, enum row_kind kind, uint32_t tag, const void *key)
 {
     void *row = rowtab_find(&w->tabs[kind], tag, key);
-    return row != NULL ? row : row_make(w, kind, tag, key_hash(w, kind, key), key);
+    return row != NULL ? row : row_make(w, kind, tag, key);
 }
 
 void *window_row(struct window *w, enum row_kind kind, const void *key_row)

@@ -33,15 +33,17 @@ bool window_empty(const struct window *w);
 
 /* ---- filling (the packet path) */
 
-/* Counts one packet: totals, client, coverage, peer. window_hint first, some packets ahead, brings the rows into the cache and
- * leaves in `hint` where they are. Leaves in the record's note where its messages will find theirs. */
+/* Counts packets: totals, client, coverage, peer; `vantages[rec.origin]` tells where each was captured. window_hint first, some packets
+ * ahead, brings the rows into the cache and leaves in `hints` where they are. Leaves in a record's note where its messages will find theirs. */
 struct window_hint {
-    uint8_t sides;                       /* bit SIDE_SRC, SIDE_DST: has rows */
-    uint32_t client_tag[2], peer_tag[2]; /* key_tag of both sides' rows */
-    uint32_t peer_row[2];                /* where the row was then: a guess */
+    uint8_t sides;        /* bit SIDE_SRC, SIDE_DST: has rows */
+    uint8_t known;        /* likewise: `peer_row` is no guess, while nothing but the packets hinted at comes into the window */
+    uint32_t peer_tag[2]; /* key_tag of both sides' peer rows */
+    uint32_t peer_row[2]; /* where the row was then: a guess */
 };
 void window_hint(const struct window *w, const struct rec recs[], unsigned n, struct window_hint hints[]);
-void window_packet(struct window *w, struct rec *rec, const struct window_hint *hint, enum vantage vantage);
+void window_packets(struct window *w, struct rec recs[], unsigned n,
+                    const struct window_hint hints[], const uint8_t vantages[]);
 
 /* A message has up to three times, which may lie in different windows: that of the message itself, that of the exchange (query, request, handshake)
  * it decides, and that of the session it tells of. Each part is counted in its own window; window_parts says which parts `m` has (bits 1 << enum
@@ -57,7 +59,8 @@ struct message_hint {
     uint32_t row[2];   /* NTP, DNS: where both sides' rows were then: a guess */
     uint32_t binding_tag[HINT_ANSWERS], binding_row[HINT_ANSWERS]; /* likewise of its first answers; TLS sessions: tags by side */
     uint64_t name_hash; /* strings_hash of the name */
-    char name[HINT_NAME];
+    const uint8_t *name;
+    char text[HINT_NAME]; /* for it, if need be */
 };
 void window_message_hint(const struct window *w, const struct msg msgs[], unsigned n,
                          struct message_hint hints[]);

@@ -245,12 +245,17 @@ void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const ui
     if (near == NULL)
         return; /* failed at the first one: the error is told at the end of the burst */
     window_hint(near, recs, n, hints);
-    for (unsigned i = 0; i < n; i++) {
+    uint64_t tick = ws->tick;
+    for (unsigned i = 0, end; i < n; i = end) { /* packets of one window together */
         struct window *w = windows_at(ws, recs[i].ts_ns);
+        for (end = i + 1; w != NULL && end < n && in_last(ws, recs[end].ts_ns); end++)
+            ;
+        for (unsigned k = i; k < end && ws->tick != tick; k++) /* another window, or the same emptied */
+            hints[k].known = 0;
         if (w == NULL)
             count_out_of_time(ws, &recs[i]);
         else
-            window_packet(w, &recs[i], &hints[i], (enum vantage)vantages[recs[i].origin]);
+            window_packets(w, recs + i, end - i, hints + i, vantages);
     }
 }
 

@@ -70,7 +70,8 @@ static inline void count(const struct rec *r, enum vantage vantage)
     struct window_hint hint;
     struct rec rec = *r;
     window_hint(w, &rec, 1, &hint);
-    window_packet(w, &rec, &hint, vantage);
+    assert_int_equal(rec.origin, 0);
+    window_packets(w, &rec, 1, &hint, &(const uint8_t){(uint8_t)vantage});
 }
 
 /* Every part, in this window. */

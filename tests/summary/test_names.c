@@ -77,6 +77,8 @@ static void cleaned_byte_by_byte(void **state)
         struct bytes guarded = {guard_copy(name, len), len};
         assert_int_equal(name_clean(guarded, lower, text), n);
         assert_memory_equal(text, want, n);
+        bool same = n == len && memcmp(name, want, n) == 0;
+        assert_int_equal(name_is_clean(guarded, lower), same && len >= 8);
     }
 }
 

@@ -82,11 +82,12 @@ static void spread(struct event *e)
     }
 }
 
-static void feed(struct windows *ws, const struct event *events, unsigned n)
+/* In bursts of up to `most`. */
+static void feed(struct windows *ws, const struct event *events, unsigned n, unsigned most)
 {
     static struct rec recs[BURST_MAX];
     for (unsigned at = 0, burst; at < n; at += burst) {
-        burst = 1 + (at * 7) % BURST_MAX;
+        burst = 1 + (at * 7) % most;
         burst = burst < n - at ? burst : n - at;
         for (unsigned i = 0; i < burst; i++)
             recs[i] = events[at + i].rec;
@@ -107,6 +108,33 @@ static void shelve_open(struct windows *ws, struct shelf *s)
     }
 }
 
+/* Rows that leave a full table for others of the same burst are known no more. */
+static void burst_is_its_packets(void **state)
+{
+    (void)state;
+    static const unsigned limits[] = {6, 40, 200, 20000};
+    for (unsigned l = 0; l < sizeof limits / sizeof *limits; l++) {
+        struct config c = config_of(limits[l], 1);
+        struct event *events = events_new(90 + l, EVENTS, START_S * 1000000000,
+                                          UINT64_C(1000000000) * WINDOW_S);
+        assert_non_null(events);
+        struct shelf bursts, packets;
+        struct windows *ws = windows_made(&bursts, &c), *single = windows_made(&packets, &c);
+        feed(ws, events, EVENTS, BURST_MAX);
+        feed(single, events, EVENTS, 1);
+        shelve_open(ws, &bursts);
+        shelve_open(single, &packets);
+        const char *why = windows_differ(packets.w[0], bursts.w[0]);
+        if (why != NULL)
+            fail_msg("limit %u: %s", limits[l], why);
+        windows_free(ws);
+        windows_free(single);
+        shelf_free(&bursts);
+        shelf_free(&packets);
+        free(events);
+    }
+}
+
 static void spilled_is_whole(void **state)
 {
     (void)state;
@@ -121,8 +149,8 @@ static void spilled_is_whole(void **state)
                 spread(&events[i]);
             struct shelf few, all;
             struct windows *ws = windows_made(&few, &c), *reference = windows_made(&all, &roomy);
-            feed(ws, events, EVENTS);
-            feed(reference, events, EVENTS);
+            feed(ws, events, EVENTS, BURST_MAX);
+            feed(reference, events, EVENTS, BURST_MAX);
             assert_true(few.leaves > EVENTS / 4); /* windows came back again and again */
             assert_int_equal(all.leaves, 0);
             shelve_open(ws, &few);
@@ -361,6 +389,7 @@ static void absorbed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(burst_is_its_packets),
         cmocka_unit_test(spilled_is_whole), cmocka_unit_test(oldest_use_leaves),
         cmocka_unit_test(windows_at_edges), cmocka_unit_test(too_many_windows),
         cmocka_unit_test(spill_that_fails), cmocka_unit_test(live_windows_close),

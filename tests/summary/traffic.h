@@ -257,7 +257,7 @@ static inline void event_fold(struct window *w, const struct event *e)
     enum vantage vantage = (enum vantage)origin_vantages[e->rec.origin];
     struct rec rec = e->rec;
     window_hint(w, &rec, 1, &hint);
-    window_packet(w, &rec, &hint, vantage);
+    window_packets(w, &rec, 1, &hint, origin_vantages);
     struct message_hint hints[EVENT_MSGS];
     window_message_hint(w, e->m, e->n, hints);
     for (unsigned k = 0; k < e->n; k++) {
