@@ -1,7 +1,7 @@
 /* Who: the device a packet belongs to, and the site in which its address has a meaning.
  *
- * A site is a number: the hash of a name (a sensor's or a file rule's, top bit set), or kind << 56 | value
- * for a VLAN, VNI or GRE key, which needs no table to be printed. */
+ * A site is a number: the hash of a name (a sensor's or a file rule's, top bit set), or kind << 56
+ * | value for a VLAN, VNI or GRE key, which needs no table to be printed. */
 #pragma once
 #include "core/addr.h"
 
@@ -38,4 +38,11 @@ struct client {
 };
 static_assert(sizeof(struct client) == 32, "no hidden padding in a key");
 
-enum vantage { VANTAGE_UNKNOWN, VANTAGE_LAN, VANTAGE_ROUTER, VANTAGE_WAN, VANTAGE_SERVER, VANTAGE_N };
+enum vantage {
+    VANTAGE_UNKNOWN,
+    VANTAGE_LAN,
+    VANTAGE_ROUTER,
+    VANTAGE_WAN,
+    VANTAGE_SERVER,
+    VANTAGE_N
+};

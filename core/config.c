@@ -75,9 +75,8 @@ static const char *const site_words[] = {[SITE_BY_SENSOR] = "sensor",
                                          [SITE_BY_VNI] = "vni",
                                          [SITE_BY_GRE] = "gre_key"};
 
-static const char *const distribute_words[] = {[DISTRIBUTE_AUTO] = "auto",
-                                               [DISTRIBUTE_RSS] = "rss",
-                                               [DISTRIBUTE_SOFTWARE] = "software"};
+static const char *const distribute_words[] = {
+    [DISTRIBUTE_AUTO] = "auto", [DISTRIBUTE_RSS] = "rss", [DISTRIBUTE_SOFTWARE] = "software"};
 static const char *const clock_words[] = {
     [CLOCK_AUTO] = "auto", [CLOCK_TSC] = "tsc", [CLOCK_NIC] = "nic"};
 static const char *const huge_words[] = {
@@ -148,8 +147,8 @@ const struct key config_keys[] = {
     {"output.zstd_level", AT(zstd_level), KEY_UINT, true, 1, 19, NULL, NULL, false},
     {"migration", AT(migrations), .kind = KEY_LIST, .unhashed = true,
      .list = &config_list_migrations},
-    {"live.window_s", AT(live.window_s), .kind = KEY_UINT, .unhashed = true, .min = 1,
-     .max = 86400, .divides_day = true},
+    {"live.window_s", AT(live.window_s), .kind = KEY_UINT, .unhashed = true, .min = 1, .max = 86400,
+     .divides_day = true},
     {"live.ports", AT(live.ports), .kind = KEY_LIST, .unhashed = true, .list = &config_list_ports},
     LIVE(burst, 1, 64),
     LIVE(mbufs, 0, 1 << 24),

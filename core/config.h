@@ -64,7 +64,7 @@ struct live_port {
     uint64_t descriptors;           /* of each queue; 0: as the driver likes */
     uint64_t mtu;                   /* 0: left as it is */
     bool promiscuous;
-    uint8_t vantage;                /* enum vantage */
+    uint8_t vantage; /* enum vantage */
     bool has_vantage;
 };
 
@@ -103,41 +103,43 @@ struct config {
             ntp_pending;
         uint64_t quic_flows, quic_buffers, quic_buffer_bytes;
         /* rows a window and worker keep exactly; the rest folds into `other` */
-        uint64_t clients, coverage, bindings, peers, ntp, dns, tls, hellos, answers, certs, reuse, tallies;
+        uint64_t clients, coverage, bindings, peers, ntp, dns, tls, hellos, answers, certs, reuse,
+            tallies;
         uint64_t cert_bytes;      /* of certificates a run remembers */
         uint64_t tls_resumptions; /* sessions that later ones may resume */
-        uint64_t string_bytes; /* names and blobs a window */
-        uint64_t windows_open; /* windows held in memory at once */
-        uint64_t windows_max;  /* windows a run may have */
+        uint64_t string_bytes;    /* names and blobs a window */
+        uint64_t windows_open;    /* windows held in memory at once */
+        uint64_t windows_max;     /* windows a run may have */
     } limits;
     uint64_t zstd_level;
-    struct migration migrations[CONFIG_MIGRATIONS_MAX]; /* for reports: no part of a summary's meaning */
+    struct migration
+        migrations[CONFIG_MIGRATIONS_MAX]; /* for reports: no part of a summary's meaning */
     unsigned n_migrations;
     /* What only a live run asks: no part of a summary's meaning. */
     struct {
-        uint64_t window_s;        /* as window_s; 60 */
+        uint64_t window_s; /* as window_s; 60 */
         struct live_port ports[CONFIG_PORTS_MAX];
         unsigned n_ports;
-        uint64_t burst;           /* packets read at once, 1..64; 32 */
-        uint64_t mbufs;           /* of each port; 0: computed */
-        uint8_t distribute;       /* enum live_distribute */
-        uint8_t clock;            /* enum live_clock */
-        uint8_t huge_pages;       /* enum live_huge */
+        uint64_t burst;                              /* packets read at once, 1..64; 32 */
+        uint64_t mbufs;                              /* of each port; 0: computed */
+        uint8_t distribute;                          /* enum live_distribute */
+        uint8_t clock;                               /* enum live_clock */
+        uint8_t huge_pages;                          /* enum live_huge */
         char eal[CONFIG_EAL_MAX][CONFIG_DEVICE_LEN]; /* further arguments of EAL */
         unsigned n_eal;
         char user[CONFIG_NAME_LEN]; /* who to be once ports are open; "": stay */
-        uint64_t shutdown_s;      /* the last windows are written within; 30 */
-        uint64_t backlog;         /* closed windows that may wait to be written, 1..64; 8 */
-        uint64_t retention_s;     /* segments older than this may go when space is low; 0: none may */
-        uint64_t free_bytes;      /* space is low below this */
-        uint64_t reserve_bytes;   /* kept back in a file of its own for the last window */
+        uint64_t shutdown_s;        /* the last windows are written within; 30 */
+        uint64_t backlog;           /* closed windows that may wait to be written, 1..64; 8 */
+        uint64_t retention_s;   /* segments older than this may go when space is low; 0: none may */
+        uint64_t free_bytes;    /* space is low below this */
+        uint64_t reserve_bytes; /* kept back in a file of its own for the last window */
     } live;
 };
 
 struct config config_default(void);
 
-/* Whether `device` of a port is a PCI address ("3b:00.0", perhaps with ",ARGUMENTS"): filled in full
- * and lower case, "0000:3b:00.0". */
+/* Whether `device` of a port is a PCI address ("3b:00.0", perhaps with ",ARGUMENTS"): filled in
+ * full and lower case, "0000:3b:00.0". */
 bool config_device_pci(const char *device, char address[static 16]);
 
 /* Reads `path` over what `c` holds; a list in the file replaces the whole list. Names are put into

@@ -5,7 +5,16 @@
 #include "core/config_list.h"
 #include "core/config_value.h"
 
-enum key_kind { KEY_UINT, KEY_BOOL, KEY_WORD, KEY_SENSOR, KEY_PATH, KEY_USER, KEY_SECRET, KEY_LIST };
+enum key_kind {
+    KEY_UINT,
+    KEY_BOOL,
+    KEY_WORD,
+    KEY_SENSOR,
+    KEY_PATH,
+    KEY_USER,
+    KEY_SECRET,
+    KEY_LIST
+};
 
 struct key {
     const char *name;         /* dotted path */

@@ -20,8 +20,9 @@ struct key_list {
     void (*init)(void *element); /* puts defaults into a zeroed element; may be NULL */
     /* Sets one of the members of a zeroed element (`key` NULL: the scalar itself). */
     bool (*set)(void *element, const char *key, struct scalar v, struct err *e);
-    bool (*whole)(const void *element, struct err *e);        /* is anything missing; may be NULL */
-    /* does element `last` go with those before it; may be NULL, and is not asked by config_list_load */
+    bool (*whole)(const void *element, struct err *e); /* is anything missing; may be NULL */
+    /* does element `last` go with those before it; may be NULL, and is not asked by
+     * config_list_load */
     bool (*fits)(const void *elements, unsigned last, struct err *e);
     void (*dump)(const void *element, struct text_sink *out); /* of the configuration's lists */
 };

@@ -19,8 +19,8 @@ struct err {
     char text[512]; /* "" when nothing failed; always NUL-terminated, one line */
 };
 
-/* Sets the innermost cause. Control bytes in the result are replaced by '?', so that hostile file names
- * and values cannot break the line. Keeps only the first 511 bytes. */
+/* Sets the innermost cause. Control bytes in the result are replaced by '?', so that hostile file
+ * names and values cannot break the line. Keeps only the first 511 bytes. */
 void err_set(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts "context: " in front of what is there. Returns false, so that a failing function can end

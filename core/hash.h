@@ -6,7 +6,8 @@
 #include <stdint.h>
 #pragma GCC diagnostic push
 #ifndef __clang__
-#pragma GCC diagnostic ignored "-Warray-bounds" /* gcc 12 follows branches for lengths that are not ours */
+#pragma GCC diagnostic ignored                                                                     \
+    "-Warray-bounds" /* gcc 12 follows branches for lengths that are not ours */
 #pragma GCC diagnostic ignored "-Wstringop-overread"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif

@@ -12,6 +12,7 @@ struct pkt {
     uint64_t ts_ns;    /* UTC; of a packet without a time: the time before it in its file, else 0 */
     uint64_t ord;      /* number of the packet in the run, from 0: the order of events */
     uint32_t link;     /* LINKTYPE_ number, https://www.tcpdump.org/linktypes.html */
-    uint16_t origin;   /* which capture context: index of struct origin; flow state never crosses it */
-    bool filtered;     /* the user's filter refused it */
+    uint16_t
+        origin;    /* which capture context: index of struct origin; flow state never crosses it */
+    bool filtered; /* the user's filter refused it */
 };

@@ -16,8 +16,8 @@ enum proto {
 };
 
 static const char *const proto_name[] = {
-    [PROTO_NONE] = "other",   [PROTO_NTP] = "ntp", [PROTO_DNS] = "dns",   [PROTO_MDNS] = "mdns",
-    [PROTO_LLMNR] = "llmnr",  [PROTO_TLS] = "tls", [PROTO_HTTP] = "http", [PROTO_QUIC] = "quic",
-    [PROTO_DTLS] = "dtls",
+    [PROTO_NONE] = "other", [PROTO_NTP] = "ntp",     [PROTO_DNS] = "dns",
+    [PROTO_MDNS] = "mdns",  [PROTO_LLMNR] = "llmnr", [PROTO_TLS] = "tls",
+    [PROTO_HTTP] = "http",  [PROTO_QUIC] = "quic",   [PROTO_DTLS] = "dtls",
 };
 static_assert(sizeof proto_name / sizeof *proto_name == PROTO_N, "a name per protocol");

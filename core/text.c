@@ -80,13 +80,16 @@ void text_i64(struct text_sink *t, int64_t v)
     text_u64(t, v < 0 ? -(uint64_t)v : (uint64_t)v);
 }
 
-/* Length of the valid UTF-8 sequence at `p` (RFC 3629: no overlong forms, no surrogates), else 0. */
+/* Length of the valid UTF-8 sequence at `p` (RFC 3629: no overlong forms, no surrogates), else 0.
+ */
 static size_t utf8_len(const uint8_t *p, size_t left)
 {
     if (p[0] < 0x80)
         return 1;
-    size_t n = p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
-             : p[0] >= 0xf0 && p[0] < 0xf5 ? 4 : 0;
+    size_t n = p[0] >= 0xc2 && p[0] < 0xe0   ? 2
+               : p[0] >= 0xe0 && p[0] < 0xf0 ? 3
+               : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+                                             : 0;
     if (n == 0 || n > left)
         return 0;
     for (size_t i = 1; i < n; i++)

@@ -137,8 +137,8 @@ const char *tls_alert_name(uint8_t description)
 void tls_version_text(uint16_t version, char text[static TLS_VERSION_TEXT_MAX])
 {
     static const struct name versions[] = {
-        {0x0002, "SSLv2"},   {0x0300, "SSLv3"},   {0x0301, "TLSv1"},
-        {0x0302, "TLS 1.1"}, {0x0303, "TLS 1.2"}, {0x0304, "TLS 1.3"},
+        {0x0002, "SSLv2"},    {0x0300, "SSLv3"},    {0x0301, "TLSv1"},
+        {0x0302, "TLS 1.1"},  {0x0303, "TLS 1.2"},  {0x0304, "TLS 1.3"},
         {0xfefc, "DTLS 1.3"}, {0xfefd, "DTLS 1.2"}, {0xfeff, "DTLS 1.0"},
     };
     const char *known = find(versions, sizeof versions / sizeof *versions, version);

@@ -191,10 +191,12 @@ static void set_plain_order(unsigned n, uint8_t order[])
         order[i] = (uint8_t)i;
 }
 
-/* The order in which packets are decoded. One kind after the other where nobody asks for the packets' own order: the processor guesses
- * branches better, and code stays in its first cache. Of a kind all stay in order. Kinds have their state apart, or each entry of it; but
- * that is dropped by age, so not where the burst spans a time that counts. */
-static void set_order(const struct rec recs[], unsigned n, const struct ahead ahead[], uint8_t order[])
+/* The order in which packets are decoded. One kind after the other where nobody asks for the
+ * packets' own order: the processor guesses branches better, and code stays in its first cache. Of
+ * a kind all stay in order. Kinds have their state apart, or each entry of it; but that is dropped
+ * by age, so not where the burst spans a time that counts. */
+static void set_order(const struct rec recs[], unsigned n, const struct ahead ahead[],
+                      uint8_t order[])
 {
     enum { SPAN_MAX_NS = 100000000 };
     uint8_t at[OTHER + 1], counts[OTHER + 1] = {0}, next = 0;
@@ -269,8 +271,8 @@ void decode_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
 
 bool decode_sweep(struct decode *d, uint64_t before_ns, uint32_t max, struct msgs *out)
 {
-    static void (*const stages[])(struct decode *, uint32_t, uint64_t, struct msgs *) = {
-        tcp_sweep, dtls_sweep, quic_sweep};
+    static void (*const stages[])(struct decode *, uint32_t, uint64_t,
+                                  struct msgs *) = {tcp_sweep, dtls_sweep, quic_sweep};
     enum { STAGES = sizeof stages / sizeof *stages };
     msgs_flush(out); /* messages may borrow the made-up records of the last burst */
     d->n_made_up = 0;
@@ -330,8 +332,7 @@ bool decode_new(struct decode **out, const struct decode_limits *limits,
               && dns_match_new(&d->dns, limits->dns_pending, limits->seed, e)
               && ntp_pairs_new(&d->ntp, limits->ntp_pending, limits->seed, e)
               && tls_resume_new(&d->resume, limits->tls_resumptions, limits->seed, e)
-              && quic_new(&d->quic, limits, e)
-              && fingerprint_new(&d->fingerprints, limits->ja3, e);
+              && quic_new(&d->quic, limits, e) && fingerprint_new(&d->fingerprints, limits->ja3, e);
     if (ok) {
         d->open = arena_new((size_t)limits->tcp_flows * sizeof *d->open, ARENA_COLD, e);
         d->scratch = d->open == NULL ? NULL

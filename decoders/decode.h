@@ -56,10 +56,11 @@ void decode_burst(struct decode *d, struct rec recs[], unsigned n, struct msgs *
  * this returns. */
 void decode_origin_end(struct decode *d, uint16_t origin, struct msgs *out);
 
-/* Live, where windows close while sessions are open: states what those have counted whose last report was for a window that
- * contains no time >= `before_ns`, and decides the handshakes begun before it (10 s later at least, which is the caller's
- * affair). Looks at no more than `max` places a call, going on where the last one stopped; true at the end of a round, and
- * the next call begins another. `out` is flushed before this returns. */
+/* Live, where windows close while sessions are open: states what those have counted whose last
+ * report was for a window that contains no time >= `before_ns`, and decides the handshakes begun
+ * before it (10 s later at least, which is the caller's affair). Looks at no more than `max` places
+ * a call, going on where the last one stopped; true at the end of a round, and the next call begins
+ * another. `out` is flushed before this returns. */
 bool decode_sweep(struct decode *d, uint64_t before_ns, uint32_t max, struct msgs *out);
 
 const struct decode_stats *decode_stats(const struct decode *d);

@@ -35,14 +35,14 @@ struct decode {
     uint32_t hand;           /* see tls_calm_make_room */
     uint64_t window_ns;      /* start of the window that tls_calm_packet met last */
     struct dtls_table dtls;
-    uint32_t holders;        /* connections that hold nodes */
+    uint32_t holders; /* connections that hold nodes */
     struct dns_match *dns;
     struct ntp_pairs *ntp;
     struct quic *quic;
     struct fingerprints *fingerprints;
     const struct fifo_ahead *ahead; /* of the datagram being decoded */
     struct tls_resume *resume;
-    uint8_t *scratch;               /* limits.tcp_buffer_bytes: a kept message in one piece */
+    uint8_t *scratch;         /* limits.tcp_buffer_bytes: a kept message in one piece */
     struct decode_open *open; /* limits.tcp_flows: for sorting at the end of a capture context */
     uint32_t sweep_stage, sweep_slot; /* where decode_sweep goes on */
     unsigned n_made_up;

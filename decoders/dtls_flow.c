@@ -2,8 +2,8 @@
 
 #include "core/arena.h"
 #include "decoders/decode_state.h"
-#include "decoders/tls_flight.h"
 #include "decoders/dtls.h"
+#include "decoders/tls_flight.h"
 #include "decoders/tls_session.h"
 
 static size_t state_bytes(const struct dtls_table *t)

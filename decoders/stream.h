@@ -78,9 +78,9 @@ struct tls_session {
     uint8_t via;                         /* enum tls_via */
     uint16_t version, cipher, group, client_max_version;
     uint16_t record_version[2]; /* of protected records of direction 0, 1; 0: none seen */
-    uint16_t flags;  /* enum tls_session_flags */
-    uint8_t outcome; /* enum tls_outcome */
-    uint8_t n_alive; /* of last_alive_ns */
+    uint16_t flags;             /* enum tls_session_flags */
+    uint8_t outcome;            /* enum tls_outcome */
+    uint8_t n_alive;            /* of last_alive_ns */
     uint8_t alert_level, alert;
     uint8_t client_dir; /* 0, 1 */
     uint8_t sni_len, alpn_len;
@@ -126,8 +126,8 @@ static inline uint8_t stream_sender(const struct stream_at *at, unsigned dir)
     return dir == at->rec_dir ? SIDE_SRC : SIDE_DST;
 }
 
-/* A record for what is said without a packet: as if direction 0 of the connection had sent one, of `proto`, at the time of its last
- * one. Takes one of d->made_up, which must have room. */
+/* A record for what is said without a packet: as if direction 0 of the connection had sent one, of
+ * `proto`, at the time of its last one. Takes one of d->made_up, which must have room. */
 void stream_make_up(struct stream_at *at, enum proto proto);
 
 /* Remembers the worse of two outcomes: malformed, table full, truncated, ok. */
@@ -162,7 +162,8 @@ void stream_flush(struct stream_at *at);
 /* Appends to what is kept of `dir`. False where a limit is reached (counted). */
 MUST_CHECK bool stream_keep(struct stream_at *at, struct stream_kept *kept, const uint8_t *p,
                             size_t n);
-/* A node for what a session gathers; 0 where the limit is reached (counted). Its bytes are as they were left. */
+/* A node for what a session gathers; 0 where the limit is reached (counted). Its bytes are as they
+ * were left. */
 MUST_CHECK uint32_t stream_aside(struct stream_at *at);
 void stream_aside_give(struct stream_at *at, uint32_t node);
 

@@ -90,7 +90,8 @@ static bool is_anew(const struct flow *f, const struct rec *rec, unsigned dir)
     if ((rec->tcp_flags & (TH_SYN | TH_RST)) != TH_SYN)
         return false;
     if (f->flags & FLOW_SYN && rec->tcp_flags & TH_ACK)
-        return rec->tcp_ack - 1 - f->isn > RST_NEAR; /* it may acknowledge data of the SYN, too (RFC 7413) */
+        return rec->tcp_ack - 1 - f->isn
+               > RST_NEAR;   /* it may acknowledge data of the SYN, too (RFC 7413) */
     if (f->flags & FLOW_SYN) /* nobody repeats a SYN after data: a capture is replayed in a loop */
         return rec->tcp_seq != f->isn
                || ((f->young[0] | f->young[1]) != 0 && rec->ts_ns > f->last_ts_ns);

@@ -102,8 +102,9 @@ static bool index_add(struct tcp_table *t, uint64_t hash, uint32_t slot)
     return false;
 }
 
-/* Twice as many buckets, so that a quiet network's index stays in the cache. Touches every connection: amortised, a few steps for
- * each that was added. Where one finds no place (a crafted pile-up) all stays as it is, for good. */
+/* Twice as many buckets, so that a quiet network's index stays in the cache. Touches every
+ * connection: amortised, a few steps for each that was added. Where one finds no place (a crafted
+ * pile-up) all stays as it is, for good. */
 static void index_grow(struct tcp_table *t)
 {
     struct tcp_bucket *old = t->buckets;

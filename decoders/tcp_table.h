@@ -20,8 +20,9 @@ enum tcp_header_flags { TH_FIN = 1, TH_SYN = 2, TH_RST = 4, TH_ACK = 16 };
 enum {
     FLOW_JUMP_MAX = 1 << 30, /* bytes: a leap beyond this is another connection, or nonsense */
 };
-#define FLOW_IDLE_NS (UINT64_C(3600) * 1000 * 1000 * 1000) /* after this it is another connection  \
-                                                            */
+#define FLOW_IDLE_NS                                                                               \
+    (UINT64_C(3600) * 1000 * 1000 * 1000) /* after this it is another connection                   \
+                                           */
 
 enum flow_flags {
     FLOW_SYN = 1,      /* its beginning was seen: isn is the client's */
@@ -106,8 +107,8 @@ struct tcp_table {
     uint32_t max;            /* flows */
     uint32_t mask, mask_max; /* buckets now, and at most, - 1 */
     bool stuck;              /* the index can grow no more */
-    uint32_t top, n;    /* highest slot ever used; slots in use */
-    uint32_t hand;      /* of the clock */
+    uint32_t top, n;         /* highest slot ever used; slots in use */
+    uint32_t hand;           /* of the clock */
     uint32_t closed_head, closed_tail;
     uint32_t free_head;
     uint64_t secret[8]; /* of the hash */

@@ -40,8 +40,8 @@ static bool half_at_rest(const struct flow *f, const struct stream *s, unsigned 
 bool tls_calm_at_rest(const struct flow *f, const struct stream *s)
 {
     const struct tls_session *t = &s->tls;
-    return f->kind == FLOW_TLS && half_at_rest(f, s, 0) && half_at_rest(f, s, 1)
-           && t->flight == 0 && tls_session_sure(t) && t->window_last_ns == f->last_ts_ns
+    return f->kind == FLOW_TLS && half_at_rest(f, s, 0) && half_at_rest(f, s, 1) && t->flight == 0
+           && tls_session_sure(t) && t->window_last_ns == f->last_ts_ns
            && (t->bytes[0] | t->bytes[1]) <= UINT32_MAX;
 }
 

@@ -7,10 +7,9 @@
 bool tls_quick_may(const struct flow *f, const struct stream *s)
 {
     const struct tls_session *t = &s->tls;
-    bool told = tls_session_handshake_seen(t)
-                || (t->record_version[0] != 0 && t->record_version[1] != 0);
-    return !tls_session_open(t) && told
-           && (f->flags & (FLOW_FIN_0 | FLOW_FIN_1 | FLOW_CLOSED)) == 0
+    bool told =
+        tls_session_handshake_seen(t) || (t->record_version[0] != 0 && t->record_version[1] != 0);
+    return !tls_session_open(t) && told && (f->flags & (FLOW_FIN_0 | FLOW_FIN_1 | FLOW_CLOSED)) == 0
            && (s->half[0].synced || !s->half[0].known) && (s->half[1].synced || !s->half[1].known)
            && (f->gap_bytes[0] | f->gap_bytes[1]) == 0 && tls_calm_at_rest(f, s);
 }

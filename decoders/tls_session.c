@@ -101,7 +101,8 @@ static uint8_t outcome_now(const struct tls_session *s)
     return s->flags & TLS_S_DECIDED ? s->outcome : TLS_UNDECIDED;
 }
 
-/* Of a session that began before: only where both directions say the same (one alone may be anything). */
+/* Of a session that began before: only where both directions say the same (one alone may be
+ * anything). */
 static uint16_t record_version(const struct tls_session *s)
 {
     return s->record_version[0] == s->record_version[1] ? s->record_version[0] : 0;
@@ -120,8 +121,8 @@ static void report(struct stream_at *at, bool decided, bool final)
     }
     uint8_t client_side = stream_sender(at, s->client_dir);
     const struct rec *rec = at->rec;
-    struct msg *m = msgs_push(at->out, MSG_TLS_SESSION, rec, client_side,
-                              report_bytes(s) + at->d->answer_len);
+    struct msg *m =
+        msgs_push(at->out, MSG_TLS_SESSION, rec, client_side, report_bytes(s) + at->d->answer_len);
     m->session = (struct tls_session_msg){
         .window_ts_ns = counted ? s->window_last_ns : s->window_ns,
         .first_ts_ns = s->first_ts_ns,
@@ -305,7 +306,8 @@ void tls_session_end(struct stream_at *at, bool closed)
     struct tls_session *s = &at->stream->tls;
     bool open = (s->flags & TLS_S_DECIDED) == 0 && tls_session_handshake_seen(s);
     if (open) {
-        bool known = closed && !tls_session_late(s, at->rec->ts_ns) && (at->flow->flags & FLOW_HOLE) == 0;
+        bool known =
+            closed && !tls_session_late(s, at->rec->ts_ns) && (at->flow->flags & FLOW_HOLE) == 0;
         s->outcome = known ? TLS_RESET : TLS_UNDECIDED;
         s->flags |= TLS_S_DECIDED;
         tls_flight_finish(at, s->outcome);

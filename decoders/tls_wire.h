@@ -27,14 +27,14 @@ enum {
 
 /* half.mode */
 enum {
-    AT_HEAD,   /* between handshake messages */
-    AT_SKIP,   /* within one that nobody needs */
-    AT_KEEP,   /* within a hello or another message that is wanted whole, being copied */
-    AT_CERTS,  /* within a Certificate, being counted */
-    AT_LOST,   /* somewhere in a handshake record; the next one may tell */
-    AT_V2,     /* within a ClientHello of SSLv2 format, being copied */
+    AT_HEAD,      /* between handshake messages */
+    AT_SKIP,      /* within one that nobody needs */
+    AT_KEEP,      /* within a hello or another message that is wanted whole, being copied */
+    AT_CERTS,     /* within a Certificate, being counted */
+    AT_LOST,      /* somewhere in a handshake record; the next one may tell */
+    AT_V2,        /* within a ClientHello of SSLv2 format, being copied */
     AT_V2_ANSWER, /* within a ServerHello of SSLv2, being copied */
-    AT_OPAQUE, /* SSLv2 after its hello: `left` more bytes of it, then nothing we read */
+    AT_OPAQUE,    /* SSLv2 after its hello: `left` more bytes of it, then nothing we read */
 };
 
 /* half.flags */
@@ -44,7 +44,7 @@ enum {
     H_HELLO_2 = 4,   /* the hello after a HelloRetryRequest was seen */
     H_CLEAR = 8,     /* the handshake record being read is in clear */
     H_LIST = 16,     /* AT_CERTS: the list's own length was read */
-    H_CERT = 256, /* AT_CERTS: the certificate being passed is wanted whole */
+    H_CERT = 256,    /* AT_CERTS: the certificate being passed is wanted whole */
     H_TRY = 32, /* the handshake record being read is protected, or holds a hello: its first bytes
                    tell */
 };

@@ -1,11 +1,11 @@
-/* The certificates of a run, by their id: the bytes that packets gave, and the facts that were read in
- * them. */
+/* The certificates of a run, by their id: the bytes that packets gave, and the facts that were read
+ * in them. */
 #pragma once
 #include "core/config.h"
 #include "core/msg.h"
 
-/* Bytes, kept by the worker that met them: one for all its windows, as offers.h. Those with the smallest
- * hashes stay (limits.certs), while there is room for bytes (limits.cert_bytes). */
+/* Bytes, kept by the worker that met them: one for all its windows, as offers.h. Those with the
+ * smallest hashes stay (limits.certs), while there is room for bytes (limits.cert_bytes). */
 struct certs;
 
 MUST_CHECK bool certs_new(struct certs **c, const struct config *config, struct err *e);
@@ -22,12 +22,12 @@ struct bytes certs_der(const struct certs *c, uint64_t id);
  * function of its bytes alone. */
 typedef size_t cert_facts_fn(const uint8_t *der, size_t len, uint8_t *blob);
 
-/* Facts, so that each certificate is read once: of the thread that closes windows. Forgets all when limits.certs
- * of them are there. */
+/* Facts, so that each certificate is read once: of the thread that closes windows. Forgets all when
+ * limits.certs of them are there. */
 struct cert_notes;
 
-MUST_CHECK bool cert_notes_new(struct cert_notes **n, const struct config *config, cert_facts_fn *read,
-                               struct err *e);
+MUST_CHECK bool cert_notes_new(struct cert_notes **n, const struct config *config,
+                               cert_facts_fn *read, struct err *e);
 void cert_notes_free(struct cert_notes *n);
 
 /* The facts of the certificate `id` with these bytes; valid until the next call. */

@@ -74,8 +74,8 @@ void distinct_merge(const struct distinct_shape *s, struct distinct_block *into,
             into->reg[i] = from->reg[i];
 }
 
-/* The two functions of the improved raw estimator: O. Ertl, "New cardinality estimation algorithms for HyperLogLog
- * sketches", 2017, algorithm 6. It needs no bias table and no threshold. */
+/* The two functions of the improved raw estimator: O. Ertl, "New cardinality estimation algorithms
+ * for HyperLogLog sketches", 2017, algorithm 6. It needs no bias table and no threshold. */
 static double sigma(double x)
 {
     if (x == 1)

@@ -12,7 +12,7 @@ extern const struct distinct_shape distinct_large; /* 1024, p = 14: 0.8 % */
 
 /* Storage: `exact_max` hashes or 2^p registers, whichever is larger, behind this head. */
 struct distinct_block {
-    uint32_t n;     /* exact: how many hashes; UINT32_MAX: registers */
+    uint32_t n; /* exact: how many hashes; UINT32_MAX: registers */
     uint32_t pad;
     union {
         uint64_t hash[1];
@@ -21,7 +21,8 @@ struct distinct_block {
 };
 size_t distinct_block_size(const struct distinct_shape *s);
 void distinct_add(const struct distinct_shape *s, struct distinct_block *b, uint64_t hash);
-void distinct_merge(const struct distinct_shape *s, struct distinct_block *into, const struct distinct_block *from);
-/* Exact, or the estimate rounded to the nearest whole number; the same on every machine (integer and table arithmetic only where rounding could
- * differ; see distinct.c). */
+void distinct_merge(const struct distinct_shape *s, struct distinct_block *into,
+                    const struct distinct_block *from);
+/* Exact, or the estimate rounded to the nearest whole number; the same on every machine (integer
+ * and table arithmetic only where rounding could differ; see distinct.c). */
 uint64_t distinct_count(const struct distinct_shape *s, const struct distinct_block *b);

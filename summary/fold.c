@@ -4,7 +4,15 @@
 #include "summary/tables.h"
 
 enum { CLIENT_HOT = 128 /* bytes of a row that nearly every packet touches */ };
-enum { IP_TCP = 6, IP_UDP = 17, TCP_SYN = 2, TCP_ACK = 16, NTP_PORT = 123, DNS_PORT = 53, DNS_HEADER_BYTES = 12 };
+enum {
+    IP_TCP = 6,
+    IP_UDP = 17,
+    TCP_SYN = 2,
+    TCP_ACK = 16,
+    NTP_PORT = 123,
+    DNS_PORT = 53,
+    DNS_HEADER_BYTES = 12
+};
 
 static KEY(row_peer) peer_key(const struct window *w, const struct rec *rec, int side)
 {
@@ -69,8 +77,7 @@ void window_hint(const struct window *w, const struct rec recs[], unsigned n,
     for (unsigned k = 0; k < n_legs; k++) {
         struct window_hint *h = &hints[legs[k].i];
         int side = legs[k].side;
-        h->peer_row[side] =
-            rowtab_prefetch_row(peers, h->peer_tag[side], sizeof(struct row_peer));
+        h->peer_row[side] = rowtab_prefetch_row(peers, h->peer_tag[side], sizeof(struct row_peer));
     }
     bool stay = peers->limit - peers->n > 2 * BURST_MAX; /* no row leaves for those of this burst */
     for (unsigned k = 0; k < n_legs; k++) {
@@ -161,7 +168,7 @@ static void host_seen(struct window *w, uint64_t hash)
 
 /* `told` as in bind_mac. */
 static inline void count_coverage(struct window *w, struct row_client *told, const struct rec *rec,
-                           int side, unsigned slot, enum vantage vantage)
+                                  int side, unsigned slot, enum vantage vantage)
 {
     bool group = rec->flags & REC_GROUP;
     if (told != NULL) {
@@ -191,9 +198,10 @@ static struct row_peer *peer_new(struct window *w, struct row_client *c, uint32_
 }
 
 /* Leaves in `note` which row it is, or was before it was turned away. */
-static __attribute__((noinline)) struct row_peer *
-peer_find(struct window *w, struct row_client *c, const struct rec *rec, int side,
-          const struct window_hint *hint, uint32_t *note)
+static __attribute__((noinline)) struct row_peer *peer_find(struct window *w, struct row_client *c,
+                                                            const struct rec *rec, int side,
+                                                            const struct window_hint *hint,
+                                                            uint32_t *note)
 {
     const struct rowtab *t = &w->tabs[ROW_PEER];
     if (*note < t->n && is_peer(rowtab_at(t, *note), w, rec, side))
@@ -209,7 +217,8 @@ peer_find(struct window *w, struct row_client *c, const struct rec *rec, int sid
     return p;
 }
 
-static inline void count_peer(struct row_peer *p, struct row_client *c, const struct rec *rec, int side)
+static inline void count_peer(struct row_peer *p, struct row_client *c, const struct rec *rec,
+                              int side)
 {
     if (side == SIDE_SRC) {
         p->packets_out++;
@@ -229,7 +238,7 @@ static inline void count_peer(struct row_peer *p, struct row_client *c, const st
 }
 
 static inline struct row_client *client_find(struct window *w, const struct rec *rec, int side,
-                                      const struct window_hint *hint)
+                                             const struct window_hint *hint)
 {
     const struct rowtab *t = &w->tabs[ROW_CLIENT];
     const struct client *client = &rec->client[side];
@@ -246,9 +255,10 @@ static inline struct row_client *client_find(struct window *w, const struct rec 
 }
 
 /* Inlined once a side: nearly every packet has one. */
-static inline __attribute__((always_inline)) void
-count_client(struct window *w, struct rec *rec, const int side, const struct window_hint *hint,
-             enum vantage vantage)
+static inline __attribute__((always_inline)) void count_client(struct window *w, struct rec *rec,
+                                                               const int side,
+                                                               const struct window_hint *hint,
+                                                               enum vantage vantage)
 {
     struct row_client *c = client_find(w, rec, side, hint);
     if (rec->flags & REC_GROUP)
@@ -329,8 +339,8 @@ static void count_not_ntp(struct window *w, const struct rec *rec)
     }
 }
 
-/* A datagram on DNS's port too short for a DNS header: a message all the same, as other tools count, but a broken one, of which only the
- * flags may be there to read. */
+/* A datagram on DNS's port too short for a DNS header: a message all the same, as other tools
+ * count, but a broken one, of which only the flags may be there to read. */
 static void count_short_dns(struct window *w, const struct rec *rec)
 {
     struct cur at = rec->payload;

@@ -41,7 +41,8 @@ struct bound {
     uint32_t value; /* its id, once it is known */
 };
 
-/* Row `near`, if it binds this very name to this address: then all there is to know is in that row. */
+/* Row `near`, if it binds this very name to this address: then all there is to know is in that row.
+ */
 static struct row_binding *binding_near(struct window *w, uint32_t near, uint64_t site,
                                         const struct addr *addr, struct bound *bound)
 {
@@ -58,9 +59,10 @@ static struct row_binding *binding_near(struct window *w, uint32_t near, uint64_
     return b->key.value == bound->value ? b : NULL;
 }
 
-static __attribute__((noinline)) struct row_binding *
-binding_row(struct window *w, uint32_t tag, uint64_t site, const struct dns_answer *a,
-            struct bound *bound)
+static __attribute__((noinline)) struct row_binding *binding_row(struct window *w, uint32_t tag,
+                                                                 uint64_t site,
+                                                                 const struct dns_answer *a,
+                                                                 struct bound *bound)
 {
     KEY(row_binding) key = binding_key(site, a);
     if (row_refused(w, ROW_BINDING, &key, bound->hash, 0))
@@ -70,8 +72,7 @@ binding_row(struct window *w, uint32_t tag, uint64_t site, const struct dns_answ
         w->totals.ledger.strings_turned_away += bound->value == 0;
     }
     key.value = bound->value;
-    return key.value == 0 ? window_other_make(w, ROW_BINDING)
-                          : row_of(w, ROW_BINDING, tag, &key);
+    return key.value == 0 ? window_other_make(w, ROW_BINDING) : row_of(w, ROW_BINDING, tag, &key);
 }
 
 /* The addresses a name was resolved to, as the asking client was told. */
@@ -179,8 +180,8 @@ static KEY(row_dns) dns_key(const struct window *w, const struct msg *m, int sid
 static struct row_dns *dns_row(struct window *w, const struct msg *m, int side, uint32_t near)
 {
     KEY(row_dns) key = dns_key(w, m, side);
-    struct row_dns *r = rowtab_near(&w->tabs[ROW_DNS], near, &key, offsetof(struct row_dns, key),
-                                    sizeof key);
+    struct row_dns *r =
+        rowtab_near(&w->tabs[ROW_DNS], near, &key, offsetof(struct row_dns, key), sizeof key);
     if (r != NULL)
         return r;
     r = row_of(w, ROW_DNS, key_tag(w, &key, sizeof key), &key);
@@ -271,7 +272,8 @@ static void hint_latency(const struct window *w, const struct dns_msg *d, uint64
         const struct row_dns *r = rowtab_at(t, hint->row[side]);
         const struct hist_block *b = window_hist_block(w, &r->latency);
         if (b != NULL)
-            __builtin_prefetch(&b->count[hist_bucket((int64_t)(ts_ns - d->query_ts_ns)) + HIST_MAX], 1);
+            __builtin_prefetch(&b->count[hist_bucket((int64_t)(ts_ns - d->query_ts_ns)) + HIST_MAX],
+                               1);
     }
 }
 

@@ -23,11 +23,13 @@ static void bind_text(struct window *w, const struct msg *m, enum binding_kind k
     binding_count(b, m->ts_ns, h->answered);
 }
 
-/* The firmware names itself: a device that makes these calls is a gateway, whatever the rules knew. */
+/* The firmware names itself: a device that makes these calls is a gateway, whatever the rules knew.
+ */
 void fold_http(struct window *w, const struct msg *m)
 {
     const struct http_msg *h = &m->http;
-    bool firmware = h->has_mac && (h->call == HTTP_VERSIONS || (h->call == HTTP_ASSIGN && h->answered));
+    bool firmware =
+        h->has_mac && (h->call == HTTP_VERSIONS || (h->call == HTTP_ASSIGN && h->answered));
     if (firmware)
         bind_text(w, m, h->call == HTTP_ASSIGN ? BIND_HTTP_ASSIGN : BIND_HTTP_VERSIONS,
                   (struct bytes){0}, h->mac);

@@ -113,8 +113,8 @@ void window_message(struct window *w, const struct msg *m, const struct message_
         break;
     case MSG_TCP_UNSEEN:
         if (side_visible(w, m->rec, m->sender))
-            coverage_row(w, &m->rec->client[m->sender], vantage)->tcp_unseen_bytes
-                += m->unseen.bytes;
+            coverage_row(w, &m->rec->client[m->sender], vantage)->tcp_unseen_bytes +=
+                m->unseen.bytes;
         break;
     case MSG_TLS_CERT:
         fold_tls_cert(w, m);

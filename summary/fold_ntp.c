@@ -86,8 +86,8 @@ static struct row_ntp *ntp_row(struct window *w, const struct msg *m, int side, 
                                uint32_t near)
 {
     KEY(row_ntp) key = ntp_key(w, m, side, client_side);
-    struct row_ntp *r = rowtab_near(&w->tabs[ROW_NTP], near, &key, offsetof(struct row_ntp, key),
-                                    NTP_KEY_LEN);
+    struct row_ntp *r =
+        rowtab_near(&w->tabs[ROW_NTP], near, &key, offsetof(struct row_ntp, key), NTP_KEY_LEN);
     if (r != NULL)
         return r;
     r = row_of(w, ROW_NTP, key_tag(w, &key, NTP_KEY_LEN), &key);

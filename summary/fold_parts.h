@@ -5,7 +5,7 @@
 
 /* A name as rows have it: nearly always as it is, else in `text`. */
 static inline struct bytes name_of(const struct window *w, struct bytes name, bool lower,
-                            char text[static NAME_MAX_TEXT])
+                                   char text[static NAME_MAX_TEXT])
 {
     if (w->config->names == NAMES_KEEP && name_is_clean(name, lower))
         return name;
@@ -28,7 +28,8 @@ static inline void binding_count(struct row_binding *b, uint64_t ts_ns, bool mat
 }
 
 /* Keeps a name of name_of for the fold: it stays where it is, unless that is on the stack. */
-static inline void hint_name(struct message_hint *hint, struct bytes name, const char *stack, uint64_t hash)
+static inline void hint_name(struct message_hint *hint, struct bytes name, const char *stack,
+                             uint64_t hash)
 {
     hint->name = name.p;
     if (name.p == (const uint8_t *)stack)
@@ -50,17 +51,22 @@ static inline bool has_part(unsigned parts, enum msg_part part)
     return parts >> part & 1;
 }
 
-/* As tally_add of 1 without a name, for the first two families, whose codes come with every DNS message: their rows are remembered. */
+/* As tally_add of 1 without a name, for the first two families, whose codes come with every DNS
+ * message: their rows are remembered. */
 void tally_often(struct window *w, enum tally family, uint32_t code);
 
-void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *hint, unsigned parts);
+void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *hint,
+              unsigned parts);
 void fold_ntp_hint(const struct window *w, const struct msg *m, struct message_hint *hint);
-void fold_dns(struct window *w, const struct msg *m, const struct message_hint *hint, unsigned parts);
+void fold_dns(struct window *w, const struct msg *m, const struct message_hint *hint,
+              unsigned parts);
 void fold_dns_hint(const struct window *w, const struct msg *m, struct message_hint *hint);
 void fold_dns_hint_rows(const struct window *w, struct message_hint *hint);
-void fold_dns_hint_blocks(const struct window *w, const struct msg *m, const struct message_hint *hint);
+void fold_dns_hint_blocks(const struct window *w, const struct msg *m,
+                          const struct message_hint *hint);
 void fold_tls_hello(struct window *w, const struct msg *m);
-void fold_tls_session(struct window *w, const struct msg *m, const struct message_hint *hint, unsigned parts);
+void fold_tls_session(struct window *w, const struct msg *m, const struct message_hint *hint,
+                      unsigned parts);
 void fold_tls_hint(const struct window *w, const struct msg *m, struct message_hint *hint);
 void fold_tls_hint_rows(const struct window *w, const struct message_hint *hint);
 void fold_tls_cert(struct window *w, const struct msg *m);

@@ -63,7 +63,8 @@ void fold_tls_reuse(struct window *w, const struct msg *m)
 static void tell_ids(struct window *w, const struct tls_session_msg *s)
 {
     struct answer a;
-    struct bytes blob = s->hello_id != 0 ? offers_find(w->stores->offers, s->hello_id) : (struct bytes){0};
+    struct bytes blob =
+        s->hello_id != 0 ? offers_find(w->stores->offers, s->hello_id) : (struct bytes){0};
     if (blob.len > 0)
         (void)hello_row(w, s->hello_id, blob);
     blob = s->answer_id != 0 ? offers_find(w->stores->answers, s->answer_id) : (struct bytes){0};
@@ -181,7 +182,8 @@ static void texts_of(const struct tls_session_msg *s, struct bytes sni, uint64_t
 {
     t->sni = sni;
     t->sni_hash = sni_hash;
-    t->alpn = (struct bytes){(const uint8_t *)t->alpn_text, name_clean(s->alpn, false, t->alpn_text)};
+    t->alpn =
+        (struct bytes){(const uint8_t *)t->alpn_text, name_clean(s->alpn, false, t->alpn_text)};
     t->alpn_hash = text_hash(t->alpn);
     t->ja4_hash = text_hash(s->ja4);
 }
@@ -193,7 +195,8 @@ static uint32_t intern(struct window *w, struct bytes text, uint64_t hash)
     return id;
 }
 
-static struct row_tls *tls_row(struct window *w, const struct msg *m, int side, const struct texts *t)
+static struct row_tls *tls_row(struct window *w, const struct msg *m, int side,
+                               const struct texts *t)
 {
     const struct tls_session_msg *s = &m->session;
     KEY(row_tls) key = tls_key(w, m, side);
@@ -230,8 +233,8 @@ void fold_tls_hint(const struct window *w, const struct msg *m, struct message_h
         if ((hint->sides >> side & 1) == 0)
             continue;
         KEY(row_tls) key = tls_key(w, m, side);
-        hint->binding_tag[side] = key_tag_strings(w, &key, sizeof key, t.sni_hash,
-                                                  text_pair(t.alpn_hash, t.ja4_hash));
+        hint->binding_tag[side] =
+            key_tag_strings(w, &key, sizeof key, t.sni_hash, text_pair(t.alpn_hash, t.ja4_hash));
         rowtab_prefetch(&w->tabs[ROW_TLS], hint->binding_tag[side]);
     }
 }

@@ -2,7 +2,8 @@
 
 #include "core/hash.h"
 
-/* A mixing of all bits that loses none (the finalizer of MurmurHash3), so that it orders values, and nothing they mean does. */
+/* A mixing of all bits that loses none (the finalizer of MurmurHash3), so that it orders values,
+ * and nothing they mean does. */
 static uint32_t set8_hash(uint32_t value)
 {
     value = (value ^ value >> 16) * UINT32_C(0x85ebca6b);

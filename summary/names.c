@@ -3,14 +3,16 @@
 #include <stdio.h>
 #include <strings.h>
 
-/* Nearly every byte of nearly every name is plain: 0x21 to 0x7e, and lower case where that is wanted. Eight of them at once. */
+/* Nearly every byte of nearly every name is plain: 0x21 to 0x7e, and lower case where that is
+ * wanted. Eight of them at once. */
 static bool plain8(uint64_t x, bool lower)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
-    uint64_t low = (x | high) - ones * 0x21;            /* high bit stays where the low 7 bits are >= 0x21 */
-    uint64_t top = (x & ~high) + ones;                  /* high bit is set where they are 0x7f */
+    uint64_t low = (x | high) - ones * 0x21; /* high bit stays where the low 7 bits are >= 0x21 */
+    uint64_t top = (x & ~high) + ones;       /* high bit is set where they are 0x7f */
     bool printable = ((x | ~low | top) & high) == 0;
-    uint64_t upper = ((x & ~high) + ones * (0x80 - 'A')) & ~((x & ~high) + ones * (0x7f - 'Z')) & high;
+    uint64_t upper =
+        ((x & ~high) + ones * (0x80 - 'A')) & ~((x & ~high) + ones * (0x7f - 'Z')) & high;
     return printable && (!lower || upper == 0);
 }
 
@@ -19,7 +21,8 @@ typedef int8_t lanes __attribute__((vector_size(16)));
 typedef uint8_t lanes_u8 __attribute__((vector_size(16)));
 typedef uint64_t halves __attribute__((vector_size(16)));
 
-/* 0xff for each byte that is not plain. As signed numbers those above 0x7f are negative; 'A' to 'Z' become the least ones. */
+/* 0xff for each byte that is not plain. As signed numbers those above 0x7f are negative; 'A' to 'Z'
+ * become the least ones. */
 static inline lanes odd16(const uint8_t *p, bool lower)
 {
     lanes x;

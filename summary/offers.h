@@ -1,5 +1,6 @@
-/* What every ClientHello of the run offered, or what every server answered, by its id: a session may be alive in windows long after its
- * handshake was seen, and every id that a segment uses has its row in it. One for all windows of a worker; bounded as the rows are. */
+/* What every ClientHello of the run offered, or what every server answered, by its id: a session
+ * may be alive in windows long after its handshake was seen, and every id that a segment uses has
+ * its row in it. One for all windows of a worker; bounded as the rows are. */
 #pragma once
 #include "core/config.h"
 #include "core/msg.h"

@@ -277,7 +277,8 @@ static bool is_cut(enum row_kind kind, const void *row)
                                : ((const struct row_reuse *)row)->count == 0;
 }
 
-/* Of a group, [from, to) of the sorted rows, those with a larger hash join the `other` row and count no more. */
+/* Of a group, [from, to) of the sorted rows, those with a larger hash join the `other` row and
+ * count no more. */
 static void group_cut(struct window *w, enum row_kind kind, size_t from, size_t to)
 {
     uint64_t least[REUSE_VALUES];

@@ -5,25 +5,29 @@
 #include <limits.h>
 
 #define AT(row, member) offsetof(struct row, member)
-#define END {.type = F_END}
+#define END                                                                                        \
+    {                                                                                              \
+        .type = F_END                                                                              \
+    }
 
 const uint16_t dns_type_slots[DNS_TYPE_SLOTS - 1] = {1,  2,  5,  6,  12, 15, 16, 28,
                                                      33, 35, 43, 46, 48, 64, 65, 255};
-const char *const dns_type_slot_names[DNS_TYPE_SLOTS] = {
-    "1",  "2",  "5",  "6",  "12", "15", "16", "28",    "33",
-    "35", "43", "46", "48", "64", "65", "255", "other"};
+const char *const dns_type_slot_names[DNS_TYPE_SLOTS] = {"1",  "2",  "5",  "6",   "12",   "15",
+                                                         "16", "28", "33", "35",  "43",   "46",
+                                                         "48", "64", "65", "255", "other"};
 
 static const char *const vantage_names[VANTAGE_N] = {"unknown", "lan", "router", "wan", "server"};
 static const char *const binding_names[BIND_KIND_N] = {"mac",           "dns",        "http_assign",
                                                        "http_versions", "user_agent", "product"};
 static const char *const role_names[] = {"client", "server"};
 static const char *const kiss_names[KISS_N] = {"RATE", "DENY", "RSTR", "other"};
-static const char *const tls_outcome_names[] = {"undecided", "established", "refused", "reset",
-                                                "partial",   "cleartext"};
+static const char *const tls_outcome_names[] = {"undecided", "established", "refused",
+                                                "reset",     "partial",     "cleartext"};
 static const char *const tls_carrier_names[] = {NULL, "quic", "dtls"};
 
-const char *const tls_via_names[VIA_N] = {NULL,         "smtp", "imap",  "pop3",         "ftp",  "xmpp",
-                                            "postgresql", "ldap", "mysql", "http_connect", "socks", "http"};
+const char *const tls_via_names[VIA_N] = {NULL,    "smtp",         "imap",       "pop3",
+                                          "ftp",   "xmpp",         "postgresql", "ldap",
+                                          "mysql", "http_connect", "socks",      "http"};
 const char *const tls_sign_names[TLS_SIGNS_N] = {
     "heartbleed_request", "heartbleed_reply",  "fallback_scsv", "early_data_offered",
     "renegotiated",       "ticket_resumption", "id_resumption", "client_alert",
@@ -86,7 +90,7 @@ static const struct field binding_values[] = {
     END,
 };
 
-#define PEER(m)      AT(row_peer, m)
+#define PEER(m) AT(row_peer, m)
 static const struct field peer_keys[] = {
     {"client", F_CLIENT, PEER(key.client), 0, NULL},
     {"remote", F_ADDR, PEER(key.remote), 0, NULL},
@@ -275,8 +279,7 @@ static const struct field tally_values[] = {
         .name = row_name, .size = sizeof(struct type), .key_at = offsetof(struct type, key),       \
         .key_len = len, .keys = k, .values = v                                                     \
     }
-#define TYPE(row_name, type, k, v)                                                                 \
-    TYPE_LEN(row_name, type, sizeof(((struct type *)0)->key), k, v)
+#define TYPE(row_name, type, k, v) TYPE_LEN(row_name, type, sizeof(((struct type *)0)->key), k, v)
 const struct row_type row_types[ROW_KIND_N] = {
     [ROW_COVERAGE] = TYPE("coverage", row_coverage, coverage_keys, coverage_values),
     [ROW_CLIENT] = TYPE("gateway", row_client, client_keys, client_values),
@@ -289,8 +292,8 @@ const struct row_type row_types[ROW_KIND_N] = {
     [ROW_ANSWER] = TYPE("answer", row_answer, answer_keys, answer_values),
     [ROW_CERT] = TYPE("cert", row_cert, cert_keys, cert_values),
     [ROW_REUSE] = TYPE("reuse", row_reuse, reuse_keys, reuse_values),
-    [ROW_UNATTRIBUTED]
-    = TYPE("unattributed", row_unattributed, unattributed_keys, unattributed_values),
+    [ROW_UNATTRIBUTED] =
+        TYPE("unattributed", row_unattributed, unattributed_keys, unattributed_values),
     [ROW_TALLY] = TYPE("tally", row_tally, tally_keys, tally_values),
 };
 

@@ -1,7 +1,9 @@
-/* The rows of a summary: keys, values, and one table that says what each field is called, where it lies and how it merges.
+/* The rows of a summary: keys, values, and one table that says what each field is called, where it
+ * lies and how it merges.
  *
- * Merging, writing and reading all walk row_types[]: a field that stands there cannot be forgotten by any of them. Only sums, minima,
- * maxima, bit sets, histograms, bounded sets and sketch registers may live here: no mean, no percentile, no "last value". */
+ * Merging, writing and reading all walk row_types[]: a field that stands there cannot be forgotten
+ * by any of them. Only sums, minima, maxima, bit sets, histograms, bounded sets and sketch
+ * registers may live here: no mean, no percentile, no "last value". */
 #pragma once
 #include "core/client.h"
 #include "core/outcome.h"
@@ -52,9 +54,11 @@ enum field_type {
     V_COUNTS,   /* uint64_t[n], likewise */
     V_HIST,     /* struct hist */
     V_SET8,     /* struct set8 */
-    V_SLOTS,    /* uint64_t bit per slot of the window (see slot_seconds); or'ed; written as intervals in seconds from its start */
+    V_SLOTS, /* uint64_t bit per slot of the window (see slot_seconds); or'ed; written as intervals
+                in seconds from its start */
     V_DISTINCT, /* struct distinct */
-    V_BLOB,     /* uint32_t id of a blob of the window, of enum blob_kind `n`; equal keys have equal blobs */
+    V_BLOB,     /* uint32_t id of a blob of the window, of enum blob_kind `n`; equal keys have equal
+                   blobs */
     V_TALLY,    /* no storage here: the ROW_TALLY rows of family `n` */
 };
 
@@ -65,7 +69,8 @@ struct field {
     const char *name; /* dots nest: "dns.queries" */
     uint8_t type;     /* enum field_type */
     uint16_t at;      /* offset in the row */
-    uint16_t n;       /* V_COUNTS: how many; F_ENUM: how many names; V_TALLY: family; V_BLOB: enum blob_kind */
+    uint16_t
+        n; /* V_COUNTS: how many; F_ENUM: how many names; V_TALLY: family; V_BLOB: enum blob_kind */
     const char *const *names;
 };
 
@@ -79,12 +84,13 @@ struct row_type {
 
 extern const struct row_type row_types[ROW_KIND_N];
 
-/* Log-scaled histogram of nanoseconds, signed. Bucket 0: under 1 us. Bucket b > 0: from hist_low_us(b) to under hist_low_us(b + 1), four
- * buckets an octave; b < 0 mirrors it; +-125 holds all beyond 2^31 us. Up to 6 buckets lie inline, more in a block of the window. */
+/* Log-scaled histogram of nanoseconds, signed. Bucket 0: under 1 us. Bucket b > 0: from
+ * hist_low_us(b) to under hist_low_us(b + 1), four buckets an octave; b < 0 mirrors it; +-125 holds
+ * all beyond 2^31 us. Up to 6 buckets lie inline, more in a block of the window. */
 enum { HIST_INLINE = 6, HIST_MAX = 125 };
 struct hist {
-    uint32_t block;              /* 0: inline; else 1 + index of a struct hist_block */
-    uint8_t n;                   /* inline buckets used, sorted by bucket */
+    uint32_t block; /* 0: inline; else 1 + index of a struct hist_block */
+    uint8_t n;      /* inline buckets used, sorted by bucket */
     int8_t bucket[HIST_INLINE];
     uint16_t count[HIST_INLINE]; /* a count that outgrows this moves all to a block */
 };
@@ -94,22 +100,24 @@ struct hist_block {
 int hist_bucket(int64_t ns);
 uint64_t hist_low_us(int bucket); /* for bucket > 0 */
 
-/* At most 8 values exactly, those with the smallest hash; the rest is summed. Up to 2 values lie inline, more in a block of the window. */
+/* At most 8 values exactly, those with the smallest hash; the rest is summed. Up to 2 values lie
+ * inline, more in a block of the window. */
 enum { SET8_MAX = 8, SET8_INLINE = 2 };
 struct set8 {
-    uint32_t block;              /* 0: inline; else 1 + index of a struct set8_block */
+    uint32_t block; /* 0: inline; else 1 + index of a struct set8_block */
     uint32_t n;
     uint32_t value[SET8_INLINE]; /* sorted by set8_hash(value), then value */
     uint32_t count[SET8_INLINE];
-    uint32_t other;              /* counts of the values turned away */
+    uint32_t other; /* counts of the values turned away */
 };
 struct set8_block {
     uint32_t value[SET8_MAX], count[SET8_MAX];
 };
 
-/* Distinct 64-bit hashes: exact while few, then HyperLogLog (block of 2^p registers). Kept in the window. */
+/* Distinct 64-bit hashes: exact while few, then HyperLogLog (block of 2^p registers). Kept in the
+ * window. */
 struct distinct {
-    uint32_t block;  /* 0: nothing yet; else 1 + index of a block of the window: see distinct.h */
+    uint32_t block; /* 0: nothing yet; else 1 + index of a block of the window: see distinct.h */
 };
 
 struct row_coverage {
@@ -125,8 +133,8 @@ struct row_coverage {
     uint64_t lost_packets;        /* told by the source: drop counts of the capture or the port */
 };
 
-/* Nearly every packet adds to the first two cache lines, few to the third. Not in segments: slot_*, bound*: what the fold told other rows
- * last, so that it need not for every packet. */
+/* Nearly every packet adds to the first two cache lines, few to the third. Not in segments: slot_*,
+ * bound*: what the fold told other rows last, so that it need not for every packet. */
 struct row_client {
     struct {
         struct client client;
@@ -137,40 +145,52 @@ struct row_client {
     uint64_t bound_v4;                      /* hash of that address and its MAC */
     /* second line */
     uint64_t packets_out, packets_in;
-    uint64_t bytes_out, bytes_in;  /* on the wire */
-    uint32_t protocols[PROTO_N];   /* packets by protocol: of all but the last in this line */
-    uint32_t probes_in;            /* inbound TCP SYN without ACK */
+    uint64_t bytes_out, bytes_in; /* on the wire */
+    uint32_t protocols[PROTO_N];  /* packets by protocol: of all but the last in this line */
+    uint32_t probes_in;           /* inbound TCP SYN without ACK */
     uint64_t packets_group;
     uint64_t bound_v6;
-    struct distinct remotes;       /* fan-out: remote unicast addresses */
+    struct distinct remotes; /* fan-out: remote unicast addresses */
     uint32_t pad[9];
 };
 static_assert(sizeof(struct row_client) == 192, "three cache lines");
 
-enum binding_kind { BIND_MAC, BIND_DNS, BIND_HTTP_ASSIGN, BIND_HTTP_VERSIONS, BIND_USER_AGENT, BIND_PRODUCT, BIND_KIND_N };
+enum binding_kind {
+    BIND_MAC,
+    BIND_DNS,
+    BIND_HTTP_ASSIGN,
+    BIND_HTTP_VERSIONS,
+    BIND_USER_AGENT,
+    BIND_PRODUCT,
+    BIND_KIND_N
+};
 
-/* What an address was: seen with a MAC, told by the firmware in clear HTTP, or the answer to a name that a client asked DNS for. Names are
- * kept once a site, not once a client: of an address at most the BINDING_NAMES with the smallest hash. */
+/* What an address was: seen with a MAC, told by the firmware in clear HTTP, or the answer to a name
+ * that a client asked DNS for. Names are kept once a site, not once a client: of an address at most
+ * the BINDING_NAMES with the smallest hash. */
 enum { BINDING_NAMES = 8 };
 struct row_binding {
     struct {
-        struct client client; /* MAC and HTTP: whose address it is; DNS, or where that is unknown: its site alone */
+        struct client client; /* MAC and HTTP: whose address it is; DNS, or where that is unknown:
+                                 its site alone */
         struct addr addr;     /* the address bound */
         struct addr source;   /* HTTP: the server called */
         uint32_t value;       /* string: name or text */
         uint8_t kind;         /* enum binding_kind */
         uint8_t mac[6];
         uint8_t pad;
-        uint32_t ttl_max_s;   /* no part of the key, in its last gap */
+        uint32_t ttl_max_s; /* no part of the key, in its last gap */
     } key;
     uint64_t first_ns, last_ns;
-    uint64_t count;   /* answers, calls */
-    uint64_t matched; /* DNS: answers to a query seen; HTTP: calls that were answered */
-    struct set8 clients;   /* DNS: who asked: low half of the client's hash (client_hash) */
-    uint32_t resolvers;    /* DNS: who answered: bit XXH3(16 address bytes, seed 0) % 32; so many at least */
+    uint64_t count;      /* answers, calls */
+    uint64_t matched;    /* DNS: answers to a query seen; HTTP: calls that were answered */
+    struct set8 clients; /* DNS: who asked: low half of the client's hash (client_hash) */
+    uint32_t resolvers;  /* DNS: who answered: bit XXH3(16 address bytes, seed 0) % 32; so many at
+                            least */
 };
 
-/* What leads on from a peer's row: numbers of other rows, as they were once. Guesses (rowtab_near) that spare hashing. */
+/* What leads on from a peer's row: numbers of other rows, as they were once. Guesses (rowtab_near)
+ * that spare hashing. */
 struct peer_link {
     uint32_t client;
     uint32_t more; /* its NTP or DNS row */
@@ -181,16 +201,17 @@ struct row_peer {
     struct {
         struct client client;
         struct addr remote;
-        uint16_t port;     /* the service's: see decode.c */
+        uint16_t port; /* the service's: see decode.c */
         uint8_t ip_proto;
         uint8_t pad;
-        uint32_t protocols; /* no part of the key, in its last gap: bits of enum proto, as content told */
+        uint32_t protocols; /* no part of the key, in its last gap: bits of enum proto, as content
+                               told */
     } key;
     struct peer_link link; /* not in segments */
     uint64_t packets_out, packets_in, bytes_out, bytes_in;
     uint64_t first_out_ns, first_in_ns; /* who began: the earlier; answered: both exist */
     uint64_t last_ns;
-    uint32_t syn_out, syn_in;           /* TCP SYN without ACK */
+    uint32_t syn_out, syn_in; /* TCP SYN without ACK */
 };
 static_assert(sizeof(struct row_peer) == 128, "two cache lines");
 
@@ -201,7 +222,7 @@ enum { KISS_RATE, KISS_DENY, KISS_RSTR, KISS_OTHER, KISS_N };
 struct row_ntp {
     struct {
         struct client client;
-        struct addr peer;  /* the other side */
+        struct addr peer; /* the other side */
         uint8_t role;
         uint8_t pad[3];
         uint32_t unsynchronised; /* no part of the key, in its last gap: leap 3 in replies */
@@ -209,7 +230,8 @@ struct row_ntp {
     uint32_t requests, replies;
     uint32_t pairs, free_changes;
     uint32_t modes[8];
-    uint32_t strata, polls, versions; /* bits; stratum 31 stands for 31 and above, poll is clipped to 0..31 */
+    uint32_t strata, polls,
+        versions; /* bits; stratum 31 stands for 31 and above, poll is clipped to 0..31 */
     uint32_t duplicates, unmatched, malformed;
     struct hist offset, delay;
     uint32_t kiss[KISS_N];
@@ -236,8 +258,8 @@ struct row_dns {
     uint32_t queries, responses;
     uint32_t by_qtype[DNS_TYPE_SLOTS]; /* of queries; last: other */
     uint32_t answered, unmatched, duplicates;
-    struct hist latency;               /* of answered queries */
-    uint32_t by_rcode[16];             /* of responses */
+    struct hist latency;   /* of answered queries */
+    uint32_t by_rcode[16]; /* of responses */
     uint32_t truncated, malformed, tcp_messages, pad[3];
 };
 static_assert(sizeof(struct row_dns) == 256, "four cache lines");
@@ -250,21 +272,21 @@ struct row_tls {
     struct {
         struct client client;
         struct addr peer;
-        uint64_t hello;      /* 0: no ClientHello seen */
-        uint64_t answer;     /* 0: not known */
-        uint32_t sni, alpn;  /* strings */
-        uint16_t port;       /* the server's */
+        uint64_t hello;     /* 0: no ClientHello seen */
+        uint64_t answer;    /* 0: not known */
+        uint32_t sni, alpn; /* strings */
+        uint16_t port;      /* the server's */
         uint16_t version, cipher, group;
         uint16_t record_version; /* partial sessions: of protected records */
         uint16_t alert;          /* level << 8 | description of the last readable alert; 0: none */
         uint8_t role;
-        uint8_t outcome;         /* enum tls_outcome of core/msg.h */
+        uint8_t outcome; /* enum tls_outcome of core/msg.h */
         uint8_t resumed;
         uint8_t handshake_seen;
-        uint16_t signs;          /* enum tls_sign of core/msg.h */
-        uint8_t via;             /* enum tls_via of core/msg.h */
-        uint8_t carrier;         /* enum tls_carrier of core/msg.h */
-        uint32_t ja4;            /* string */
+        uint16_t signs;  /* enum tls_sign of core/msg.h */
+        uint8_t via;     /* enum tls_via of core/msg.h */
+        uint8_t carrier; /* enum tls_carrier of core/msg.h */
+        uint32_t ja4;    /* string */
     } key;
     uint64_t sessions;   /* alive in this window */
     uint64_t handshakes; /* begun in this window and decided */
@@ -294,20 +316,24 @@ struct row_cert {
         uint64_t id;
     } key;
     uint64_t count; /* times it was sent in clear */
-    uint32_t facts; /* blob: see core/cert.h; 0: nobody read it yet, or its bytes were turned away */
+    uint32_t
+        facts; /* blob: see core/cert.h; 0: nobody read it yet, or its bytes were turned away */
     uint32_t der_len;
-    const uint8_t *der; /* the worker's bytes of it (summary/certs.h), as long as the worker lives; no part of the row */
+    const uint8_t *der; /* the worker's bytes of it (summary/certs.h), as long as the worker lives;
+                           no part of the row */
 };
 
-/* Public values that a server should not use twice. Of a server and `what` at most the REUSE_VALUES with the smallest hash are written. */
+/* Public values that a server should not use twice. Of a server and `what` at most the REUSE_VALUES
+ * with the smallest hash are written. */
 enum { REUSE_VALUES = 64 };
 struct row_reuse {
     struct {
         uint64_t site;
         struct addr server;
-        uint64_t value; /* XXH3, seed 0: of dh_Ys, of the point, of the first 16 bytes of a ticket */
+        uint64_t
+            value; /* XXH3, seed 0: of dh_Ys, of the point, of the first 16 bytes of a ticket */
         uint16_t port;
-        uint8_t what;   /* enum tls_reuse of core/msg.h */
+        uint8_t what; /* enum tls_reuse of core/msg.h */
         uint8_t pad[5];
     } key;
     uint64_t count;
@@ -343,13 +369,14 @@ struct row_tally {
     struct {
         uint32_t family; /* enum tally */
         uint32_t code;
-        uint32_t name;   /* string, for TALLY_TLS_SNI, TALLY_QUIC_SNI */
+        uint32_t name; /* string, for TALLY_TLS_SNI, TALLY_QUIC_SNI */
         uint32_t pad;
     } key;
     uint64_t count;
 };
 
-/* Everything that is counted once a window: the `totals` row, and the ledger. All but the distinct counts are added. */
+/* Everything that is counted once a window: the `totals` row, and the ledger. All but the distinct
+ * counts are added. */
 struct totals {
     struct {
         uint64_t read, bytes_wire, bytes_captured;
@@ -378,25 +405,28 @@ struct totals {
     } dtls;
     struct distinct hosts;
     struct ledger {
-        uint64_t lost_packets;     /* told by the source: capture drop counts; live: the sum of these four */
-        uint64_t lost_missed;      /* no descriptor of the adapter was free */
-        uint64_t lost_no_mbuf;     /* no buffer was free */
-        uint64_t lost_ring;        /* could not be handed to another worker: its ring was full */
-        uint64_t lost_errors;      /* refused by the adapter */
-        uint64_t misplaced;        /* not lost: came to another worker than their flow, which may be split */
+        uint64_t
+            lost_packets; /* told by the source: capture drop counts; live: the sum of these four */
+        uint64_t lost_missed;  /* no descriptor of the adapter was free */
+        uint64_t lost_no_mbuf; /* no buffer was free */
+        uint64_t lost_ring;    /* could not be handed to another worker: its ring was full */
+        uint64_t lost_errors;  /* refused by the adapter */
+        uint64_t
+            misplaced; /* not lost: came to another worker than their flow, which may be split */
         uint64_t fragments_turned_away, flows_turned_away, buffers_turned_away, bytes_turned_away;
         uint64_t dtls_flows_turned_away, quic_flows_turned_away;
         uint64_t pending_turned_away; /* DNS and NTP exchanges whose state was pushed out */
         uint64_t strings_turned_away, blocks_turned_away;
         uint64_t holes, overlap_conflicts, too_deep;
-        uint64_t certs_turned_away;       /* certificates whose bytes were not kept, and so not read */
+        uint64_t certs_turned_away; /* certificates whose bytes were not kept, and so not read */
         uint64_t resumptions_turned_away; /* TLS sessions forgotten that a later one may resume */
     } ledger;
 };
 
 /* Bytes of the keys that have a value in their last gap. */
 enum {
-    BINDING_KEY_LEN = offsetof(struct row_binding, key.ttl_max_s) - offsetof(struct row_binding, key),
+    BINDING_KEY_LEN =
+        offsetof(struct row_binding, key.ttl_max_s) - offsetof(struct row_binding, key),
     PEER_KEY_LEN = offsetof(struct row_peer, key.protocols) - offsetof(struct row_peer, key),
     NTP_KEY_LEN = offsetof(struct row_ntp, key.unsynchronised) - offsetof(struct row_ntp, key),
 };

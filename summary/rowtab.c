@@ -22,7 +22,8 @@ bool rowtab_new(struct rowtab *t, uint32_t limit, uint32_t row_size, uint32_t ke
     t->rows = arena_new((size_t)limit * row_size, use, e);
     t->index = t->rows != NULL ? arena_new((size_t)slots * sizeof *t->index, use, e) : NULL;
     t->tags = t->index != NULL ? arena_new((size_t)limit * sizeof *t->tags, ARENA_COLD, e) : NULL;
-    t->hashes = t->tags != NULL ? arena_new((size_t)limit * sizeof *t->hashes, ARENA_COLD, e) : NULL;
+    t->hashes =
+        t->tags != NULL ? arena_new((size_t)limit * sizeof *t->hashes, ARENA_COLD, e) : NULL;
     t->heap = t->hashes != NULL ? arena_new((size_t)limit * sizeof *t->heap, ARENA_COLD, e) : NULL;
     if (t->heap == NULL) {
         rowtab_free(t);

@@ -1,17 +1,19 @@
-/* A table of rows with a limit. At the limit N it keeps the N rows with the smallest hash: whatever the order in which keys
- * come, and however the tables of several workers are merged, the same rows stay.
+/* A table of rows with a limit. At the limit N it keeps the N rows with the smallest hash: whatever
+ * the order in which keys come, and however the tables of several workers are merged, the same rows
+ * stay.
  *
- * That hash is dear, and asked for when a row is made; or, as most tables are never full, later (rowtab_unhashed). Rows are found by a
- * tag, 32 bits of any hash of the key that the table's user likes: rowtab_mix of it, or where keys hold strings, the hash itself. */
+ * That hash is dear, and asked for when a row is made; or, as most tables are never full, later
+ * (rowtab_unhashed). Rows are found by a tag, 32 bits of any hash of the key that the table's user
+ * likes: rowtab_mix of it, or where keys hold strings, the hash itself. */
 #pragma once
 #include "core/arena.h"
 
 struct rowtab {
-    uint8_t *rows;      /* n rows of row_size bytes */
-    uint64_t *index;    /* open addressing: tag << 32 | row number + 1; 0 is free */
-    uint32_t *tags;     /* by row */
-    uint64_t *hashes;   /* by row */
-    uint32_t *heap;     /* row numbers, largest hash on top; built when the table is first full */
+    uint8_t *rows;    /* n rows of row_size bytes */
+    uint64_t *index;  /* open addressing: tag << 32 | row number + 1; 0 is free */
+    uint32_t *tags;   /* by row */
+    uint64_t *hashes; /* by row */
+    uint32_t *heap;   /* row numbers, largest hash on top; built when the table is first full */
     uint32_t row_size, key_at, key_len;
     uint32_t n, limit;
     uint32_t mask, mask_max; /* slots in use - 1: doubles as the table fills */
@@ -32,8 +34,9 @@ static inline void *rowtab_at(const struct rowtab *t, uint32_t i)
     return t->rows + (size_t)i * t->row_size;
 }
 
-/* Late hashing, so that a full table is not hashed in one go: rows of the first half are made without, and for each row made after that
- * the user first hashes one of them. Will a row made now have no hash? */
+/* Late hashing, so that a full table is not hashed in one go: rows of the first half are made
+ * without, and for each row made after that the user first hashes one of them. Will a row made now
+ * have no hash? */
 static inline bool rowtab_hash_waits(const struct rowtab *t)
 {
     return t->late && t->n < t->limit / 2;
@@ -61,7 +64,8 @@ static inline uint64_t rowtab_hash_at(const struct rowtab *t, uint32_t i)
     return t->hashes[i];
 }
 
-/* Keys are whole words, the last one perhaps half of one: with a known length this beats a call of memcmp. */
+/* Keys are whole words, the last one perhaps half of one: with a known length this beats a call of
+ * memcmp. */
 static inline bool rowtab_key_equal(const void *a, const void *b, uint32_t len)
 {
     uint64_t x, y, differ = 0;
@@ -79,22 +83,26 @@ static inline bool rowtab_key_equal(const void *a, const void *b, uint32_t len)
     return (differ | (x ^ y)) == 0;
 }
 
-/* The number of a row of the table. `row_size`: that of the table, told again as a constant where it is known. */
+/* The number of a row of the table. `row_size`: that of the table, told again as a constant where
+ * it is known. */
 static inline uint32_t rowtab_number(const struct rowtab *t, const void *row, uint32_t row_size)
 {
     return (uint32_t)((size_t)((const uint8_t *)row - t->rows) / row_size);
 }
 
-/* One step of rowtab_mix: both halves of the 128-bit product, and the factors, as one of them may be 0. */
+/* One step of rowtab_mix: both halves of the 128-bit product, and the factors, as one of them may
+ * be 0. */
 static inline uint64_t rowtab_fold(uint64_t a, uint64_t b)
 {
     unsigned __int128 product = (unsigned __int128)a * b;
     return (uint64_t)product ^ (uint64_t)(product >> 64) ^ a ^ b;
 }
 
-/* Mixes `len` bytes (a multiple of 4) into `h`, which begins as a secret of the configuration's: XXH3 of a peer's key took three
- * times as long. Going on from the mix of a key's first 16 n bytes gives the mix of the whole key. */
-static inline __attribute__((always_inline)) uint64_t rowtab_mix(uint64_t h, const void *key, uint32_t len)
+/* Mixes `len` bytes (a multiple of 4) into `h`, which begins as a secret of the configuration's:
+ * XXH3 of a peer's key took three times as long. Going on from the mix of a key's first 16 n bytes
+ * gives the mix of the whole key. */
+static inline __attribute__((always_inline)) uint64_t rowtab_mix(uint64_t h, const void *key,
+                                                                 uint32_t len)
 {
     const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
     uint64_t w[2];
@@ -122,16 +130,18 @@ static inline void rowtab_prefetch(const struct rowtab *t, uint32_t tag)
 }
 
 /* Always inline: see fifo_prefetch_head. */
-static inline __attribute__((always_inline)) void rowtab_prefetch_at(const struct rowtab *t, uint32_t i, uint32_t bytes)
+static inline __attribute__((always_inline)) void rowtab_prefetch_at(const struct rowtab *t,
+                                                                     uint32_t i, uint32_t bytes)
 {
     const char *row = rowtab_at(t, i);
     for (uint32_t line = 0; line < bytes; line += 64)
         __builtin_prefetch(row + line, 1);
 }
 
-/* Second step of a prefetch: the row itself, as far as the index tells without comparing keys. Returns its number for
- * rowtab_near, UINT32_MAX if there is none. */
-static inline __attribute__((always_inline)) uint32_t rowtab_prefetch_row(const struct rowtab *t, uint32_t tag, uint32_t bytes)
+/* Second step of a prefetch: the row itself, as far as the index tells without comparing keys.
+ * Returns its number for rowtab_near, UINT32_MAX if there is none. */
+static inline __attribute__((always_inline)) uint32_t
+rowtab_prefetch_row(const struct rowtab *t, uint32_t tag, uint32_t bytes)
 {
     for (uint32_t i = tag & t->mask; t->index[i] != 0; i = (i + 1) & t->mask)
         if (t->index[i] >> 32 == tag) {
@@ -142,9 +152,10 @@ static inline __attribute__((always_inline)) uint32_t rowtab_prefetch_row(const 
     return UINT32_MAX;
 }
 
-/* Is row `near`, a guess from any table at any time, the row with this key? NULL where it is not: ask rowtab_find.
- * `key_at`, `key_len`: those of the table, told again as constants. */
-static inline void *rowtab_near(const struct rowtab *t, uint32_t near, const void *key, uint32_t key_at, uint32_t key_len)
+/* Is row `near`, a guess from any table at any time, the row with this key? NULL where it is not:
+ * ask rowtab_find. `key_at`, `key_len`: those of the table, told again as constants. */
+static inline void *rowtab_near(const struct rowtab *t, uint32_t near, const void *key,
+                                uint32_t key_at, uint32_t key_len)
 {
     uint8_t *row = rowtab_at(t, near);
     return near < t->n && rowtab_key_equal(row + key_at, key, key_len) ? row : NULL;
@@ -156,7 +167,8 @@ void *rowtab_find(const struct rowtab *t, uint32_t tag, const void *key);
 /* Would a new row with this hash be turned away? Never said of a row that is in the table. */
 bool rowtab_refuses(const struct rowtab *t, uint64_t hash);
 
-/* Makes room for a new row (not in the table, not refused). `hash` is not read where rowtab_hash_waits. Where the table is full, the row that leaves is first given to `leave`.
+/* Makes room for a new row (not in the table, not refused). `hash` is not read where
+ * rowtab_hash_waits. Where the table is full, the row that leaves is first given to `leave`.
  * Returns the row with its key set, the rest as it was left: the caller fills it. */
 void *rowtab_insert(struct rowtab *t, uint32_t tag, uint64_t hash, const void *key,
                     void (*leave)(void *ctx, void *row), void *ctx);

@@ -1,7 +1,7 @@
 #include "summary/strings.h"
 
-#include "core/hash.h"
 #include "core/arena.h"
+#include "core/hash.h"
 
 struct entry {
     uint64_t hash;
@@ -16,8 +16,8 @@ bool strings_new(struct strings *s, uint64_t bytes, struct err *e)
     uint64_t slots = SLOTS_FIRST;
     while (slots < bytes / ENTRY_LEAST * 2 && slots < UINT64_C(1) << 31)
         slots *= 2;
-    *s = (struct strings){.cap = (uint32_t)(bytes / 8), .mask = SLOTS_FIRST - 1,
-                          .mask_max = (uint32_t)(slots - 1)};
+    *s = (struct strings){
+        .cap = (uint32_t)(bytes / 8), .mask = SLOTS_FIRST - 1, .mask_max = (uint32_t)(slots - 1)};
     s->bytes = arena_new((size_t)s->cap * 8 + 8, ARENA_COLD, e);
     s->index = s->bytes != NULL ? arena_new(slots * sizeof *s->index, ARENA_COLD, e) : NULL;
     if (s->index == NULL) {

@@ -10,7 +10,7 @@ enum { SEEN_HOSTS = 1024, SITES_MAX = 4096 };
 
 struct window {
     const struct config *config;
-    uint64_t secret; /* of rowtab_mix */
+    uint64_t secret;                    /* of rowtab_mix */
     const struct window_stores *stores; /* of all windows of the worker; NULL: none */
     uint64_t start_s, length_s, start_ns, slot_ns;
     unsigned slot; /* coverage slot of the last packet, and when it began after start_ns */
@@ -29,14 +29,14 @@ struct window {
     struct {
         uint64_t id;
         char name[CONFIG_NAME_LEN];
-    } *sites;
+    } * sites;
     unsigned n_sites;
     void **sorted; /* of window_rows */
     size_t sorted_cap;
 };
 
-/* Hash of a key: its bytes with string ids left out, then the contents of its strings. It decides which rows a full table keeps,
- * on every machine alike. */
+/* Hash of a key: its bytes with string ids left out, then the contents of its strings. It decides
+ * which rows a full table keeps, on every machine alike. */
 uint64_t key_hash(const struct window *w, enum row_kind kind, const void *key);
 
 /* That of row `i`. */
@@ -58,29 +58,35 @@ static inline uint64_t text_pair(uint64_t second, uint64_t third)
 {
     return second ^ (third << 29 | third >> 35);
 }
-/* Of one with strings whose contents hash to s1, s2 (0: absent), in field order. The key's string ids are 0. */
-static inline uint32_t key_tag_strings(const struct window *w, const void *key, uint32_t len, uint64_t s1, uint64_t s2)
+/* Of one with strings whose contents hash to s1, s2 (0: absent), in field order. The key's string
+ * ids are 0. */
+static inline uint32_t key_tag_strings(const struct window *w, const void *key, uint32_t len,
+                                       uint64_t s1, uint64_t s2)
 {
     return rowtab_tag(rowtab_fold(rowtab_mix(w->secret, key, len) ^ s1, ~s2));
 }
 /* Of any, from its ids. */
 uint32_t key_tag_any(const struct window *w, enum row_kind kind, const void *key);
 
-/* The row with this key (the key part alone), made if need be, or the `other` row. `tag`: that of the key. */
+/* The row with this key (the key part alone), made if need be, or the `other` row. `tag`: that of
+ * the key. */
 void *row_of(struct window *w, enum row_kind kind, uint32_t tag, const void *key);
 
 /* The same where no row has this key. */
 void *row_make(struct window *w, enum row_kind kind, uint32_t tag, const void *key);
 
-/* Would a new row with this key and strings be turned away? Asked before its strings are interned; the key's string ids are 0. */
-bool row_refused(const struct window *w, enum row_kind kind, const void *key, uint64_t s1, uint64_t s2);
+/* Would a new row with this key and strings be turned away? Asked before its strings are interned;
+ * the key's string ids are 0. */
+bool row_refused(const struct window *w, enum row_kind kind, const void *key, uint64_t s1,
+                 uint64_t s2);
 
 static inline uint32_t row_number(const struct window *w, enum row_kind kind, const void *row)
 {
     return rowtab_number(&w->tabs[kind], row, w->tabs[kind].row_size);
 }
 
-/* Where the packet of a message was folded: the link of that side's peer row, as good a guess as any. */
+/* Where the packet of a message was folded: the link of that side's peer row, as good a guess as
+ * any. */
 static inline struct peer_link *link_of(const struct window *w, const struct rec *rec, int side)
 {
     uint32_t at = rec->note[side];
@@ -99,15 +105,18 @@ static inline const struct addr *side_addr(const struct rec *rec, int side)
     return side == SIDE_SRC ? &rec->src : &rec->dst;
 }
 
-/* May this side's rows say who it is? Of devices that are no gateway only counters are kept, unless the scope says all. */
+/* May this side's rows say who it is? Of devices that are no gateway only counters are kept, unless
+ * the scope says all. */
 static inline bool side_visible(const struct window *w, const struct rec *rec, int side)
 {
     uint8_t kind = rec->client[side].kind;
     return kind == CLIENT_GATEWAY || (kind == CLIENT_HOST && w->config->scope == SCOPE_ALL);
 }
 
-/* The address of this side as the other one's rows may tell it: that of a home's device that is no gateway is nobody's business. */
-static inline const struct addr *peer_addr_at(const struct window *w, const struct rec *rec, int side)
+/* The address of this side as the other one's rows may tell it: that of a home's device that is no
+ * gateway is nobody's business. */
+static inline const struct addr *peer_addr_at(const struct window *w, const struct rec *rec,
+                                              int side)
 {
     static const struct addr nobody;
     bool hidden = rec->client[side].kind == CLIENT_HOST && w->config->scope != SCOPE_ALL;

@@ -43,8 +43,8 @@ static uint64_t row_limit(const struct config *c, enum row_kind kind)
     return 0;
 }
 
-/* Blocks that all rows of a window can need, those of the `other` rows included: a limit of their own would make what is kept
- * depend on order. */
+/* Blocks that all rows of a window can need, those of the `other` rows included: a limit of their
+ * own would make what is kept depend on order. */
 static uint32_t block_limit(const struct config *c, enum field_type type)
 {
     uint64_t n = 0;
@@ -79,9 +79,9 @@ static bool table_new(struct window *w, enum row_kind kind, struct err *e)
     w->other[kind] = w->zero[kind] + type->size;
     for (const struct field *f = type->values; f->type != F_END; f++)
         value_zero(f, w->zero[kind]);
-    bool ok = rowtab_new(&w->tabs[kind], (uint32_t)row_limit(w->config, kind), type->size,
-                         type->key_at, type->key_len,
-                         HOT_KINDS >> kind & 1 ? ARENA_HOT : ARENA_COLD, e);
+    bool ok =
+        rowtab_new(&w->tabs[kind], (uint32_t)row_limit(w->config, kind), type->size, type->key_at,
+                   type->key_len, HOT_KINDS >> kind & 1 ? ARENA_HOT : ARENA_COLD, e);
     w->tabs[kind].late = true;
     return ok;
 }
@@ -174,7 +174,8 @@ void window_cert_facts(struct window *w, struct cert_notes *notes)
         struct row_cert *row = rowtab_at(t, i);
         if (row->facts != 0 || row->der == NULL)
             continue;
-        struct bytes facts = cert_notes_of(notes, row->key.id, (struct bytes){row->der, row->der_len});
+        struct bytes facts =
+            cert_notes_of(notes, row->key.id, (struct bytes){row->der, row->der_len});
         row->facts = window_intern(w, facts.p, facts.len);
     }
 }
@@ -191,7 +192,8 @@ uint64_t window_length_s(const struct window *w)
 
 bool window_empty(const struct window *w)
 {
-    static const struct ledger none; /* what stages met may be told in a window whose packets have left already */
+    static const struct ledger
+        none; /* what stages met may be told in a window whose packets have left already */
     return !w->filled && memcmp(&w->totals.ledger, &none, sizeof none) == 0;
 }
 
@@ -243,7 +245,8 @@ static uint64_t hash_strings(const struct window *w, uint64_t bytes, uint64_t s1
 
 enum { KEY_MAX = 256, KEY_STRINGS = 2 };
 
-/* Copies the key without its string ids, and gives the hashes of its strings. Returns how many it has. */
+/* Copies the key without its string ids, and gives the hashes of its strings. Returns how many it
+ * has. */
 static unsigned key_part(const struct window *w, enum row_kind kind, const void *key,
                          uint8_t bare[static KEY_MAX], uint64_t strings[static KEY_STRINGS])
 {

@@ -1,6 +1,7 @@
 /* One window's summary: tables of fixed size, filled by one worker, merged by law.
  *
- * merge is associative and commutative and an empty window is its zero, so any split of the packets that keeps flows whole gives the same rows. */
+ * merge is associative and commutative and an empty window is its zero, so any split of the packets
+ * that keeps flows whole gives the same rows. */
 #pragma once
 #include "core/config.h"
 #include "core/msg.h"
@@ -10,22 +11,26 @@
 
 struct window;
 
-/* Reserves address space for the limits of `config`; memory is touched as it fills. `config` is borrowed for the life of the window.
+/* Reserves address space for the limits of `config`; memory is touched as it fills. `config` is
+ * borrowed for the life of the window.
  */
 MUST_CHECK bool window_new(struct window **w, const struct config *config, struct err *e);
 void window_free(struct window *w);
 
-/* Gives it the stores in which it looks up the ids of hellos, answers and certificates: borrowed, for all its lives. */
+/* Gives it the stores in which it looks up the ids of hellos, answers and certificates: borrowed,
+ * for all its lives. */
 struct window_stores {
     struct offers *offers, *answers;
     struct certs *certs;
 };
 void window_stores(struct window *w, const struct window_stores *stores);
 
-/* Has the certificates of its rows read, those that were not: before the rows leave memory or merge, and not in the packet path. */
+/* Has the certificates of its rows read, those that were not: before the rows leave memory or
+ * merge, and not in the packet path. */
 void window_cert_facts(struct window *w, struct cert_notes *notes);
 
-/* Empties it and makes it the window that starts at `start_s` (UTC seconds). Costs what was filled. */
+/* Empties it and makes it the window that starts at `start_s` (UTC seconds). Costs what was filled.
+ */
 void window_reset(struct window *w, uint64_t start_s, uint64_t length_s);
 uint64_t window_start_s(const struct window *w);
 uint64_t window_length_s(const struct window *w);
@@ -33,20 +38,24 @@ bool window_empty(const struct window *w);
 
 /* ---- filling (the packet path) */
 
-/* Counts packets: totals, client, coverage, peer; `vantages[rec.origin]` tells where each was captured. window_hint first, some packets
- * ahead, brings the rows into the cache and leaves in `hints` where they are. Leaves in a record's note where its messages will find theirs. */
+/* Counts packets: totals, client, coverage, peer; `vantages[rec.origin]` tells where each was
+ * captured. window_hint first, some packets ahead, brings the rows into the cache and leaves in
+ * `hints` where they are. Leaves in a record's note where its messages will find theirs. */
 struct window_hint {
-    uint8_t sides;        /* bit SIDE_SRC, SIDE_DST: has rows */
-    uint8_t known;        /* likewise: `peer_row` is no guess, while nothing but the packets hinted at comes into the window */
+    uint8_t sides; /* bit SIDE_SRC, SIDE_DST: has rows */
+    uint8_t known; /* likewise: `peer_row` is no guess, while nothing but the packets hinted at
+                      comes into the window */
     uint32_t peer_tag[2]; /* key_tag of both sides' peer rows */
     uint32_t peer_row[2]; /* where the row was then: a guess */
 };
-void window_hint(const struct window *w, const struct rec recs[], unsigned n, struct window_hint hints[]);
+void window_hint(const struct window *w, const struct rec recs[], unsigned n,
+                 struct window_hint hints[]);
 void window_packets(struct window *w, struct rec recs[], unsigned n,
                     const struct window_hint hints[], const uint8_t vantages[]);
 
-/* A message has up to three times, which may lie in different windows: that of the message itself, that of the exchange (query, request, handshake)
- * it decides, and that of the session it tells of. Each part is counted in its own window; window_parts says which parts `m` has (bits 1 << enum
+/* A message has up to three times, which may lie in different windows: that of the message itself,
+ * that of the exchange (query, request, handshake) it decides, and that of the session it tells of.
+ * Each part is counted in its own window; window_parts says which parts `m` has (bits 1 << enum
  * msg_part), and when each was. */
 enum msg_part { PART_MESSAGE, PART_EXCHANGE, PART_SESSION, PART_N };
 MUST_CHECK unsigned window_parts(const struct msg *m, uint64_t ts_ns[static PART_N]);
@@ -54,11 +63,13 @@ MUST_CHECK unsigned window_parts(const struct msg *m, uint64_t ts_ns[static PART
 enum { HINT_ANSWERS = 4, HINT_NAME = 60 };
 struct message_hint {
     uint8_t sides;     /* bit SIDE_SRC, SIDE_DST: NTP, DNS, TLS sessions: has a row */
-    uint8_t name_len;  /* DNS: of the name that answers are bound to; TLS sessions: of the SNI; 0: none, or too long for a hint */
+    uint8_t name_len;  /* DNS: of the name that answers are bound to; TLS sessions: of the SNI; 0:
+                          none, or too long for a hint */
     uint8_t n_answers; /* DNS: addresses bound to it that are hinted at */
     uint32_t row[2];   /* NTP, DNS: where both sides' rows were then: a guess */
-    uint32_t binding_tag[HINT_ANSWERS], binding_row[HINT_ANSWERS]; /* likewise of its first answers; TLS sessions: tags by side */
-    uint64_t name_hash; /* strings_hash of the name */
+    uint32_t binding_tag[HINT_ANSWERS],
+        binding_row[HINT_ANSWERS]; /* likewise of its first answers; TLS sessions: tags by side */
+    uint64_t name_hash;            /* strings_hash of the name */
     const uint8_t *name;
     char text[HINT_NAME]; /* for it, if need be */
 };
@@ -71,7 +82,8 @@ void window_message(struct window *w, const struct msg *m, const struct message_
 /* The source lost `packets` before us (drop counts of a capture file or a port). */
 void window_lost(struct window *w, enum vantage vantage, uint64_t packets);
 
-/* The source was listening all the time from `from_ns` to `to_ns`, whether packets came or not. Only whole coverage slots count. */
+/* The source was listening all the time from `from_ns` to `to_ns`, whether packets came or not.
+ * Only whole coverage slots count. */
 void window_watched(struct window *w, enum vantage vantage, uint64_t from_ns, uint64_t to_ns);
 
 struct totals *window_totals(struct window *w); /* also for the ledger */
@@ -85,25 +97,30 @@ uint64_t window_client_hash(const struct window *w, const struct client *client)
 uint64_t window_site_name(struct window *w, const char *name);
 const char *window_site(const struct window *w, uint64_t site);
 
-/* Strings and blobs: interned, so that equal content has one id. 0 where the store is full (counted) or len is 0. */
+/* Strings and blobs: interned, so that equal content has one id. 0 where the store is full
+ * (counted) or len is 0. */
 uint32_t window_intern(struct window *w, const void *p, uint32_t len);
 struct bytes window_string(const struct window *w, uint32_t id);
 
-/* The row of this key, made if need be and if the limit allows; else the kind's `other` row. Fills nothing but the key. `key` is a whole row
- * of `kind` whose key part is set (strings by id); its hash need not be. */
+/* The row of this key, made if need be and if the limit allows; else the kind's `other` row. Fills
+ * nothing but the key. `key` is a whole row of `kind` whose key part is set (strings by id); its
+ * hash need not be. */
 void *window_row(struct window *w, enum row_kind kind, const void *key_row);
 
-/* Rows of `kind` in canonical order (keys as row_types[] lists them: numbers ascending, addresses and strings by bytes), as an array of pointers the
- * window owns until the next call; `*n` counts them. */
+/* Rows of `kind` in canonical order (keys as row_types[] lists them: numbers ascending, addresses
+ * and strings by bytes), as an array of pointers the window owns until the next call; `*n` counts
+ * them. */
 void *const *window_rows(struct window *w, enum row_kind kind, size_t *n);
 void *window_other(struct window *w, enum row_kind kind); /* NULL while nothing was turned away */
 void *window_other_make(struct window *w, enum row_kind kind); /* for readers */
 
 /* Blocks behind hist and distinct: NULL where there is none. */
 const struct hist_block *window_hist_block(const struct window *w, const struct hist *h);
-const struct distinct_block *window_distinct_block(const struct window *w, const struct distinct *d, const struct distinct_shape *s);
+const struct distinct_block *window_distinct_block(const struct window *w, const struct distinct *d,
+                                                   const struct distinct_shape *s);
 /* The same, made if need be; NULL where the limit is reached (counted). */
-struct distinct_block *window_distinct_make(struct window *w, struct distinct *d, const struct distinct_shape *s);
+struct distinct_block *window_distinct_make(struct window *w, struct distinct *d,
+                                            const struct distinct_shape *s);
 void window_hist_add(struct window *w, struct hist *h, int bucket, uint32_t count);
 /* The values of a set8, wherever they lie: `n` of them, and what was turned away. */
 struct set8_view {
@@ -116,8 +133,11 @@ struct set8_view window_set8(const struct window *w, const struct set8 *s);
 uint32_t window_hist_count(const struct window *w, const struct hist *h, int bucket);
 /* Which shape a V_DISTINCT field of a row has: small in rows, large in totals. */
 
-/* Adds `from` to `into`. `from` may be a finer window inside a coarser `into` (roll-up: coverage slots coarsen). */
+/* Adds `from` to `into`. `from` may be a finer window inside a coarser `into` (roll-up: coverage
+ * slots coarsen). */
 void window_merge(struct window *into, struct window *from);
 
-/* Adds the values of row `from` (of window `wf`) to row `into` (of `wi`): the one place where values merge. */
-void window_row_add(struct window *wi, enum row_kind kind, void *into, const struct window *wf, const void *from);
+/* Adds the values of row `from` (of window `wf`) to row `into` (of `wi`): the one place where
+ * values merge. */
+void window_row_add(struct window *wi, enum row_kind kind, void *into, const struct window *wf,
+                    const void *from);

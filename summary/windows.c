@@ -17,7 +17,7 @@ struct windows {
     const struct config *config;
     struct windows_spill spill;
     struct window_stores stores; /* of all its windows */
-    struct open_window *open; /* limits.windows_open; behind n_open: spare ones, or none yet */
+    struct open_window *open;    /* limits.windows_open; behind n_open: spare ones, or none yet */
     struct window **sorted;
     unsigned n_open;
     uint64_t floor_ns; /* windows before it have left for good */
@@ -250,7 +250,8 @@ void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const ui
         struct window *w = windows_at(ws, recs[i].ts_ns);
         for (end = i + 1; w != NULL && end < n && in_last(ws, recs[end].ts_ns); end++)
             ;
-        for (unsigned k = i; k < end && ws->tick != tick; k++) /* another window, or the same emptied */
+        for (unsigned k = i; k < end && ws->tick != tick;
+             k++) /* another window, or the same emptied */
             hints[k].known = 0;
         if (w == NULL)
             count_out_of_time(ws, &recs[i]);

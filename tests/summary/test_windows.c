@@ -115,8 +115,8 @@ static void burst_is_its_packets(void **state)
     static const unsigned limits[] = {6, 40, 200, 20000};
     for (unsigned l = 0; l < sizeof limits / sizeof *limits; l++) {
         struct config c = config_of(limits[l], 1);
-        struct event *events = events_new(90 + l, EVENTS, START_S * 1000000000,
-                                          UINT64_C(1000000000) * WINDOW_S);
+        struct event *events =
+            events_new(90 + l, EVENTS, START_S * 1000000000, UINT64_C(1000000000) * WINDOW_S);
         assert_non_null(events);
         struct shelf bursts, packets;
         struct windows *ws = windows_made(&bursts, &c), *single = windows_made(&packets, &c);
@@ -389,11 +389,10 @@ static void absorbed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(burst_is_its_packets),
-        cmocka_unit_test(spilled_is_whole), cmocka_unit_test(oldest_use_leaves),
-        cmocka_unit_test(windows_at_edges), cmocka_unit_test(too_many_windows),
-        cmocka_unit_test(spill_that_fails), cmocka_unit_test(live_windows_close),
-        cmocka_unit_test(absorbed),
+        cmocka_unit_test(burst_is_its_packets), cmocka_unit_test(spilled_is_whole),
+        cmocka_unit_test(oldest_use_leaves),    cmocka_unit_test(windows_at_edges),
+        cmocka_unit_test(too_many_windows),     cmocka_unit_test(spill_that_fails),
+        cmocka_unit_test(live_windows_close),   cmocka_unit_test(absorbed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
