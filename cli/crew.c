@@ -169,8 +169,9 @@ static unsigned give(void *ctx, struct pkt pkts[], struct rec recs[], unsigned n
     unsigned kept = 0;
     (void)pkts;
     for (unsigned i = 0; i < n; i++) {
-        uint32_t hash = spread_hash(&recs[i]) >> 16;
-        if (hash >= c->own && recs[i].flags & REC_HAS_IP) {
+        bool pair = recs[i].flags & REC_HAS_IP; /* else it is the reader's */
+        uint32_t hash = pair ? spread_hash(&recs[i].src, &recs[i].dst) >> 16 : 0;
+        if (pair && hash >= c->own) {
             hand_over(&c->workers[(hash - c->own) * c->n / (65536 - c->own)], &recs[i]);
             continue;
         }

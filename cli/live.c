@@ -154,7 +154,7 @@ static void set_space(struct live *l, const struct config *c)
                                       .free_bytes = c->live.free_bytes,
                                       .reserve_bytes = c->live.reserve_bytes,
                                       .retention_s = c->live.retention_s};
-    l->space_new = l->o->dir != NULL;
+    l->space_changed = l->o->dir != NULL;
     pthread_cond_broadcast(&l->more);
 }
 

@@ -74,7 +74,7 @@ struct live {
     struct live_loss loss_told[CONFIG_PORTS_MAX]; /* in a segment's ledger */
     struct judge_options judge;                   /* the policy may be read again */
     struct space_options space;                   /* likewise */
-    bool space_new;                               /* the writer is to go by other `space` */
+    bool space_changed;                           /* the writer is to go by other `space` */
     pthread_t closer, writer;
 };
 

@@ -62,16 +62,13 @@ static bool write_window(struct writer *w, struct live_job *job)
     return done.segment;
 }
 
-/* What SIGHUP changed. The lock is held. */
-static void take_orders(struct writer *w)
+/* At the start, and where SIGHUP changed what is said of space. The lock is held. */
+static void renew_space(struct writer *w)
 {
     struct live *l = w->l;
-    w->judge = l->judge;
-    if (!l->space_new)
-        return;
     struct space_options options = l->space;
     struct err e;
-    l->space_new = false;
+    l->space_changed = false;
     pthread_mutex_unlock(&l->lock);
     space_free(w->space);
     w->space = NULL;
@@ -86,16 +83,17 @@ void *live_writer_run(void *live)
     struct writer w = {.l = l};
     pthread_mutex_lock(&l->lock);
     for (;;) {
-        take_orders(&w);
-        while (l->queue_head == l->queue_tail && !l->closer_ended && !l->space_new)
+        while (l->queue_head == l->queue_tail && !l->closer_ended && !l->space_changed)
             pthread_cond_wait(&l->more, &l->lock);
-        if (l->space_new)
+        if (l->space_changed) {
+            renew_space(&w);
             continue;
+        }
         if (l->queue_head == l->queue_tail)
             break;
         struct live_job job = l->queue[l->queue_tail++ % LIVE_QUEUE_MAX];
         l->writing = true;
-        w.judge = l->judge;
+        w.judge = l->judge; /* SIGHUP may change it at any time */
         pthread_cond_broadcast(&l->more);
         pthread_mutex_unlock(&l->lock);
         bool written = l->o->dir == NULL || (w.space != NULL && write_window(&w, &job));

@@ -186,14 +186,14 @@ bool windows_flush(struct windows *ws)
     return leave_all(ws, UINT64_MAX);
 }
 
-static struct window *open_at(struct windows *ws, uint64_t start_s, bool beyond_limit)
+static struct window *open_at(struct windows *ws, uint64_t start_s)
 {
     struct open_window *found = NULL;
     for (unsigned i = 0; i < ws->n_open; i++)
         if (window_start_s(ws->open[i].w) == start_s)
             found = &ws->open[i];
     if (found == NULL) {
-        if (ws->failed || (!beyond_limit && !ws->unlimited && !known_or_new(ws, start_s)))
+        if (ws->failed || (!ws->unlimited && !known_or_new(ws, start_s)))
             return NULL;
         found = place(ws);
         if (found == NULL)
@@ -218,7 +218,7 @@ struct window *windows_at(struct windows *ws, uint64_t ts_ns)
         return ws->last;
     if (ts_ns < ws->floor_ns)
         ts_ns = ws->floor_ns;
-    return open_at(ws, ts_ns / 1000000000 / ws->config->window_s * ws->config->window_s, false);
+    return open_at(ws, ts_ns / 1000000000 / ws->config->window_s * ws->config->window_s);
 }
 
 /* No window may be opened for this packet: it is read all the same, and counted where we are. */
@@ -292,9 +292,10 @@ void windows_messages(struct windows *ws, const struct msg msgs[], unsigned n,
 
 void windows_absorb(struct windows *ws, struct windows *from, struct cert_notes *notes)
 {
+    ws->unlimited = true; /* `from` had its limit */
     for (unsigned i = 0; i < from->n_open; i++) {
         struct window *w = from->open[i].w;
-        struct window *into = open_at(ws, window_start_s(w), true);
+        struct window *into = open_at(ws, window_start_s(w));
         if (into != NULL) {
             window_cert_facts(w, notes);
             window_merge(into, w);
