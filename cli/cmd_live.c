@@ -148,7 +148,9 @@ static int check_usage(struct live_command *c, const struct options *o)
     struct err e = {""};
     struct filter *filter = NULL; /* made again for each worker: here only its text is judged */
     if (c->interface != NULL && c->config.live.n_ports > 0)
-        return options_fail(o, "-i and ports in the configuration: one of both");
+        return options_fail(
+            o,
+            "-i IFACE is for runs without live.ports in the configuration: leave one of them out");
     if (c->interface == NULL && c->config.live.n_ports == 0)
         return options_fail(o, "no port: -i IFACE, or live.ports in a configuration (-c FILE)");
     bool good = c->o.bpf == NULL || filter_new(&filter, c->o.bpf, 0, &e);

@@ -1,5 +1,5 @@
 /* The control thread of a live run. */
-#define _GNU_SOURCE /* pthread_timedjoin_np, CPU_SET */
+#define _GNU_SOURCE /* pthread_timedjoin_np */
 #include "cli/live.h"
 
 #include "cli/drop.h"
@@ -28,18 +28,6 @@ static void on_hangup(int number)
 {
     (void)number;
     atomic_store(&reload_wanted, true);
-}
-
-static uint64_t monotonic_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
-}
-
-static void nap(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = TICK_MS * 1000000}, NULL);
 }
 
 /* ---- the pool */
@@ -127,7 +115,8 @@ static bool make_workers(struct live *l, struct err *e)
 /* Waits until each worker can receive. */
 static bool workers_ready(struct live *l, struct err *e)
 {
-    for (uint64_t began = monotonic_ns(); monotonic_ns() - began < BEGIN_WITHIN_S * SECOND; nap()) {
+    for (uint64_t began = live_monotonic_ns();
+         live_monotonic_ns() - began < BEGIN_WITHIN_S * SECOND; live_nap(TICK_MS)) {
         unsigned ready = 0;
         for (unsigned i = 0; i < l->n_workers; i++) {
             int state = atomic_load(&l->workers[i].state);
@@ -221,13 +210,13 @@ static bool all_polled(const struct live *l, uint64_t polls[])
 /* Until it is enough. False: a worker failed. */
 static bool control(struct live *l, struct notify *notify, struct err *e)
 {
-    uint64_t began = monotonic_ns(), second = began, watchdog = began;
+    uint64_t began = live_monotonic_ns(), second = began, watchdog = began;
     struct live_counts before = {0};
     uint64_t polls[LIVE_WORKERS_MAX] = {0};
     bool warned = false, ok = true;
-    while ((ok = worker_failed(l, e)) && !enough(l, monotonic_ns() - began)) {
-        nap();
-        uint64_t now = monotonic_ns();
+    while ((ok = worker_failed(l, e)) && !enough(l, live_monotonic_ns() - began)) {
+        live_nap(TICK_MS);
+        uint64_t now = live_monotonic_ns();
         l->elapsed_ns = now - began;
         live_count(l);
         if (atomic_exchange(&reload_wanted, false))

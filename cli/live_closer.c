@@ -49,18 +49,6 @@ static uint64_t length_s(const struct closer *c)
     return c->l->config.window_s;
 }
 
-static void nap(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_MS * 1000000}, NULL);
-}
-
-static uint64_t machine_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
-}
-
 /* ---- gathering */
 
 static void refill(struct closer *c)
@@ -173,7 +161,7 @@ static bool now_or_never(struct closer *c)
     bool moved = l->queue_tail != c->tail;
     c->tail = l->queue_tail;
     pthread_mutex_unlock(&l->lock);
-    uint64_t now_ns = machine_ns();
+    uint64_t now_ns = live_monotonic_ns();
     if (room || moved)
         c->moved_ns = now_ns;
     return room || short_of || c->ending || now_ns - c->moved_ns > STALLED_S * SECOND;
@@ -245,7 +233,7 @@ static void emit_empty(struct closer *c, uint64_t start_s, unsigned partial)
 {
     struct window *w;
     while ((w = live_pool_take(c->l)) == NULL && c->ending)
-        nap(); /* the writer gives them back */
+        live_nap(LOOK_EVERY_MS); /* the writer gives them back */
     if (w != NULL) {
         window_reset(w, start_s, length_s(c));
         emit(c, (struct pending){.w = w}, partial);
@@ -346,7 +334,7 @@ static void look_for_flush(struct closer *c)
 
 static void look(struct closer *c)
 {
-    look_for_hung(c, machine_ns()); /* the clock may be set */
+    look_for_hung(c, live_monotonic_ns()); /* the clock may be set */
     uint64_t until_ns =
         handed_over_ns(c); /* before collecting: what was handed over until then is there */
     collect(c);
@@ -396,11 +384,11 @@ void *live_closer_run(void *live)
     if (cert_notes_new(&c.notes, &l->config, cert_facts, &e)) {
         c.started_ns = clock_now(l->clock, &c.view);
         for (unsigned i = 0; i < l->n_workers; i++)
-            c.lives[i].since_ns = machine_ns();
+            c.lives[i].since_ns = live_monotonic_ns();
         c.next_s = l->by_packets ? 0 : c.started_ns / SECOND / length_s(&c) * length_s(&c);
         while (!atomic_load_explicit(&l->finish, memory_order_acquire)) {
             look(&c);
-            nap();
+            live_nap(LOOK_EVERY_MS);
         }
         finish(&c);
         cert_notes_free(c.notes);

@@ -6,7 +6,27 @@
 #include "sinks/segment.h"
 #include "sinks/space.h"
 
-enum { LIVE_WORKERS_MAX = 64, LIVE_POOL_MAX = HANDOVER_MAX, LIVE_QUEUE_MAX = 64 };
+#include <time.h>
+
+enum {
+    LIVE_WORKERS_MAX = 64,
+    LIVE_POOL_MAX = 512 /* spares of all workers, and the backlog */,
+    LIVE_QUEUE_MAX = 64
+};
+
+/* Time that nobody sets. */
+static inline uint64_t live_monotonic_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+/* Sleeps for less than a second; a signal ends it. */
+static inline void live_nap(unsigned ms)
+{
+    nanosleep(&(struct timespec){.tv_nsec = (long)ms * 1000000}, NULL);
+}
 
 /* All counters, as the control thread read them last. */
 struct live_counts {
