@@ -56,7 +56,7 @@ static bool pool_fill(struct live *l, struct err *e)
     while (l->n_pool < n) {
         if (!window_new(&l->pool[l->n_pool], &l->config, e))
             return false;
-        l->n_pool++;
+        window_keep(l->pool[l->n_pool++]);
     }
     for (unsigned i = 0; i < l->n_workers; i++)
         for (unsigned k = 0; k < LIVE_SPARES && l->n_pool > 0; k++)

@@ -69,23 +69,12 @@ static inline bool addr_is_group(const struct addr *a)
  * fe80::/10. */
 static inline bool addr_is_private(const struct addr *a)
 {
-    if (!addr_is_v4(a))
-        return (a->b[0] & 0xfe) == 0xfc || (a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80);
-    uint8_t second = a->b[13];
-    switch (a->b[12]) {
-    case 10:
-        return true;
-    case 100:
-        return (second & 0xc0) == 64;
-    case 169:
-        return second == 254;
-    case 172:
-        return (second & 0xf0) == 16;
-    case 192:
-        return second == 168;
-    default:
-        return false;
-    }
+    uint32_t v4 = addr_v4_number(a);
+    bool private4 = (v4 >> 24 == 10) | (v4 >> 22 == (100 << 2 | 1)) | (v4 >> 16 == (169 << 8 | 254))
+                    | (v4 >> 20 == (172 << 4 | 1)) | (v4 >> 16 == (192 << 8 | 168));
+    bool private6 = ((a->b[0] & 0xfe) == 0xfc) | ((a->b[0] == 0xfe) & ((a->b[1] & 0xc0) == 0x80));
+    bool is_v4 = addr_is_v4(a); /* no branches: families come as they like */
+    return (is_v4 & private4) | (!is_v4 & private6);
 }
 
 /* RFC 5952 text (IPv4 as dotted quad) into `text`; returns its length. */

@@ -1,6 +1,7 @@
 #include "core/arena.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <sys/mman.h>
 
 enum { LARGE_PAGE = 2 << 20 };
@@ -30,4 +31,13 @@ void arena_free(void *p, size_t bytes)
 {
     if (p != NULL)
         munmap(p, bytes);
+}
+
+void arena_give_back(void *p, size_t bytes)
+{
+    enum { PAGE = 4096 };
+    uintptr_t from = ((uintptr_t)p + PAGE - 1) / PAGE * PAGE,
+              to = ((uintptr_t)p + bytes) / PAGE * PAGE;
+    if (from < to)
+        (void)!madvise((void *)from, to - from, MADV_DONTNEED);
 }

@@ -14,3 +14,6 @@ enum arena_use { ARENA_COLD, ARENA_HOT };
  * set) where even the address space is refused. */
 void *arena_new(size_t bytes, enum arena_use use, struct err *e);
 void arena_free(void *p, size_t bytes); /* NULL is harmless */
+
+/* The whole pages of these bytes, of an arena, are the system's again; they read as zeros. */
+void arena_give_back(void *p, size_t bytes);

@@ -40,7 +40,12 @@ struct rec {
     uint8_t tcp_flags;
     uint8_t depth; /* headers walked */
     uint32_t tcp_seq, tcp_ack;
-    struct addr src, dst;      /* innermost */
+    union {
+        struct {
+            struct addr src, dst;
+        };
+        struct addr addr[2];   /* by side */
+    };                         /* innermost */
     struct cur payload;        /* of UDP, TCP or SCTP; cut to what the IP header says */
     uint32_t payload_wire_len; /* bytes the headers claim, captured or not */
     uint32_t vlan;             /* tag, or outer << 12 | inner */

@@ -169,54 +169,59 @@ static inline uint32_t number_at(const struct rec *r, size_t at)
     return v;
 }
 
-static inline const struct addr *addr_of(const struct rec *r, int side)
-{
-    return side == SIDE_SRC ? &r->src : &r->dst;
-}
-
-/* Of a packet with IP addresses: a destination that is a group, as the header walk has found out,
- * is no host's address. */
-static inline bool has_addr(const struct rec *r, int side)
-{
-    return side == SIDE_SRC || (r->flags & REC_GROUP) == 0;
-}
-
 /* Which side is meant where a rule names what both have in common; of a packet with IP addresses.
  */
 static int tagged_side(const struct rec *r)
 {
-    bool has_dst = has_addr(r, SIDE_DST);
+    bool has_dst = (r->flags & REC_GROUP) == 0;
     bool src = addr_is_private(&r->src), dst = has_dst && addr_is_private(&r->dst);
     if (src != dst)
         return dst ? SIDE_DST : SIDE_SRC;
     return has_dst && r->dport > r->sport && !addr_is_group(&r->dst) ? SIDE_DST : SIDE_SRC;
 }
 
-static inline bool rule_match(const struct rule *rule, const struct rec *r, int side)
+/* Which of the sides `open` the rule fits, as bits. Which one it is comes as it likes, so there is
+ * no branch on that; whether there is one hardly ever changes. */
+static inline unsigned rule_match(const struct rule *rule, const struct rec *r, unsigned open)
 {
+    unsigned match = 0;
     if (rule->test == TEST_MAC) {
-        uint64_t word = word_of_mac((const uint8_t *)r + rule->at, side);
-        return (word & rule->mask[side]) == rule->want[side];
+        const uint8_t *macs = (const uint8_t *)r + rule->at;
+        for (int side = 0; side < 2; side++)
+            match |= (unsigned)((word_of_mac(macs, side) & rule->mask[side]) == rule->want[side])
+                     << side;
+        return match & open;
     }
-    const struct addr *a = addr_of(r, side);
-    if (rule->test == TEST_PRIVATE)
-        return has_addr(r, side) && addr_is_private(a);
-    if (rule->test == TEST_NUMBER)
-        return (number_at(r, rule->at) & rule->mask[0]) == rule->want[0] && tagged_side(r) == side;
-    return has_addr(r, side) && (word_at(a->b) & rule->mask[0]) == rule->want[0]
-           && (word_at(a->b + 8) & rule->mask[1]) == rule->want[1] && !addr_is_group(a);
+    if (rule->test == TEST_NUMBER) {
+        bool same = (number_at(r, rule->at) & rule->mask[0]) == rule->want[0];
+        return same ? 1u << tagged_side(r) & open : 0;
+    }
+    if ((r->flags & REC_GROUP) != 0) /* as the header walk has found out, no host's address */
+        open &= ~(1u << SIDE_DST);
+    for (; open != 0; open &= open - 1) {
+        int side = __builtin_ctz(open);
+        const struct addr *a = &r->addr[side];
+        bool fits = rule->test == TEST_PRIVATE
+                        ? addr_is_private(a)
+                        : (word_at(a->b) & rule->mask[0]) == rule->want[0]
+                              && (word_at(a->b + 8) & rule->mask[1]) == rule->want[1]
+                              && !addr_is_group(a);
+        match |= (unsigned)fits << side;
+    }
+    return match;
 }
 
-static inline void name_client(struct client *c, const struct rule *rule, const struct rec *r,
-                               const struct origin *o, int side)
+static inline void name_client(struct rec *r, const struct rule *rule, const struct origin *o,
+                               unsigned side)
 {
+    struct client *c = &r->client[side];
     c->site = r->site;
     c->kind = rule->kind;
     c->by = rule->by;
     if (rule->by == BY_MAC) {
         memcpy(c->id, (const uint8_t *)r + rule->at + 6 * side, 6);
     } else if (rule->by == BY_ADDR) {
-        const struct addr *a = addr_of(r, side);
+        const struct addr *a = &r->addr[side];
         memcpy(c->id, a->b, 8);
         /* seen from a server, one IPv6 customer has as many addresses as it likes in its /64 */
         if (o->vantage != VANTAGE_SERVER || addr_is_v4(a))
@@ -230,17 +235,22 @@ static inline void name_client(struct client *c, const struct rule *rule, const 
     }
 }
 
-/* Finds the client of one side of a packet that has all flags but those `missing`. */
+/* Finds the clients of a packet that has all flags but those `missing`. */
 static inline void classify(const struct plan *plan, struct rec *r, const struct origin *o,
-                            unsigned missing, int side)
+                            unsigned missing)
 {
+    enum { BOTH = 1 << SIDE_SRC | 1 << SIDE_DST };
     const struct rule *rule = plan->rules;
+    unsigned open = BOTH;
     do {
-        if ((rule->flags & missing) == 0 && rule_match(rule, r, side)) {
-            name_client(&r->client[side], rule, r, o, side);
-            return;
-        }
-    } while (++rule < plan->end);
+        unsigned match = (rule->flags & missing) == 0 ? rule_match(rule, r, open) : 0;
+        if (match == 0)
+            continue;
+        open &= ~match;
+        name_client(r, rule, o, match >> SIDE_DST);
+        if (match == BOTH)
+            name_client(r, rule, o, SIDE_SRC);
+    } while (open != 0 && ++rule < plan->end);
 }
 
 void gateway_burst(const struct config *config, const struct origin origins[], struct rec recs[],
@@ -255,7 +265,6 @@ void gateway_burst(const struct config *config, const struct origin origins[], s
             r->site = site_of_number(plan.site_kind, number_at(r, plan.site_at));
         memset(r->client, 0, sizeof r->client);
         unsigned missing = ~(unsigned)r->flags;
-        classify(&plan, r, o, missing, SIDE_SRC);
-        classify(&plan, r, o, missing, SIDE_DST);
+        classify(&plan, r, o, missing);
     }
 }

@@ -1,9 +1,10 @@
-/* Packets into rows. */
+/* Packets into talks, and what is not said of a client into the totals. */
 #include "core/hash.h"
 #include "core/pkt.h"
 #include "summary/tables.h"
 
-enum { CLIENT_HOT = 128 /* bytes of a row that nearly every packet touches */ };
+#include <endian.h>
+
 enum {
     IP_TCP = 6,
     IP_UDP = 17,
@@ -14,82 +15,81 @@ enum {
     DNS_HEADER_BYTES = 12
 };
 
-static KEY(row_peer) peer_key(const struct window *w, const struct rec *rec, int side)
+/* ---- legs */
+
+/* Does the key say who the client is? The MAC or the address of the packet nearly always does. */
+static inline bool tells_client(const struct talk_key *k, uint64_t mac, const struct client *c)
 {
-    return (KEY(row_peer)){.client = rec->client[side],
-                           .remote = peer_addr(w, rec, !side),
-                           .port = rec->service_port,
-                           .ip_proto = rec->ip_proto};
+    uint64_t id;
+    memcpy(&id, c->id, sizeof id);
+    if (c->by == BY_MAC)
+        return id == htole64(mac);
+    return c->by == BY_ADDR && addr_equal((const struct addr *)c->id, &k->own);
 }
 
-/* Row `at`, with its size told as a constant. */
-static inline struct row_peer *peer_at(const struct window *w, uint32_t at)
+/* Without a branch on the side, which comes as it likes. */
+static inline void leg_fill(struct leg *leg, const struct rec *rec, uint64_t secret,
+                            uint8_t vantage, bool hides_hosts)
 {
-    return &((struct row_peer *)(void *)w->tabs[ROW_PEER].rows)[at];
+    static const struct addr nobody;
+    unsigned side = leg->side, flags = rec->flags & TALK_FLAGS;
+    const struct client *client = &rec->client[side];
+    struct talk_key *k = &leg->key;
+    bool hidden = hides_hosts & (rec->client[!side].kind == CLIENT_HOST);
+    const uint8_t *macs = (flags & REC_HAS_INNER_MAC ? rec->inner_mac : rec->mac)[0];
+    uint64_t mac; /* the source's is first of 12 bytes, the destination's last */
+    memcpy(&mac, macs + 4 * side, sizeof mac);
+    mac = le64toh(mac) >> 16 * side & ((UINT64_C(1) << TALK_MAC_BITS) - 1);
+    k->site = client->site;
+    k->own = rec->addr[side];
+    k->remote = *(hidden ? &nobody : &rec->addr[!side]);
+    k->mac_who = mac | (uint64_t)(flags >> TALK_FLAGS_FIRST) << TALK_FLAGS_AT
+                 | (uint64_t)client->kind << TALK_KIND_AT | (uint64_t)client->by << TALK_BY_AT;
+    k->service = rec->service_port | (uint32_t)rec->ip_proto << 16 | (uint32_t)vantage << 24;
+    leg->tag = talk_tag(secret, k);
+    leg->direct = (flags & REC_HAS_IP) == 0 || !tells_client(k, mac, client);
 }
 
-static inline bool is_peer(const struct row_peer *p, const struct window *w, const struct rec *rec,
-                           int side)
+/* The visible sides of the burst's packets, and which of these something else is to be said of. */
+static unsigned legs_list(const struct window *w, const struct rec recs[], unsigned n,
+                          struct window_hint *hint)
 {
-    const struct addr *remote = peer_addr_at(w, rec, !side);
-    int differ = (p->key.port ^ rec->service_port) | (p->key.ip_proto ^ rec->ip_proto);
-    return differ == 0
-           && rowtab_key_equal(&p->key.client, &rec->client[side], sizeof rec->client[side])
-           && rowtab_key_equal(&p->key.remote, remote, sizeof *remote);
-}
-
-/* One visible side of a packet of the burst. */
-struct leg {
-    uint8_t i, side;
-};
-
-static inline void hint_leg(const struct window *w, const struct rec *rec, int side,
-                            struct window_hint *hint)
-{
-    struct {
-        uint16_t port;
-        uint8_t ip_proto, pad;
-    } end = {rec->service_port, rec->ip_proto, 0}; /* of the key */
-    static_assert(sizeof(struct client) + sizeof(struct addr) + sizeof end == PEER_KEY_LEN, "key");
-    uint64_t mix = rowtab_mix(w->secret, &rec->client[side], sizeof(struct client));
-    mix = rowtab_mix(mix, peer_addr_at(w, rec, !side), sizeof(struct addr));
-    mix = rowtab_mix(mix, &end, sizeof end);
-    hint->sides |= 1u << side;
-    hint->peer_tag[side] = rowtab_tag(mix);
-    rowtab_prefetch(&w->tabs[ROW_PEER], hint->peer_tag[side]);
+    struct leg *leg = hint->legs;
+    uint64_t hidden = 0;
+    for (unsigned i = 0; i < n; i++) {
+        const struct rec *rec = &recs[i];
+        unsigned src = side_visible(w, rec, SIDE_SRC), dst = side_visible(w, rec, SIDE_DST);
+        bool host = (rec->client[SIDE_SRC].kind == CLIENT_HOST)
+                    | (rec->client[SIDE_DST].kind == CLIENT_HOST);
+        hidden |= (uint64_t)(host | !(src | dst)) << i;
+        leg->i = (uint8_t)i;
+        leg->side = src ^ 1;
+        leg += src | dst;
+        if (src & dst) {
+            leg->i = (uint8_t)i;
+            leg->side = SIDE_DST;
+            leg++;
+        }
+    }
+    hint->hidden = hidden;
+    return (unsigned)(leg - hint->legs);
 }
 
 void window_hint(const struct window *w, const struct rec recs[], unsigned n,
-                 struct window_hint hints[])
+                 const uint8_t vantages[], struct window_hint *hint)
 {
-    const struct rowtab *peers = &w->tabs[ROW_PEER], *clients = &w->tabs[ROW_CLIENT];
-    struct leg legs[2 * BURST_MAX];
-    unsigned n_legs = 0;
+    const struct rowtab *talks = &w->talks.tab;
+    bool hides_hosts = w->config->scope != SCOPE_ALL;
     assert(n <= BURST_MAX);
-    for (unsigned i = 0; i < n; i++) {
-        hints[i].sides = hints[i].known = 0;
-        for (int side = 0; side < 2; side++)
-            if (side_visible(w, &recs[i], side)) {
-                hint_leg(w, &recs[i], side, &hints[i]);
-                legs[n_legs++] = (struct leg){(uint8_t)i, (uint8_t)side};
-            }
+    hint->next = 0;
+    hint->n_legs = legs_list(w, recs, n, hint);
+    for (struct leg *leg = hint->legs; leg < hint->legs + hint->n_legs; leg++) {
+        const struct rec *rec = &recs[leg->i];
+        leg_fill(leg, rec, w->secret, vantages[rec->origin], hides_hosts);
+        rowtab_prefetch(talks, leg->tag);
     }
-    for (unsigned k = 0; k < n_legs; k++) {
-        struct window_hint *h = &hints[legs[k].i];
-        int side = legs[k].side;
-        h->peer_row[side] = rowtab_prefetch_row(peers, h->peer_tag[side], sizeof(struct row_peer));
-    }
-    bool stay = peers->limit - peers->n > 2 * BURST_MAX; /* no row leaves for those of this burst */
-    for (unsigned k = 0; k < n_legs; k++) {
-        struct window_hint *h = &hints[legs[k].i];
-        int side = legs[k].side;
-        uint32_t row = h->peer_row[side];
-        if (row == UINT32_MAX)
-            continue;
-        rowtab_prefetch_at(clients, peer_at(w, row)->link.client, CLIENT_HOT);
-        if (stay && is_peer(peer_at(w, row), w, &recs[legs[k].i], side))
-            h->known |= (uint8_t)(1u << side);
-    }
+    for (struct leg *leg = hint->legs; leg < hint->legs + hint->n_legs; leg++)
+        leg->row = rowtab_prefetch_row(talks, leg->tag, sizeof(struct talk));
 }
 
 /* ---- packets */
@@ -106,55 +106,6 @@ static unsigned slot_of(struct window *w, uint64_t ts_ns)
     return w->slot;
 }
 
-struct row_coverage *coverage_row(struct window *w, const struct client *client,
-                                  enum vantage vantage)
-{
-    KEY(row_coverage) key = {.client = *client, .vantage = (uint8_t)vantage};
-    uint32_t tag = key_tag_strings(w, &key, sizeof key, strings_id_hash(&w->strings, w->sensor), 0);
-    key.sensor = w->sensor;
-    return row_of(w, ROW_COVERAGE, tag, &key);
-}
-
-static void bind_mac_row(struct window *w, const struct rec *rec, const uint8_t mac[6],
-                         unsigned slot)
-{
-    KEY(row_binding) key = {.client = rec->client[SIDE_SRC], .addr = rec->src, .kind = BIND_MAC};
-    memcpy(key.mac, mac, 6);
-    struct row_binding *b =
-        row_of(w, ROW_BINDING, key_tag_strings(w, &key, BINDING_KEY_LEN, 0, 0), &key);
-    uint64_t from = w->start_ns + slot * w->slot_ns, to = from + w->slot_ns - 1;
-    b->first_ns = from < b->first_ns ? from : b->first_ns;
-    b->last_ns = to > b->last_ns ? to : b->last_ns;
-}
-
-/* Tells the address's MAC once a slot: its times are the slot's, so that they do not depend on
- * which packets a worker saw. `told`: the client's row remembers that it was told; NULL where the
- * client has none of its own. */
-static inline void bind_mac(struct window *w, struct row_client *told, const struct rec *rec,
-                            unsigned slot)
-{
-    enum { BOTH = REC_HAS_MAC | REC_HAS_IP };
-    if ((rec->flags & BOTH) != BOTH || addr_is_group(&rec->src)
-        || (rec->client[SIDE_SRC].by != BY_MAC && !addr_is_private(&rec->src)))
-        return;
-    bool inner = rec->flags & REC_HAS_INNER_MAC;
-    if ((rec->flags & (REC_HAS_VNI | REC_HAS_GRE_KEY)) != 0 && !inner)
-        return; /* the MAC is the tunnel's end's */
-    const uint8_t *mac = inner ? rec->inner_mac[SIDE_SRC] : rec->mac[SIDE_SRC];
-    if (told != NULL) {
-        uint64_t mac_bits = 0;
-        memcpy(&mac_bits, mac, 6);
-        int family = addr_is_v4(&rec->src) ? 0 : 1;
-        uint64_t pair = rowtab_mix(w->secret ^ mac_bits, rec->src.b, sizeof rec->src.b);
-        uint64_t *bound = family == 0 ? &told->bound_v4 : &told->bound_v6;
-        if (told->bound_slot[family] == slot + 1 && *bound == pair)
-            return;
-        told->bound_slot[family] = (uint8_t)(slot + 1);
-        *bound = pair;
-    }
-    bind_mac_row(w, rec, mac, slot);
-}
-
 static void host_seen(struct window *w, uint64_t hash)
 {
     uint64_t *lately = &w->seen_hosts[hash % SEEN_HOSTS];
@@ -166,125 +117,47 @@ static void host_seen(struct window *w, uint64_t hash)
         distinct_add(&distinct_large, b, hash);
 }
 
-/* `told` as in bind_mac. */
-static inline void count_coverage(struct window *w, struct row_client *told, const struct rec *rec,
-                                  int side, unsigned slot, enum vantage vantage)
+/* What one packet adds to its side's talk. */
+static inline void count_talk(struct window *w, struct talk *t, const struct rec *rec, int side,
+                              unsigned slot)
 {
-    bool group = rec->flags & REC_GROUP;
-    if (told != NULL) {
-        uint16_t *last = group              ? &told->slot_group
-                         : side == SIDE_SRC ? &told->slot_out
-                                            : &told->slot_in;
-        uint16_t now = (uint16_t)(1 + slot + 64 * vantage);
-        if (*last == now)
-            return;
-        *last = now;
+    unsigned in = side == SIDE_DST;
+    bool syn = rec->ip_proto == IP_TCP && (rec->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+    bool other = rec->proto != PROTO_NONE && t->proto != PROTO_NONE && rec->proto != t->proto;
+    if (other || t->packets[in] == UINT32_MAX || (syn && t->syn[in] == UINT8_MAX))
+        talk_turn(w, t);
+    t->packets[in]++;
+    t->bytes[in] += rec->wire_len;
+    t->first_ns[in] = rec->ts_ns < t->first_ns[in] ? rec->ts_ns : t->first_ns[in];
+    t->last_ns = rec->ts_ns > t->last_ns ? rec->ts_ns : t->last_ns;
+    t->slots[in] |= UINT64_C(1) << slot;
+    if (rec->proto != PROTO_NONE) {
+        t->proto = rec->proto;
+        t->main++;
     }
-    struct row_coverage *v = coverage_row(w, &rec->client[side], vantage);
-    uint64_t *slots = group ? &v->slots_group : side == SIDE_SRC ? &v->slots_out : &v->slots_in;
-    *slots |= UINT64_C(1) << slot;
+    t->syn[in] = (uint8_t)(t->syn[in] + syn);
 }
 
-/* A peer not met in this window yet, or turned away: the client has one remote more, if this is not
- * another of its ports. */
-static struct row_peer *peer_new(struct window *w, struct row_client *c, uint32_t tag,
-                                 const KEY(row_peer) * key)
+/* A packet whose client no talk can name goes to the rows at once. */
+static __attribute__((noinline)) void count_direct(struct window *w, const struct rec *rec,
+                                                   const struct leg *leg)
 {
-    struct distinct_block *b =
-        addr_is_group(&key->remote) ? NULL : window_distinct_make(w, &c->remotes, &distinct_small);
-    if (b != NULL)
-        distinct_add(&distinct_small, b, hash_bytes(key->remote.b, 16, 0));
-    return row_make(w, ROW_PEER, tag, key);
+    struct talk t = {.key = leg->key, .first_ns = {UINT64_MAX, UINT64_MAX}};
+    count_talk(w, &t, rec, leg->side, slot_of(w, rec->ts_ns));
+    talk_rows(w, &rec->client[leg->side], &t);
 }
 
-/* Leaves in `note` which row it is, or was before it was turned away. */
-static __attribute__((noinline)) struct row_peer *peer_find(struct window *w, struct row_client *c,
-                                                            const struct rec *rec, int side,
-                                                            const struct window_hint *hint,
-                                                            uint32_t *note)
+static inline void count_leg(struct window *w, struct rec *rec, const struct leg *leg)
 {
-    const struct rowtab *t = &w->tabs[ROW_PEER];
-    if (*note < t->n && is_peer(rowtab_at(t, *note), w, rec, side))
-        return rowtab_at(t, *note);
-    KEY(row_peer) key = peer_key(w, rec, side);
-    struct row_peer *p = rowtab_find(t, hint->peer_tag[side], &key);
-    if (p == NULL)
-        p = peer_new(w, c, hint->peer_tag[side], &key);
-    if (p != window_other(w, ROW_PEER)) {
-        *note = rowtab_number(t, p, sizeof *p);
-        p->link.client = rowtab_number(&w->tabs[ROW_CLIENT], c, sizeof *c);
-    }
-    return p;
-}
-
-static inline void count_peer(struct row_peer *p, struct row_client *c, const struct rec *rec,
-                              int side)
-{
-    if (side == SIDE_SRC) {
-        p->packets_out++;
-        p->bytes_out += rec->wire_len;
-        p->first_out_ns = rec->ts_ns < p->first_out_ns ? rec->ts_ns : p->first_out_ns;
-    } else {
-        p->packets_in++;
-        p->bytes_in += rec->wire_len;
-        p->first_in_ns = rec->ts_ns < p->first_in_ns ? rec->ts_ns : p->first_in_ns;
-    }
-    p->last_ns = rec->ts_ns > p->last_ns ? rec->ts_ns : p->last_ns;
-    p->key.protocols |= (1u << rec->proto) & ~(1u << PROTO_NONE);
-    if (rec->ip_proto == IP_TCP && (rec->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-        count32(side == SIDE_SRC ? &p->syn_out : &p->syn_in, 1);
-        count32(&c->probes_in, side == SIDE_DST);
-    }
-}
-
-static inline struct row_client *client_find(struct window *w, const struct rec *rec, int side,
-                                             const struct window_hint *hint)
-{
-    const struct rowtab *t = &w->tabs[ROW_CLIENT];
-    const struct client *client = &rec->client[side];
-    uint32_t peer = hint->peer_row[side];
-    struct row_client *c =
-        rowtab_near(t, peer != UINT32_MAX ? peer_at(w, peer)->link.client : UINT32_MAX, client,
-                    offsetof(struct row_client, key), sizeof *client);
-    if (c != NULL)
-        return c;
-    c = row_of(w, ROW_CLIENT, key_tag(w, client, sizeof *client), client);
-    if (peer != UINT32_MAX && c != window_other(w, ROW_CLIENT))
-        peer_at(w, peer)->link.client = rowtab_number(t, c, sizeof *c);
-    return c;
-}
-
-/* Inlined once a side: nearly every packet has one. */
-static inline __attribute__((always_inline)) void count_client(struct window *w, struct rec *rec,
-                                                               const int side,
-                                                               const struct window_hint *hint,
-                                                               enum vantage vantage)
-{
-    struct row_client *c = client_find(w, rec, side, hint);
-    if (rec->flags & REC_GROUP)
-        c->packets_group++;
-    else if (side == SIDE_SRC)
-        c->packets_out++;
-    else
-        c->packets_in++;
-    *(side == SIDE_SRC ? &c->bytes_out : &c->bytes_in) += rec->wire_len;
-    c->first_ns = rec->ts_ns < c->first_ns ? rec->ts_ns : c->first_ns;
-    c->last_ns = rec->ts_ns > c->last_ns ? rec->ts_ns : c->last_ns;
-    count32(&c->protocols[rec->proto], 1);
-    /* A client turned away still has its coverage, addresses and peers: other tables, other limits.
-     */
-    struct row_client *told = (uint8_t *)c == w->other[ROW_CLIENT] ? NULL : c;
-    unsigned slot = slot_of(w, rec->ts_ns);
-    count_coverage(w, told, rec, side, slot, vantage);
-    if (side == SIDE_SRC)
-        bind_mac(w, told, rec, slot);
-    if ((rec->flags & REC_HAS_IP) == 0)
+    if (leg->direct) {
+        count_direct(w, rec, leg);
         return;
-    rec->note[side] = hint->peer_row[side];
-    struct row_peer *p = hint->known >> side & 1
-                             ? peer_at(w, hint->peer_row[side])
-                             : peer_find(w, c, rec, side, hint, &rec->note[side]);
-    count_peer(p, c, rec, side);
+    }
+    struct talk *t = rowtab_near(&w->talks.tab, leg->row, &leg->key, 0, TALK_KEY_LEN);
+    if (t == NULL)
+        t = talk_of(w, leg->tag, &leg->key);
+    rec->note[leg->side] = rowtab_number(&w->talks.tab, t, sizeof *t);
+    count_talk(w, t, rec, leg->side, slot_of(w, rec->ts_ns));
 }
 
 struct row_unattributed *unattributed_row(struct window *w, const struct rec *rec, uint8_t kind)
@@ -302,15 +175,14 @@ static void count_unattributed(struct window *w, const struct rec *rec, uint8_t 
 }
 
 /* Of those who have no rows only counters are kept. */
-static __attribute__((noinline)) void count_hidden(struct window *w, const struct rec *rec,
-                                                   unsigned sides)
+static __attribute__((noinline)) void count_hidden(struct window *w, const struct rec *rec)
 {
-    bool counted = sides != 0;
+    bool counted = side_visible(w, rec, SIDE_SRC) || side_visible(w, rec, SIDE_DST);
     for (int side = 0; side < 2; side++) {
         if (rec->client[side].kind != CLIENT_HOST)
             continue;
         host_seen(w, client_hash(w, &rec->client[side]));
-        if (sides >> side & 1)
+        if (side_visible(w, rec, side))
             continue;
         count_unattributed(w, rec, CLIENT_HOST);
         counted = true;
@@ -356,27 +228,26 @@ static void count_short_dns(struct window *w, const struct rec *rec)
         tally_add(w, TALLY_DNS_RCODE, flags & 15, (struct bytes){0}, 1);
 }
 
-static inline void packet(struct window *w, struct rec *rec, const struct window_hint *hint,
-                          enum vantage vantage)
+/* The legs of packets `from` to `to` - 1, which are next. */
+static void count_legs(struct window *w, struct rec recs[], unsigned from, unsigned to,
+                       struct window_hint *hint)
 {
-    struct totals *t = &w->totals;
-    t->packets.read++;
-    t->packets.bytes_wire += rec->wire_len;
-    t->packets.bytes_captured += rec->cap_len;
-    t->packets.outcome[rec->outcome]++;
-    t->ip_v4 += rec->ip_outer == 4;
-    t->ip_v6 += rec->ip_outer == 6;
+    for (; hint->next < hint->n_legs && hint->legs[hint->next].i < to; hint->next++) {
+        const struct leg *leg = &hint->legs[hint->next];
+        if (leg->i >= from && recs[leg->i].outcome != OUT_FILTERED) /* else: of one out of time */
+            count_leg(w, &recs[leg->i], leg);
+    }
+}
+
+/* What hardly any packet has. */
+static void count_odd(struct window *w, const struct rec *rec, bool hidden)
+{
     if (rec->outcome == OUT_FILTERED)
         return;
     if (rec->outcome == OUT_UNSUPPORTED)
         tally_add(w, TALLY_LINK_UNSUPPORTED, rec->link, (struct bytes){0}, 1);
-    if (hint->sides & 1u << SIDE_SRC)
-        count_client(w, rec, SIDE_SRC, hint, vantage);
-    if (hint->sides & 1u << SIDE_DST)
-        count_client(w, rec, SIDE_DST, hint, vantage);
-    if (hint->sides == 0 || rec->client[SIDE_SRC].kind == CLIENT_HOST
-        || rec->client[SIDE_DST].kind == CLIENT_HOST)
-        count_hidden(w, rec, hint->sides);
+    if (hidden)
+        count_hidden(w, rec);
     if (rec->ip_proto != IP_UDP || (rec->flags & REC_HAS_PORTS) == 0
         || rec->outcome == OUT_FRAGMENT)
         return;
@@ -386,12 +257,39 @@ static inline void packet(struct window *w, struct rec *rec, const struct window
         count_short_dns(w, rec);
 }
 
-void window_packets(struct window *w, struct rec recs[], unsigned n,
-                    const struct window_hint hints[], const uint8_t vantages[])
+/* What its talks do not tell of packets. Sums in registers, added once. */
+static void count_packets(struct window *w, const struct rec recs[], unsigned from, unsigned to,
+                          uint64_t hidden)
 {
-    w->filled = w->filled || n > 0;
-    for (unsigned i = 0; i < n; i++)
-        packet(w, &recs[i], &hints[i], (enum vantage)vantages[recs[i].origin]);
+    struct totals *t = &w->totals;
+    uint64_t wire = 0, captured = 0, v4 = 0, v6 = 0;
+    for (unsigned i = from; i < to; i++) {
+        const struct rec *rec = &recs[i];
+        wire += rec->wire_len;
+        captured += rec->cap_len;
+        v4 += rec->ip_outer == 4;
+        v6 += rec->ip_outer == 6;
+        t->packets.outcome[rec->outcome]++;
+        bool plain = rec->ip_proto != IP_UDP
+                     || (rec->proto == PROTO_NTP && rec->service_port == NTP_PORT)
+                     || (rec->proto == PROTO_DNS && rec->service_port == DNS_PORT
+                         && rec->sport != NTP_PORT && rec->dport != NTP_PORT);
+        if (rec->outcome != OUT_OK || !plain || (hidden >> i & 1))
+            count_odd(w, rec, hidden >> i & 1);
+    }
+    t->packets.read += to - from;
+    t->packets.bytes_wire += wire;
+    t->packets.bytes_captured += captured;
+    t->ip_v4 += v4;
+    t->ip_v6 += v6;
+}
+
+void window_packets(struct window *w, struct rec recs[], unsigned from, unsigned to,
+                    struct window_hint *hint)
+{
+    w->filled = w->filled || to > from;
+    count_packets(w, recs, from, to, hint->hidden);
+    count_legs(w, recs, from, to, hint);
 }
 
 void window_lost(struct window *w, enum vantage vantage, uint64_t packets)

@@ -185,8 +185,8 @@ static struct row_dns *dns_row(struct window *w, const struct msg *m, int side, 
     if (r != NULL)
         return r;
     r = row_of(w, ROW_DNS, key_tag(w, &key, sizeof key), &key);
-    if (r != window_other(w, ROW_DNS))
-        link_of(w, m->rec, side)->more = row_number(w, ROW_DNS, r);
+    if (r != row_other(w, ROW_DNS))
+        *link_of(w, m->rec, side) = row_number(w, ROW_DNS, r);
     return r;
 }
 
@@ -232,7 +232,7 @@ void fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
         if (!side_visible(w, m->rec, side))
             continue;
         hint->sides |= 1u << side;
-        hint->row[side] = link_of(w, m->rec, side)->more;
+        hint->row[side] = *link_of(w, m->rec, side);
         rowtab_prefetch_at(&w->tabs[ROW_DNS], hint->row[side], 1);
         const struct row_dns *r = rowtab_at(&w->tabs[ROW_DNS], hint->row[side]);
         __builtin_prefetch(d->response ? &r->answered : &r->by_qtype[0], 1);

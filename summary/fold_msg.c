@@ -27,7 +27,7 @@ void tally_often(struct window *w, enum tally family, uint32_t code)
     }
     struct row_tally *row = tally_row(w, family, code, (struct bytes){0});
     row->count++;
-    if (code < 256 && row != window_other(w, ROW_TALLY))
+    if (code < 256 && row != row_other(w, ROW_TALLY))
         w->tally_near[family][code] = rowtab_number(t, row, sizeof *row);
 }
 

@@ -91,8 +91,8 @@ static struct row_ntp *ntp_row(struct window *w, const struct msg *m, int side, 
     if (r != NULL)
         return r;
     r = row_of(w, ROW_NTP, key_tag(w, &key, NTP_KEY_LEN), &key);
-    if (r != window_other(w, ROW_NTP))
-        link_of(w, m->rec, side)->more = row_number(w, ROW_NTP, r);
+    if (r != row_other(w, ROW_NTP))
+        *link_of(w, m->rec, side) = row_number(w, ROW_NTP, r);
     return r;
 }
 
@@ -129,7 +129,7 @@ void fold_ntp_hint(const struct window *w, const struct msg *m, struct message_h
         if (!side_visible(w, m->rec, side))
             continue;
         hint->sides |= 1u << side;
-        hint->row[side] = link_of(w, m->rec, side)->more;
+        hint->row[side] = *link_of(w, m->rec, side);
         rowtab_prefetch_at(&w->tabs[ROW_NTP], hint->row[side], offsetof(struct row_ntp, offset));
         if (!m->ntp.is_request) {
             const struct row_ntp *r = rowtab_at(&w->tabs[ROW_NTP], hint->row[side]);

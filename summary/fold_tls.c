@@ -8,7 +8,7 @@ static struct row_hello *hello_row(struct window *w, uint64_t id, struct bytes o
 {
     KEY(row_hello) key = {.id = id};
     struct row_hello *row = row_of(w, ROW_HELLO, key_tag(w, &key, sizeof key), &key);
-    if (row->offer == 0 && row != window_other(w, ROW_HELLO))
+    if (row->offer == 0 && row != row_other(w, ROW_HELLO))
         row->offer = window_intern(w, offer.p, offer.len);
     return row;
 }
@@ -29,7 +29,7 @@ static struct row_answer *answer_row(struct window *w, uint64_t id, struct bytes
 {
     KEY(row_answer) key = {.id = id};
     struct row_answer *row = row_of(w, ROW_ANSWER, key_tag(w, &key, sizeof key), &key);
-    if (row->answer == 0 && row != window_other(w, ROW_ANSWER))
+    if (row->answer == 0 && row != row_other(w, ROW_ANSWER))
         row->answer = window_intern(w, blob.p, blob.len);
     return row;
 }
@@ -293,7 +293,7 @@ void fold_tls_session(struct window *w, const struct msg *m, const struct messag
             count_session(w, r, s, side == s->client_side);
         if (stores && !r->told)
             tell_ids(w, s);
-        r->told = r != window_other(w, ROW_TLS);
+        r->told = r != row_other(w, ROW_TLS);
     }
     if (seen && s->answer_id != 0 && has_part(parts, PART_EXCHANGE))
         answer_row(w, s->answer_id, s->answer)->count++;

@@ -234,6 +234,7 @@ static void row_merge(struct window *into, enum row_kind kind, const struct wind
 
 void window_merge(struct window *into, struct window *from)
 {
+    window_settle(from);
     into->filled = into->filled || from->filled;
     for (unsigned i = 0; i < from->n_sites; i++)
         window_site_name(into, from->sites[i].name);

@@ -337,6 +337,7 @@ static bool room_for(struct window *w, size_t n)
 
 void *const *window_rows(struct window *w, enum row_kind kind, size_t *n)
 {
+    window_settle(w);
     static_assert(sizeof(void *) <= sizeof(uint64_t), "a pointer takes the place of a word");
     struct rowtab *t = &w->tabs[kind];
     *n = 0;

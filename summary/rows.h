@@ -133,27 +133,18 @@ struct row_coverage {
     uint64_t lost_packets;        /* told by the source: drop counts of the capture or the port */
 };
 
-/* Nearly every packet adds to the first two cache lines, few to the third. Not in segments: slot_*,
- * bound*: what the fold told other rows last, so that it need not for every packet. */
 struct row_client {
     struct {
         struct client client;
     } key;
     uint64_t first_ns, last_ns;
-    uint16_t slot_out, slot_in, slot_group; /* coverage slot + 1, + 64 times the vantage */
-    uint8_t bound_slot[2];                  /* slot + 1 of the address binding, by family */
-    uint64_t bound_v4;                      /* hash of that address and its MAC */
-    /* second line */
-    uint64_t packets_out, packets_in;
+    uint64_t packets_out, packets_in, packets_group;
     uint64_t bytes_out, bytes_in; /* on the wire */
-    uint32_t protocols[PROTO_N];  /* packets by protocol: of all but the last in this line */
+    uint32_t protocols[PROTO_N];  /* packets by protocol */
     uint32_t probes_in;           /* inbound TCP SYN without ACK */
-    uint64_t packets_group;
-    uint64_t bound_v6;
-    struct distinct remotes; /* fan-out: remote unicast addresses */
-    uint32_t pad[9];
+    struct distinct remotes;      /* fan-out: remote unicast addresses */
+    uint32_t pad;
 };
-static_assert(sizeof(struct row_client) == 192, "three cache lines");
 
 enum binding_kind {
     BIND_MAC,
@@ -189,14 +180,6 @@ struct row_binding {
                             least */
 };
 
-/* What leads on from a peer's row: numbers of other rows, as they were once. Guesses (rowtab_near)
- * that spare hashing. */
-struct peer_link {
-    uint32_t client;
-    uint32_t more; /* its NTP or DNS row */
-};
-
-/* The row that nearly every packet adds to: two cache lines. */
 struct row_peer {
     struct {
         struct client client;
@@ -207,13 +190,11 @@ struct row_peer {
         uint32_t protocols; /* no part of the key, in its last gap: bits of enum proto, as content
                                told */
     } key;
-    struct peer_link link; /* not in segments */
     uint64_t packets_out, packets_in, bytes_out, bytes_in;
     uint64_t first_out_ns, first_in_ns; /* who began: the earlier; answered: both exist */
     uint64_t last_ns;
     uint32_t syn_out, syn_in; /* TCP SYN without ACK */
 };
-static_assert(sizeof(struct row_peer) == 128, "two cache lines");
 
 enum role { ROLE_CLIENT, ROLE_SERVER }; /* what our device was in the exchange */
 enum { KISS_RATE, KISS_DENY, KISS_RSTR, KISS_OTHER, KISS_N };

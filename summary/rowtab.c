@@ -167,3 +167,13 @@ void *rowtab_insert(struct rowtab *t, uint32_t tag, uint64_t hash, const void *k
         heap_build(t);
     return row;
 }
+
+void *rowtab_replace(struct rowtab *t, uint32_t at, uint32_t tag, const void *key)
+{
+    uint8_t *row = rowtab_at(t, at);
+    index_drop(t, t->tags[at], at);
+    memcpy(row + t->key_at, key, t->key_len);
+    t->tags[at] = tag;
+    index_put(t, tag, at);
+    return row;
+}

@@ -172,3 +172,7 @@ bool rowtab_refuses(const struct rowtab *t, uint64_t hash);
  * Returns the row with its key set, the rest as it was left: the caller fills it. */
 void *rowtab_insert(struct rowtab *t, uint32_t tag, uint64_t hash, const void *key,
                     void (*leave)(void *ctx, void *row), void *ctx);
+
+/* Row `at` is given up for one with another key; the rest of it is left as it was. Not of a table
+ * that is at its limit. Returns the row. */
+void *rowtab_replace(struct rowtab *t, uint32_t at, uint32_t tag, const void *key);

@@ -4,6 +4,7 @@
 #include "summary/pool.h"
 #include "summary/rowtab.h"
 #include "summary/strings.h"
+#include "summary/talks.h"
 #include "summary/window.h"
 
 enum { SEEN_HOSTS = 1024, SITES_MAX = 4096 };
@@ -16,7 +17,9 @@ struct window {
     unsigned slot; /* coverage slot of the last packet, and when it began after start_ns */
     uint64_t slot_from_ns;
     bool filled;
-    uint32_t sensor; /* string */
+    bool keeps;         /* its memory: window_keep */
+    uint32_t sensor;    /* string */
+    struct talks talks; /* not in the rows yet */
     struct rowtab tabs[ROW_KIND_N];
     uint8_t *zero[ROW_KIND_N];  /* a row of each kind with the zero of each value */
     uint8_t *other[ROW_KIND_N]; /* what a full table turned away, summed */
@@ -85,13 +88,19 @@ static inline uint32_t row_number(const struct window *w, enum row_kind kind, co
     return rowtab_number(&w->tabs[kind], row, w->tabs[kind].row_size);
 }
 
-/* Where the packet of a message was folded: the link of that side's peer row, as good a guess as
- * any. */
-static inline struct peer_link *link_of(const struct window *w, const struct rec *rec, int side)
+/* Where the packet of a message was folded: the link of that side's talk, as good a guess as any.
+ */
+static inline uint32_t *link_of(const struct window *w, const struct rec *rec, int side)
 {
     uint32_t at = rec->note[side];
-    const struct rowtab *t = &w->tabs[ROW_PEER];
-    return &((struct row_peer *)(void *)t->rows)[at < t->n ? at : 0].link;
+    const struct rowtab *t = &w->talks.tab;
+    return &((struct talk *)(void *)t->rows)[at < t->n ? at : 0].key.link;
+}
+
+/* As window_other, but of the rows as they are. */
+static inline void *row_other(const struct window *w, enum row_kind kind)
+{
+    return w->has_other[kind] ? w->other[kind] : NULL;
 }
 
 void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,
@@ -102,7 +111,7 @@ void row_blocks_give(struct window *w, enum row_kind kind, const void *row);
 
 static inline const struct addr *side_addr(const struct rec *rec, int side)
 {
-    return side == SIDE_SRC ? &rec->src : &rec->dst;
+    return &rec->addr[side];
 }
 
 /* May this side's rows say who it is? Of devices that are no gateway only counters are kept, unless
@@ -110,7 +119,7 @@ static inline const struct addr *side_addr(const struct rec *rec, int side)
 static inline bool side_visible(const struct window *w, const struct rec *rec, int side)
 {
     uint8_t kind = rec->client[side].kind;
-    return kind == CLIENT_GATEWAY || (kind == CLIENT_HOST && w->config->scope == SCOPE_ALL);
+    return (kind == CLIENT_GATEWAY) | ((kind == CLIENT_HOST) & (w->config->scope == SCOPE_ALL));
 }
 
 /* The address of this side as the other one's rows may tell it: that of a home's device that is no

@@ -64,9 +64,7 @@ static void value_zero(const struct field *f, uint8_t *row)
         memcpy(row + f->at, &never32, sizeof never32);
 }
 
-enum {
-    HOT_KINDS = 1 << ROW_CLIENT | 1 << ROW_PEER | 1 << ROW_NTP | 1 << ROW_DNS | 1 << ROW_BINDING
-};
+enum { HOT_KINDS = 1 << ROW_NTP | 1 << ROW_DNS | 1 << ROW_BINDING };
 
 static bool table_new(struct window *w, enum row_kind kind, struct err *e)
 {
@@ -99,7 +97,8 @@ bool window_new(struct window **out, const struct config *config, struct err *e)
     bool ok = true;
     for (int kind = 0; ok && kind < ROW_KIND_N; kind++)
         ok = table_new(w, kind, e);
-    ok = ok && strings_new(&w->strings, config->limits.string_bytes, e)
+    ok = ok && talks_new(&w->talks, config->limits.peers, e)
+         && strings_new(&w->strings, config->limits.string_bytes, e)
          && pool_new(&w->hists, sizeof(struct hist_block), block_limit(config, V_HIST), e)
          && pool_new(&w->sets, sizeof(struct set8_block), block_limit(config, V_SET8), e)
          && pool_new(&w->small, (uint32_t)distinct_block_size(&distinct_small),
@@ -122,6 +121,7 @@ void window_free(struct window *w)
         rowtab_free(&w->tabs[kind]);
         free(w->zero[kind]);
     }
+    talks_free(&w->talks);
     strings_free(&w->strings);
     pool_free(&w->hists);
     pool_free(&w->sets);
@@ -139,6 +139,7 @@ void window_reset(struct window *w, uint64_t start_s, uint64_t length_s)
         memcpy(w->other[kind], w->zero[kind], row_types[kind].size);
         w->has_other[kind] = false;
     }
+    talks_clear(&w->talks);
     strings_clear(&w->strings);
     pool_clear(&w->hists);
     pool_clear(&w->sets);
@@ -160,6 +161,11 @@ void window_reset(struct window *w, uint64_t start_s, uint64_t length_s)
     for (unsigned i = 0; i < w->config->n_files; i++)
         if (w->config->files[i].site[0] != '\0')
             window_site_name(w, w->config->files[i].site);
+}
+
+void window_keep(struct window *w)
+{
+    w->keeps = true;
 }
 
 void window_stores(struct window *w, const struct window_stores *stores)
@@ -374,6 +380,7 @@ void *window_row(struct window *w, enum row_kind kind, const void *key_row)
 
 void *window_other(struct window *w, enum row_kind kind)
 {
+    window_settle(w);
     return w->has_other[kind] ? w->other[kind] : NULL;
 }
 

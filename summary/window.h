@@ -17,6 +17,9 @@ struct window;
 MUST_CHECK bool window_new(struct window **w, const struct config *config, struct err *e);
 void window_free(struct window *w);
 
+/* Keeps memory that was touched once, where it would give some back between its lives. */
+void window_keep(struct window *w);
+
 /* Gives it the stores in which it looks up the ids of hellos, answers and certificates: borrowed,
  * for all its lives. */
 struct window_stores {
@@ -38,20 +41,15 @@ bool window_empty(const struct window *w);
 
 /* ---- filling (the packet path) */
 
-/* Counts packets: totals, client, coverage, peer; `vantages[rec.origin]` tells where each was
- * captured. window_hint first, some packets ahead, brings the rows into the cache and leaves in
- * `hints` where they are. Leaves in a record's note where its messages will find theirs. */
-struct window_hint {
-    uint8_t sides; /* bit SIDE_SRC, SIDE_DST: has rows */
-    uint8_t known; /* likewise: `peer_row` is no guess, while nothing but the packets hinted at
-                      comes into the window */
-    uint32_t peer_tag[2]; /* key_tag of both sides' peer rows */
-    uint32_t peer_row[2]; /* where the row was then: a guess */
-};
+/* Counts packets `from` to `to` - 1 of a burst: totals, and the talks their clients' rows are made
+ * of. window_hint first, of the whole burst: finds out whose talks they are, and brings these into
+ * the cache; `vantages[rec.origin]` tells where each packet was captured. Leaves in a record's note
+ * where its messages will find theirs. */
+struct window_hint;
 void window_hint(const struct window *w, const struct rec recs[], unsigned n,
-                 struct window_hint hints[]);
-void window_packets(struct window *w, struct rec recs[], unsigned n,
-                    const struct window_hint hints[], const uint8_t vantages[]);
+                 const uint8_t vantages[], struct window_hint *hint);
+void window_packets(struct window *w, struct rec recs[], unsigned from, unsigned to,
+                    struct window_hint *hint);
 
 /* A message has up to three times, which may lie in different windows: that of the message itself,
  * that of the exchange (query, request, handshake) it decides, and that of the session it tells of.

@@ -5,6 +5,7 @@
 #include "core/offer.h"
 #include "summary/certs.h"
 #include "summary/offers.h"
+#include "summary/talks.h"
 
 #include <stdlib.h>
 
@@ -147,9 +148,11 @@ static struct open_window *place(struct windows *ws)
 bool windows_prepare(struct windows *ws, struct err *e)
 {
     ws->unlimited = true;
-    for (unsigned i = 0; i < ws->config->limits.windows_open; i++)
+    for (unsigned i = 0; i < ws->config->limits.windows_open; i++) {
         if (!has_window(ws, &ws->open[i], e))
             return false;
+        window_keep(ws->open[i].w);
+    }
     return true;
 }
 
@@ -236,7 +239,7 @@ static void count_out_of_time(struct windows *ws, struct rec *rec)
 
 void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const uint8_t vantages[])
 {
-    struct window_hint hints[BURST_MAX];
+    struct window_hint hint;
     if (n == 0)
         return;
     struct window *near = windows_at(ws, recs[0].ts_ns);
@@ -244,19 +247,15 @@ void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const ui
         near = ws->last;
     if (near == NULL)
         return; /* failed at the first one: the error is told at the end of the burst */
-    window_hint(near, recs, n, hints);
-    uint64_t tick = ws->tick;
+    window_hint(near, recs, n, vantages, &hint);
     for (unsigned i = 0, end; i < n; i = end) { /* packets of one window together */
         struct window *w = windows_at(ws, recs[i].ts_ns);
         for (end = i + 1; w != NULL && end < n && in_last(ws, recs[end].ts_ns); end++)
             ;
-        for (unsigned k = i; k < end && ws->tick != tick;
-             k++) /* another window, or the same emptied */
-            hints[k].known = 0;
         if (w == NULL)
             count_out_of_time(ws, &recs[i]);
         else
-            window_packets(w, recs + i, end - i, hints + i, vantages);
+            window_packets(w, recs, i, end, &hint);
     }
 }
 

@@ -69,9 +69,9 @@ static inline void count(const struct rec *r, enum vantage vantage)
 {
     struct window_hint hint;
     struct rec rec = *r;
-    window_hint(w, &rec, 1, &hint);
     assert_int_equal(rec.origin, 0);
-    window_packets(w, &rec, 1, &hint, &(const uint8_t){(uint8_t)vantage});
+    window_hint(w, &rec, 1, &(const uint8_t){(uint8_t)vantage}, &hint);
+    window_packets(w, &rec, 0, 1, &hint);
 }
 
 /* Every part, in this window. */

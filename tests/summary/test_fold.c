@@ -77,6 +77,31 @@ static void probes(void **state)
     }
 }
 
+/* More than a talk has room for: SYNs beyond 255, a second protocol. */
+static void talk_turns(void **state)
+{
+    (void)state;
+    static const uint8_t protos[] = {PROTO_TLS, PROTO_HTTP, PROTO_NONE};
+    fresh(SCOPE_GATEWAYS, NAMES_KEEP);
+    for (unsigned i = 0; i < 900; i++) {
+        struct rec r = packet(GATEWAY, SERVER, i);
+        r.ip_proto = 6;
+        r.tcp_flags = 2;
+        r.proto = i < 600 ? PROTO_NONE : protos[i % 3];
+        count(&r, VANTAGE_LAN);
+    }
+    const struct row_peer *p = only(ROW_PEER);
+    assert_int_equal(p->packets_out, 900);
+    assert_int_equal(p->syn_out, 900);
+    assert_int_equal(p->key.protocols, 1u << PROTO_TLS | 1u << PROTO_HTTP);
+    assert_true(p->first_out_ns == START_NS && p->last_ns == START_NS + 899);
+    const struct row_client *c = only(ROW_CLIENT);
+    assert_int_equal(c->packets_out, 900);
+    assert_int_equal(c->protocols[PROTO_NONE], 700);
+    assert_int_equal(c->protocols[PROTO_TLS], 100);
+    assert_int_equal(c->protocols[PROTO_HTTP], 100);
+}
+
 static void coverage(void **state)
 {
     (void)state;
@@ -214,8 +239,10 @@ static void not_ntp(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(client_and_peer), cmocka_unit_test(probes),   cmocka_unit_test(coverage),
-        cmocka_unit_test(mac_bindings),    cmocka_unit_test(outcomes), cmocka_unit_test(not_ntp),
+        cmocka_unit_test(client_and_peer), cmocka_unit_test(probes),
+        cmocka_unit_test(talk_turns),      cmocka_unit_test(coverage),
+        cmocka_unit_test(mac_bindings),    cmocka_unit_test(outcomes),
+        cmocka_unit_test(not_ntp),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -192,6 +192,30 @@ static void order_is_nothing(void **state)
     }
 }
 
+/* Rows may be asked for at any time, and more may be counted then. */
+static void reading_is_nothing(void **state)
+{
+    (void)state;
+    static const unsigned limits[] = {20000, 40, 5};
+    for (unsigned l = 0; l < 3; l++) {
+        struct config c = config_of(limits[l], SCOPE_ALL, NAMES_KEEP);
+        struct window *a = window_made(&c, START_S, 3600), *b = window_made(&c, START_S, 3600);
+        struct event *events = events_new(7, EVENTS, START_S * 1000000000, 3600000000000);
+        assert_non_null(events);
+        for (unsigned i = 0; i < EVENTS; i++) {
+            size_t n;
+            event_fold(a, &events[i]);
+            event_fold(b, &events[i]);
+            if (i % 7 == 6)
+                (void)window_rows(b, ROW_PEER, &n);
+        }
+        assert_same(a, b);
+        free(events);
+        window_free(a);
+        window_free(b);
+    }
+}
+
 static void empty_is_zero(void **state)
 {
     (void)state;
@@ -272,9 +296,10 @@ static void slots_straddle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parts_merge),    cmocka_unit_test(order_is_nothing),
-        cmocka_unit_test(empty_is_zero),  cmocka_unit_test(windows_roll_up),
-        cmocka_unit_test(slots_straddle), cmocka_unit_test(rows_are_enough),
+        cmocka_unit_test(parts_merge),     cmocka_unit_test(order_is_nothing),
+        cmocka_unit_test(empty_is_zero),   cmocka_unit_test(reading_is_nothing),
+        cmocka_unit_test(windows_roll_up), cmocka_unit_test(slots_straddle),
+        cmocka_unit_test(rows_are_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "core/hash.h"
 #include "core/pkt.h"
 #include "random.h"
+#include "summary/talks.h"
 #include "summary/windows.h"
 
 #include <stdio.h>
@@ -256,8 +257,8 @@ static inline void event_fold(struct window *w, const struct event *e)
     struct window_hint hint;
     enum vantage vantage = (enum vantage)origin_vantages[e->rec.origin];
     struct rec rec = e->rec;
-    window_hint(w, &rec, 1, &hint);
-    window_packets(w, &rec, 1, &hint, origin_vantages);
+    window_hint(w, &rec, 1, origin_vantages, &hint);
+    window_packets(w, &rec, 0, 1, &hint);
     struct message_hint hints[EVENT_MSGS];
     window_message_hint(w, e->m, e->n, hints);
     for (unsigned k = 0; k < e->n; k++) {
