@@ -66,15 +66,33 @@ static inline bool addr_is_group(const struct addr *a)
 }
 
 /* Private in the sense of the default client networks: RFC 1918, RFC 6598, RFC 3927, RFC 4193,
- * fe80::/10. */
+ * fe80::/10. Families come as they like, private addresses do not: so the first byte, by a table,
+ * is asked before all else, and the family by no branch. */
 static inline bool addr_is_private(const struct addr *a)
 {
-    uint32_t v4 = addr_v4_number(a);
-    bool private4 = (v4 >> 24 == 10) | (v4 >> 22 == (100 << 2 | 1)) | (v4 >> 16 == (169 << 8 | 254))
-                    | (v4 >> 20 == (172 << 4 | 1)) | (v4 >> 16 == (192 << 8 | 168));
-    bool private6 = ((a->b[0] & 0xfe) == 0xfc) | ((a->b[0] == 0xfe) & ((a->b[1] & 0xc0) == 0x80));
-    bool is_v4 = addr_is_v4(a); /* no branches: families come as they like */
-    return (is_v4 & private4) | (!is_v4 & private6);
+    static const uint64_t begins[2][4] = {
+        {0, 0, 0, UINT64_C(7) << (0xfc - 192)},
+        {UINT64_C(1) << 10, UINT64_C(1) << (100 - 64),
+         UINT64_C(1) << (169 - 128) | UINT64_C(1) << (172 - 128), UINT64_C(1) << (192 - 192)},
+    };
+    bool is_v4 = addr_is_v4(a);
+    uint8_t first = a->b[12 * is_v4], second = a->b[12 * is_v4 + 1];
+    if ((begins[is_v4][first / 64] >> first % 64 & 1) == 0)
+        return false;
+    switch (first) {
+    case 100:
+        return (second & 0xc0) == 64;
+    case 169:
+        return second == 254;
+    case 172:
+        return (second & 0xf0) == 16;
+    case 192:
+        return second == 168;
+    case 0xfe:
+        return (second & 0xc0) == 0x80;
+    default: /* 10, fc, fd */
+        return true;
+    }
 }
 
 /* RFC 5952 text (IPv4 as dotted quad) into `text`; returns its length. */
