@@ -1,68 +1,176 @@
 /* Rows in canonical order: keys as row_types[] lists them, numbers ascending, addresses and strings
  * by bytes.
  *
- * A key is a sequence of 64-bit words whose order as numbers is the key's own. Rows are sorted by
- * one word at a time, from the first on: what is the same in all rows costs a look at each, and
- * only rows that tie meet again at the next word. */
+ * A key is read as a few words of 64 bits, whose order as numbers is the key's own. Of each field
+ * they hold only the bits in which the rows of this table differ: so most keys fit into one or two.
+ * Rows are sorted by one word at a time, from the first on; only rows that tie meet again at the
+ * next word. */
 #include "summary/tables.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 
 /* ---- a key as words */
 
-/* How a word is read: as a number of the machine, as eight bytes, as six, or as a part of a string.
- */
-enum word { WORD_U8, WORD_U16, WORD_U32, WORD_U64, WORD_BYTES, WORD_MAC, WORD_STRING };
-
-/* One step of all keys: a word each, but for a string, which takes as many as it is long. */
-struct step {
-    uint16_t at; /* in the row */
-    uint8_t word;
-    bool last; /* no word: keys end here */
+/* Bits of a field: ((the eight bytes of the row at `at`, first byte highest where `by_bytes`)
+ * >> shift) & mask, which lie in the word << up. */
+struct part {
+    uint16_t at;
+    bool by_bytes;
+    uint8_t shift, up;
+    uint64_t mask;
 };
-enum { STEPS_MAX = 32 };
 
-static struct step *step_add(struct step *s, const struct field *f, size_t offset, enum word word)
-{
-    *s = (struct step){.at = (uint16_t)(f->at + offset), .word = (uint8_t)word};
-    return s + 1;
-}
+enum { FIELDS_MAX = 32, PARTS_MAX = 2 * FIELDS_MAX };
 
-static struct step *steps_of(struct step *s, const struct field *f)
-{
-    switch ((enum field_type)f->type) {
-    case F_CLIENT:
-        s = step_add(s, f, offsetof(struct client, site), WORD_U64);
-        s = step_add(s, f, offsetof(struct client, kind), WORD_BYTES); /* with `by`, zeros behind */
-        s = step_add(s, f, offsetof(struct client, id), WORD_BYTES);
-        return step_add(s, f, offsetof(struct client, id) + 8, WORD_BYTES);
-    case F_ADDR:
-        s = step_add(s, f, 0, WORD_BYTES);
-        return step_add(s, f, 8, WORD_BYTES);
-    case F_MAC:
-        return step_add(s, f, 0, WORD_MAC);
-    case F_STR:
-        return step_add(s, f, 0, WORD_STRING);
-    case F_SITE:
-    case F_ID64:
-        return step_add(s, f, 0, WORD_U64);
-    case F_U32:
-        return step_add(s, f, 0, WORD_U32);
-    case F_U16:
-    case F_HEX16:
-    case F_BITS16:
-        return step_add(s, f, 0, WORD_U16);
-    default: /* F_U8, F_ENUM, F_FLAG */
-        return step_add(s, f, 0, WORD_U8);
-    }
-}
+/* A word: parts, or of the string whose id is at `string`, so many words as it is long. */
+struct step {
+    uint8_t n; /* parts, from `first` on; 0: a string */
+    uint8_t first;
+    uint16_t string; /* where its id is in the row */
+    bool last;       /* no word: keys end here */
+};
 
-static uint64_t big_endian(const uint8_t *p)
+struct plan {
+    struct part parts[PARTS_MAX];
+    struct step steps[PARTS_MAX + 1];
+    unsigned n_parts, n, room; /* room: bits left in the last step */
+    unsigned group;            /* rows that tie before this step are a group: see group_max */
+};
+
+static inline uint64_t native_at(const uint8_t *p)
 {
     uint64_t v;
     memcpy(&v, p, sizeof v);
+    return v;
+}
+
+static inline uint64_t big_endian(const uint8_t *p)
+{
+    uint64_t v = native_at(p);
     return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(v) : v;
+}
+
+static inline uint64_t part_of(const struct part *p, const uint8_t *row)
+{
+    uint64_t v = p->by_bytes ? big_endian(row + p->at) : native_at(row + p->at);
+    return v >> p->shift & p->mask;
+}
+
+/* Adds the bits of `p` that are set in `differ`, which says of each byte of a row in which bits the
+ * rows differ: those from the lowest to the highest. */
+static void plan_part(struct plan *plan, struct part p, const uint8_t *differ)
+{
+    uint64_t bits = part_of(&p, differ);
+    if (bits == 0)
+        return;
+    unsigned low = (unsigned)__builtin_ctzll(bits), n = 64 - (unsigned)__builtin_clzll(bits) - low;
+    while (n > 0) {
+        if (plan->room == 0) {
+            plan->steps[plan->n++] = (struct step){.first = (uint8_t)plan->n_parts};
+            plan->room = 64;
+        }
+        unsigned take = n < plan->room ? n : plan->room;
+        n -= take;
+        plan->room -= take;
+        assert(plan->n_parts < PARTS_MAX);
+        struct part *to = &plan->parts[plan->n_parts++];
+        *to = p;
+        to->shift = (uint8_t)(p.shift + low + n);
+        to->mask = UINT64_MAX >> (64 - take);
+        to->up = (uint8_t)plan->room;
+        plan->steps[plan->n - 1].n++;
+    }
+}
+
+/* `n` bytes in their order. */
+static void plan_bytes(struct plan *plan, size_t at, unsigned n, const uint8_t *differ)
+{
+    plan_part(plan,
+              (struct part){.at = (uint16_t)at,
+                            .by_bytes = true,
+                            .shift = (uint8_t)(64 - 8 * n),
+                            .mask = UINT64_MAX >> (64 - 8 * n)},
+              differ);
+}
+
+/* A number of the machine, of `n` bytes: fields do not cross eight bytes. */
+static void plan_number(struct plan *plan, size_t at, unsigned n, const uint8_t *differ)
+{
+    bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    unsigned byte = at % 8;
+    assert(byte + n <= 8);
+    plan_part(plan,
+              (struct part){.at = (uint16_t)(at - byte),
+                            .shift = (uint8_t)(8 * (little ? byte : 8 - n - byte)),
+                            .mask = UINT64_MAX >> (64 - 8 * n)},
+              differ);
+}
+
+static void plan_field(struct plan *plan, const struct field *f, const uint8_t *differ)
+{
+    uint32_t ids;
+    switch ((enum field_type)f->type) {
+    case F_CLIENT:
+        plan_number(plan, f->at + offsetof(struct client, site), 8, differ);
+        plan_bytes(plan, f->at + offsetof(struct client, kind), 8, differ); /* `by`, zeros behind */
+        plan_bytes(plan, f->at + offsetof(struct client, id), 8, differ);
+        plan_bytes(plan, f->at + offsetof(struct client, id) + 8, 8, differ);
+        return;
+    case F_ADDR:
+        plan_bytes(plan, f->at, 8, differ);
+        plan_bytes(plan, f->at + 8u, 8, differ);
+        return;
+    case F_MAC:
+        plan_bytes(plan, f->at, 6, differ);
+        return;
+    case F_STR:
+        memcpy(&ids, differ + f->at, sizeof ids);
+        if (ids != 0)
+            plan->steps[plan->n++] = (struct step){.string = f->at};
+        plan->room = ids != 0 ? 0 : plan->room;
+        return;
+    case F_SITE:
+    case F_ID64:
+        plan_number(plan, f->at, 8, differ);
+        return;
+    case F_U32:
+        plan_number(plan, f->at, 4, differ);
+        return;
+    case F_U16:
+    case F_HEX16:
+    case F_BITS16:
+        plan_number(plan, f->at, 2, differ);
+        return;
+    default: /* F_U8, F_ENUM, F_FLAG */
+        plan_number(plan, f->at, 1, differ);
+    }
+}
+
+/* How to read the keys of the rows in `t`, of which the first `group` fields tell the group. */
+static void plan_new(struct plan *plan, const struct rowtab *t, const struct row_type *type,
+                     unsigned group)
+{
+    enum { KEY_WORDS = 32 };
+    uint64_t differ[KEY_WORDS] = {0}; /* of a row up to the end of its key */
+    size_t n = ((size_t)type->key_at + type->key_len + 7) / 8;
+    assert(type->key_at == 0 && n <= KEY_WORDS && n * 8 <= t->row_size);
+    for (uint32_t i = 1; i < t->n; i++) {
+        const uint8_t *row = rowtab_at(t, i), *first = t->rows;
+        for (size_t k = 0; k < n; k++)
+            differ[k] |= native_at(row + 8 * k) ^ native_at(first + 8 * k);
+    }
+    plan->n_parts = plan->n = plan->room = 0;
+    plan->group = UINT_MAX;
+    for (const struct field *f = type->keys; f->type != F_END; f++) {
+        if (f == type->keys + group) {
+            plan->group = plan->n;
+            plan->room = 0;
+        }
+        plan_field(plan, f, (const uint8_t *)differ);
+    }
+    plan->steps[plan->n].last = true;
 }
 
 /* Seven bytes, then how many of them are the string's, or that more follow: so "a" comes before
@@ -81,71 +189,39 @@ static uint64_t string_word(const struct window *w, uint32_t id, uint32_t n)
     return big_endian(word);
 }
 
-static inline uint64_t word_at(const struct window *w, const uint8_t *at, enum word word,
-                               uint32_t n)
-{
-    uint8_t mac[8] = {0};
-    uint16_t v16;
-    uint32_t v32;
-    uint64_t v64;
-    switch (word) {
-    case WORD_U8:
-        return *at;
-    case WORD_U16:
-        memcpy(&v16, at, sizeof v16);
-        return v16;
-    case WORD_U32:
-        memcpy(&v32, at, sizeof v32);
-        return v32;
-    case WORD_U64:
-        memcpy(&v64, at, sizeof v64);
-        return v64;
-    case WORD_BYTES:
-        return big_endian(at);
-    case WORD_MAC:
-        memcpy(mac, at, 6);
-        return big_endian(mac);
-    case WORD_STRING:
-        memcpy(&v32, at, sizeof v32);
-        return string_word(w, v32, n);
-    }
-    return 0;
-}
-
 /* ---- sorting */
 
 /* Rows being sorted: words[i] is the present word of row number rows[i]. */
 struct ordering {
-    const struct window *w;
+    struct window *w;
+    enum row_kind kind;
     const struct rowtab *tab;
+    const struct plan *plan;
     uint64_t *words;
     uint32_t *rows;
 };
 
-/* Reads the words of [from, to), the n-th of a string; returns the bits in which they differ. */
-static inline uint64_t fill(struct ordering *o, uint32_t from, uint32_t to, uint16_t at,
-                            enum word word, uint32_t n)
+/* Reads word `s` of the rows [from, to), the n-th of a string; returns the bits in which they
+ * differ. */
+static uint64_t words_fill(struct ordering *o, uint32_t from, uint32_t to, const struct step *s,
+                           uint32_t n)
 {
-    enum { AHEAD = 12 };
+    const struct part *parts = o->plan->parts + s->first;
     uint64_t differ = 0;
     for (uint32_t i = from; i < to; i++) {
         const uint8_t *row = rowtab_at(o->tab, o->rows[i]);
-        if (i + AHEAD < to)
-            __builtin_prefetch((const uint8_t *)rowtab_at(o->tab, o->rows[i + AHEAD]) + at);
-        o->words[i] = word_at(o->w, row + at, word, n);
-        differ |= o->words[i] ^ o->words[from];
+        uint64_t word = 0;
+        for (unsigned k = 0; k < s->n; k++)
+            word |= part_of(&parts[k], row) << parts[k].up;
+        if (s->n == 0) {
+            uint32_t id;
+            memcpy(&id, row + s->string, sizeof id);
+            word = string_word(o->w, id, n);
+        }
+        o->words[i] = word;
+        differ |= word ^ o->words[from];
     }
     return differ;
-}
-
-/* The same: a loop of its own for what is read most. */
-static uint64_t words_fill(struct ordering *o, uint32_t from, uint32_t to, struct step s,
-                           uint32_t n)
-{
-    return s.word == WORD_BYTES ? fill(o, from, to, s.at, WORD_BYTES, n)
-           : s.word == WORD_U64 ? fill(o, from, to, s.at, WORD_U64, n)
-           : s.word == WORD_U8  ? fill(o, from, to, s.at, WORD_U8, n)
-                                : fill(o, from, to, s.at, (enum word)s.word, n);
 }
 
 static void swap_out(struct ordering *o, uint32_t at, uint64_t *word, uint32_t *row)
@@ -220,26 +296,115 @@ static void radix_sort(struct ordering *o, uint32_t from, uint32_t to)
             radix_sort(o, at, end[digit]);
 }
 
+/* ---- groups: rows of which only so many are kept, names of an address or values of a server */
+
+/* Fields of a key that tell the group; 0: there are none. */
+static unsigned group_fields(enum row_kind kind)
+{
+    return kind == ROW_BINDING ? 3 : kind == ROW_REUSE ? 4 : 0;
+}
+
+static uint32_t group_max(enum row_kind kind, const void *row)
+{
+    const struct row_binding *b = row;
+    if (kind == ROW_BINDING)
+        return b->key.kind == BIND_DNS ? BINDING_NAMES : UINT32_MAX;
+    return kind == ROW_REUSE ? REUSE_VALUES : UINT32_MAX;
+}
+
+/* Was it cut before? */
+static bool is_cut(enum row_kind kind, const void *row)
+{
+    const struct row_binding *b = row;
+    const struct row_reuse *r = row;
+    return kind == ROW_BINDING ? b->count == 0 && b->key.kind != BIND_MAC
+                               : kind == ROW_REUSE && r->count == 0;
+}
+
+/* Joins the `other` row and counts no more; the row stays in its table, empty. */
+static void row_cut(struct window *w, enum row_kind kind, uint8_t *row)
+{
+    const struct row_type *type = &row_types[kind];
+    size_t values = (size_t)type->key_at + type->key_len;
+    window_row_add(w, kind, window_other_make(w, kind), w, row);
+    row_blocks_give(w, kind, row);
+    memcpy(row + values, w->zero[kind] + values, type->size - values);
+}
+
+/* Where the hash of each row of [from, to) is in `words`: moves those with the smallest to the
+ * front, at most `max`, and cuts the others. Returns the end of those kept. */
+static uint32_t hashes_cut(struct ordering *o, uint32_t from, uint32_t to, uint32_t max)
+{
+    uint64_t least[REUSE_VALUES];
+    uint32_t n = 0, kept = from;
+    for (uint32_t i = from; i < to; i++) {
+        uint32_t at = n < max ? n++ : max - 1;
+        if (i >= from + max && o->words[i] >= least[at])
+            continue;
+        for (; at > 0 && least[at - 1] > o->words[i]; at--)
+            least[at] = least[at - 1];
+        least[at] = o->words[i];
+    }
+    for (uint32_t i = from; i < to; i++)
+        if (o->words[i] > least[n - 1])
+            row_cut(o->w, o->kind, rowtab_at(o->tab, o->rows[i]));
+        else
+            o->rows[kept++] = o->rows[i];
+    return kept;
+}
+
+/* Of a group, [from, to), keeps no more than it may have; the places left are GONE. Returns the
+ * end of those kept. */
+#define GONE UINT32_MAX
+static uint32_t group_cut(struct ordering *o, uint32_t from, uint32_t to)
+{
+    uint32_t max = group_max(o->kind, rowtab_at(o->tab, o->rows[from]));
+    if (to - from <= max)
+        return to;
+    for (uint32_t i = from; o->kind == ROW_BINDING && i < to; i++) {
+        const struct row_binding *b = rowtab_at(o->tab, o->rows[i]);
+        strings_prefetch_at(&o->w->strings, b->key.value);
+        __builtin_prefetch(&b->count); /* and of what is cut */
+    }
+    for (uint32_t i = from; i < to; i++)
+        o->words[i] = row_hash(o->w, o->kind, o->rows[i]);
+    uint32_t kept = hashes_cut(o, from, to, max);
+    for (uint32_t i = kept; i < to; i++)
+        o->rows[i] = GONE;
+    return kept;
+}
+
+/* ---- the order */
+
 /* Where keys go on after word `n` of step `s`, which was `word`: moves both. */
 static void step_next(const struct step **s, uint32_t *n, uint64_t word)
 {
-    bool more = (*s)->word == WORD_STRING && (word & 255) == STRING_GOES_ON;
+    bool more = (*s)->n == 0 && (word & 255) == STRING_GOES_ON;
     *n = more ? *n + 1 : 0;
     *s += !more;
 }
 
 /* Sorts the rows [from, to), whose keys are the same before word `n` of step `s`. Recursion is as
  * deep as keys have words. */
+enum { ROWS_AHEAD = 12 }; /* sorted, they lie anywhere */
 static void order(struct ordering *o, uint32_t from, uint32_t to, const struct step *s, uint32_t n)
 {
-    while (!s->last && words_fill(o, from, to, *s, n) == 0)
-        step_next(&s, &n, o->words[from]);
-    if (s->last)
-        return;
+    for (;; step_next(&s, &n, o->words[from])) {
+        if ((unsigned)(s - o->plan->steps) == o->plan->group && n == 0)
+            to = group_cut(o, from, to);
+        if (s->last || to - from == 1)
+            return;
+        if (words_fill(o, from, to, s, n) != 0)
+            break;
+    }
     radix_sort(o, from, to);
-    for (uint32_t start = from, i; start < to; start = i) {
+    size_t at =
+        s->n > 0 && !s[1].last ? s[1].n > 0 ? o->plan->parts[s[1].first].at : s[1].string : 0;
+    for (uint32_t start = from, ahead = from, i; start < to; start = i) {
         const struct step *then = s;
         uint32_t then_n = n;
+        for (; ahead < to && ahead < start + ROWS_AHEAD; ahead++)
+            __builtin_prefetch((const uint8_t *)rowtab_at(o->tab, o->rows[ahead]) + at);
         for (i = start + 1; i < to && o->words[i] == o->words[start]; i++)
             ;
         if (i - start == 1)
@@ -247,78 +412,6 @@ static void order(struct ordering *o, uint32_t from, uint32_t to, const struct s
         step_next(&then, &then_n, o->words[start]);
         order(o, start, i, then, then_n);
     }
-}
-
-/* ---- rows of which only so many are kept of one kind: names of an address, values of a server */
-
-static bool same_group(enum row_kind kind, const void *x, const void *y)
-{
-    if (kind == ROW_BINDING) {
-        const struct row_binding *a = x, *b = y;
-        return a->key.kind == BIND_DNS && b->key.kind == BIND_DNS
-               && a->key.client.site == b->key.client.site
-               && addr_equal(&a->key.addr, &b->key.addr);
-    }
-    const struct row_reuse *a = x, *b = y;
-    return a->key.site == b->key.site && addr_equal(&a->key.server, &b->key.server)
-           && a->key.port == b->key.port && a->key.what == b->key.what;
-}
-
-static size_t group_max(enum row_kind kind)
-{
-    return kind == ROW_BINDING ? BINDING_NAMES : kind == ROW_REUSE ? REUSE_VALUES : SIZE_MAX;
-}
-
-/* Was it cut before? */
-static bool is_cut(enum row_kind kind, const void *row)
-{
-    const struct row_binding *b = row;
-    return kind == ROW_BINDING ? b->count == 0 && b->key.kind != BIND_MAC
-                               : ((const struct row_reuse *)row)->count == 0;
-}
-
-/* Of a group, [from, to) of the sorted rows, those with a larger hash join the `other` row and
- * count no more. */
-static void group_cut(struct window *w, enum row_kind kind, size_t from, size_t to)
-{
-    uint64_t least[REUSE_VALUES];
-    size_t n = 0, max = group_max(kind);
-    for (size_t i = from; i < to; i++) {
-        uint64_t hash = row_hash(w, kind, row_number(w, kind, w->sorted[i]));
-        size_t at = n < max ? n++ : max - 1;
-        if (i >= from + max && hash >= least[at])
-            continue;
-        for (; at > 0 && least[at - 1] > hash; at--)
-            least[at] = least[at - 1];
-        least[at] = hash;
-    }
-    const struct row_type *type = &row_types[kind];
-    for (size_t i = from; i < to; i++) {
-        void *row = w->sorted[i];
-        if (row_hash(w, kind, row_number(w, kind, row)) <= least[n - 1])
-            continue;
-        window_row_add(w, kind, window_other_make(w, kind), w, row);
-        row_blocks_give(w, kind, row);
-        size_t values = (size_t)type->key_at + type->key_len;
-        memcpy((uint8_t *)row + values, w->zero[kind] + values, type->size - values);
-        w->sorted[i] = NULL;
-    }
-}
-
-/* A row that was cut stays in its table, empty, and is passed over here. */
-static size_t groups_cut(struct window *w, enum row_kind kind, size_t n)
-{
-    for (size_t from = 0, to; from < n; from = to) {
-        for (to = from + 1; to < n && same_group(kind, w->sorted[from], w->sorted[to]); to++)
-            ;
-        if (to - from > group_max(kind))
-            group_cut(w, kind, from, to);
-    }
-    size_t kept = 0;
-    for (size_t i = 0; i < n; i++)
-        if (w->sorted[i] != NULL && !is_cut(kind, w->sorted[i]))
-            w->sorted[kept++] = w->sorted[i];
-    return kept;
 }
 
 /* Words, then row numbers: 12 bytes a row. The pointers that the caller gets take the place of the
@@ -343,19 +436,19 @@ void *const *window_rows(struct window *w, enum row_kind kind, size_t *n)
     *n = 0;
     if (t->n == 0 || !room_for(w, t->n))
         return w->sorted;
-    struct ordering o = {.w = w, .tab = t, .words = (uint64_t *)w->sorted};
+    struct plan plan;
+    struct ordering o = {
+        .w = w, .kind = kind, .tab = t, .plan = &plan, .words = (uint64_t *)w->sorted};
     o.rows = (uint32_t *)(o.words + w->sorted_cap);
+    uint32_t rows = 0;
     for (uint32_t i = 0; i < t->n; i++)
-        o.rows[i] = i;
-    struct step steps[STEPS_MAX], *s = steps;
-    for (const struct field *f = row_types[kind].keys; f->type != F_END; f++)
-        s = steps_of(s, f);
-    assert(s < steps + STEPS_MAX);
-    s->last = true;
-    if (t->n > 1)
-        order(&o, 0, t->n, steps, 0);
-    for (uint32_t i = 0; i < t->n; i++)
-        w->sorted[i] = rowtab_at(t, o.rows[i]);
-    *n = group_max(kind) != SIZE_MAX ? groups_cut(w, kind, t->n) : t->n;
+        if (!is_cut(kind, rowtab_at(t, i)))
+            o.rows[rows++] = i;
+    plan_new(&plan, t, &row_types[kind], group_fields(kind));
+    if (rows > 1)
+        order(&o, 0, rows, plan.steps, 0);
+    for (uint32_t i = 0; i < rows; i++)
+        if (o.rows[i] != GONE)
+            w->sorted[(*n)++] = rowtab_at(t, o.rows[i]);
     return w->sorted;
 }
