@@ -118,14 +118,14 @@ struct client_counts {
 };
 
 /* What one rule found at one server with one type of client, in one way. */
-struct finding {
-    struct service server;
-    char client_type[CLIENT_TYPE_MAX];
+struct finding { /* what it points to is borrowed from its owner */
+    const struct service *server;
+    const char *client_type;
     uint8_t rule, basis, severity; /* enum weakness, basis, severity */
     uint64_t sessions;
     struct client_counts clients;
     uint64_t first_ns, last_ns;
-    char detail[DETAIL_MAX];
+    const char *detail;
     struct client example; /* the first by order; BY_NONE where it is not ours */
     uint64_t example_hello;
 };
@@ -161,9 +161,9 @@ enum cert_state {
 extern const char *const cert_state_names[CERTS_N];
 
 /* What the sessions of one server with one type of client came to. */
-struct judged_server {
-    struct service server;
-    char client_type[CLIENT_TYPE_MAX];
+struct judged_server { /* as struct finding */
+    const struct service *server;
+    const char *client_type;
     uint64_t sessions;
     uint64_t judged[JUDGED_N]; /* add up to sessions */
     uint64_t unknown[UNKNOWN_N];

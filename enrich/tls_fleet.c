@@ -239,14 +239,42 @@ static void service_of(struct fleet *f, const struct row_reuse *r, struct servic
         *s = is;
 }
 
-static void detail_add(char detail[static DETAIL_MAX], const char *more)
+/* More detail for the same finding; NULL where memory is out. */
+static const char *detail_add(struct keep *k, const char *detail, const char *more)
 {
-    if (strstr(detail, more) != NULL || strlen(detail) + strlen(more) + 3 >= DETAIL_MAX)
-        return;
-    strcat(detail, "; ");
-    strcat(detail, more);
+    char both[DETAIL_MAX];
+    size_t n = strlen(detail), n_more = strlen(more);
+    if (strstr(detail, more) != NULL || n + n_more + 3 >= sizeof both)
+        return detail;
+    memcpy(both, detail, n);
+    memcpy(both + n, "; ", 2);
+    memcpy(both + n + 2, more, n_more);
+    return keep_text(k, both, n + 2 + n_more);
 }
 
+static bool finding_new(struct fleet *f, const struct row_reuse *r, enum weakness rule,
+                        const char *detail, const struct service *server)
+{
+    struct finding *x = tls_judged_new(f->j, f->e);
+    struct service *at = x != NULL ? keep_room(&f->j->keep, sizeof *at) : NULL;
+    if (at == NULL) {
+        err_set(f->e, "out of memory");
+        return false;
+    }
+    *at = *server;
+    *x = (struct finding){.server = at,
+                          .client_type = "",
+                          .rule = (uint8_t)rule,
+                          .basis = BASIS_NEGOTIATED,
+                          .severity = f->p->severity[rule],
+                          .sessions = r->count,
+                          .first_ns = r->first_ns,
+                          .last_ns = r->last_ns,
+                          .detail = detail};
+    return true;
+}
+
+/* `detail` is a literal. */
 static bool server_finding(struct fleet *f, const struct row_reuse *r, enum weakness rule,
                            const char *detail)
 {
@@ -257,25 +285,15 @@ static bool server_finding(struct fleet *f, const struct row_reuse *r, enum weak
     service_of(f, r, &server);
     if (rule == WEAK_DH_REUSE && f->p->severity[rule] > SEVERITY_INFO)
         f->j->weak[rule] += r->count;
-    if (last == NULL || last->rule != rule || tls_service_order(&last->server, &server) != 0) {
-        struct finding *x = tls_judged_new(f->j, f->e);
-        if (x == NULL)
-            return false;
-        x->rule = (uint8_t)rule;
-        x->basis = BASIS_NEGOTIATED;
-        x->severity = f->p->severity[rule];
-        x->sessions = r->count;
-        x->first_ns = r->first_ns;
-        x->last_ns = r->last_ns;
-        x->server = server;
-        strcpy(x->detail, detail);
-        return true;
-    }
+    if (last == NULL || last->rule != rule || tls_service_order(last->server, &server) != 0)
+        return finding_new(f, r, rule, detail, &server);
     last->sessions += r->count; /* rows of one server stand together */
     last->first_ns = r->first_ns < last->first_ns ? r->first_ns : last->first_ns;
     last->last_ns = r->last_ns > last->last_ns ? r->last_ns : last->last_ns;
-    detail_add(last->detail, detail);
-    return true;
+    last->detail = detail_add(&f->j->keep, last->detail, detail);
+    if (last->detail == NULL)
+        err_set(f->e, "out of memory");
+    return last->detail != NULL;
 }
 
 struct ticket_key {

@@ -1,5 +1,7 @@
 #include "enrich/tls_judge.h"
 
+#include "enrich/tls_verdicts.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,7 @@ struct slot {
     uint8_t severity;
     unsigned n_details;
     bool more_details;
-    char details[DETAILS][DETAIL_MAX]; /* the smallest ones, sorted */
+    const char *details[DETAILS]; /* the smallest ones, sorted */
 };
 
 struct judging {
@@ -24,7 +26,8 @@ struct judging {
     const struct tls_item *items;
     struct tls_extras extras;
     size_t next_extra;
-    struct tls_verdict verdict;
+    struct tls_verdicts *verdicts;
+    uint8_t judgement, reason; /* of the item at hand */
     struct judged_server server;
     const struct tls_item *last_client;
     struct slot slots[WEAK_N][BASIS_N];
@@ -50,8 +53,8 @@ static bool same_group(const struct tls_item *a, const struct tls_item *b)
 static int by_key(const void *x, const void *y)
 {
     const struct finding *a = x, *b = y;
-    int d = tls_service_order(&a->server, &b->server);
-    if (d == 0)
+    int d = a->server != b->server ? tls_service_order(a->server, b->server) : 0;
+    if (d == 0 && a->client_type != b->client_type)
         d = strcmp(a->client_type, b->client_type);
     if (d == 0)
         d = a->rule - b->rule;
@@ -99,16 +102,16 @@ static void slot_detail(struct slot *s, const char *text)
     unsigned i = 0;
     if (text[0] == '\0')
         return;
-    while (i < s->n_details && strcmp(s->details[i], text) < 0)
+    while (i < s->n_details && s->details[i] != text && strcmp(s->details[i], text) < 0)
         i++;
-    if (i < s->n_details && strcmp(s->details[i], text) == 0)
+    if (i < s->n_details && s->details[i] == text) /* kept once */
         return;
     s->more_details = s->more_details || s->n_details == DETAILS;
     if (i == DETAILS)
         return;
     unsigned moved = (s->n_details < DETAILS ? s->n_details : DETAILS - 1) - i;
-    memmove(s->details[i + 1], s->details[i], moved * sizeof s->details[0]);
-    strcpy(s->details[i], text);
+    memmove(&s->details[i + 1], &s->details[i], moved * sizeof s->details[0]);
+    s->details[i] = text;
     s->n_details += s->n_details < DETAILS;
 }
 
@@ -119,7 +122,7 @@ static uint64_t count_of(const struct tls_item *item)
     return clear ? item->row->handshakes : item->row->sessions;
 }
 
-static void slot_add(struct judging *j, const struct tls_item *item, const struct tls_hit *h)
+static void slot_add(struct judging *j, const struct tls_item *item, const struct tls_found *h)
 {
     struct slot *s = &j->slots[h->rule][h->basis];
     const struct row_tls *r = item->row;
@@ -143,7 +146,7 @@ static void slot_add(struct judging *j, const struct tls_item *item, const struc
     slot_detail(s, h->detail);
 }
 
-static void take_hit(struct judging *j, const struct tls_item *item, const struct tls_hit *h)
+static void take_hit(struct judging *j, const struct tls_item *item, const struct tls_found *h)
 {
     slot_add(j, item, h);
     if (!basis_of_session(h->basis))
@@ -154,75 +157,108 @@ static void take_hit(struct judging *j, const struct tls_item *item, const struc
         j->server.worst = h->severity;
 }
 
-/* What other sessions say may make a session weak that was clean by itself. */
-static void take_extras(struct judging *j, size_t i)
+/* What its tuple alone does not say may make a session weak that was clean by itself. */
+static bool take_more(struct judging *j, const struct tls_item *item, const struct tls_hit *h)
 {
-    for (; j->next_extra < j->extras.n && j->extras.list[j->next_extra].item == i;
-         j->next_extra++) {
-        const struct tls_hit *h = &j->extras.list[j->next_extra].hit;
-        take_hit(j, &j->items[i], h);
-        if (basis_of_session(h->basis) && h->severity >= j->p->weak_from
-            && j->verdict.judgement != JUDGED_FAILED) {
-            j->verdict.judgement = JUDGED_WEAK;
-            j->verdict.reason = UNKNOWN_NONE;
-        }
+    struct tls_found found = {keep_text(&j->out->keep, h->detail, strlen(h->detail)), h->rule,
+                              h->basis, h->severity};
+    if (found.detail == NULL)
+        return false;
+    take_hit(j, item, &found);
+    if (tls_rules_weakens(j->p, j->judgement, h->basis, h->severity)) {
+        j->judgement = JUDGED_WEAK;
+        j->reason = UNKNOWN_NONE;
     }
+    return true;
 }
 
-static void take_item(struct judging *j, size_t i)
+static bool take_extras(struct judging *j, size_t i)
+{
+    bool ok = true;
+    for (; ok && j->next_extra < j->extras.n && j->extras.list[j->next_extra].item == i;
+         j->next_extra++)
+        ok = take_more(j, &j->items[i], &j->extras.list[j->next_extra].hit);
+    return ok;
+}
+
+static bool take_item(struct judging *j, size_t i)
 {
     const struct tls_item *item = &j->items[i];
     uint64_t sessions = item->row->sessions;
     struct judged_server *s = &j->server;
     struct tls_tuple t;
+    struct tls_hit name;
     tls_index_tuple(j->x, item, &t);
-    tls_rules_judge(j->p, &t, &j->verdict);
-    for (unsigned k = 0; k < j->verdict.n; k++)
-        take_hit(j, item, &j->verdict.hits[k]);
-    take_extras(j, i);
+    const struct tls_known *v = tls_verdicts_of(j->verdicts, j->p, &j->out->keep, item->row, &t);
+    if (v == NULL)
+        return false;
+    j->judgement = v->judgement;
+    j->reason = v->reason;
+    for (unsigned k = 0; k < v->n; k++)
+        take_hit(j, item, &v->hits[k]);
+    if (tls_rules_name(j->p, &t, &name) && !take_more(j, item, &name))
+        return false;
+    if (!take_extras(j, i))
+        return false;
     if (j->last_client == NULL || tls_item_client_order(j->last_client, item) != 0)
         tls_item_count(item, &s->clients);
     j->last_client = item;
     s->sessions += sessions;
-    s->judged[j->verdict.judgement] += sessions;
-    s->unknown[j->verdict.reason] += sessions;
-    if (j->verdict.judgement != JUDGED_FAILED)
-        s->certs[j->verdict.certs] += sessions;
+    s->judged[j->judgement] += sessions;
+    s->unknown[j->reason] += sessions;
+    if (j->judgement != JUDGED_FAILED)
+        s->certs[v->certs] += sessions;
     s->first_ns = item->row->first_ns < s->first_ns ? item->row->first_ns : s->first_ns;
     s->last_ns = item->row->last_ns > s->last_ns ? item->row->last_ns : s->last_ns;
+    return true;
 }
 
-static void begin_group(struct judging *j, const struct tls_item *item)
+static bool begin_group(struct judging *j, const struct tls_item *item)
 {
-    j->server = (struct judged_server){.first_ns = UINT64_MAX};
-    tls_item_service(item, &j->server.server);
-    tls_item_type(item, j->server.client_type);
+    char type[CLIENT_TYPE_MAX];
+    struct keep *k = &j->out->keep;
+    struct service *server = keep_room(k, sizeof *server);
+    j->server = (struct judged_server){.server = server, .first_ns = UINT64_MAX};
     j->last_client = NULL;
     memset(j->used, 0, sizeof j->used);
+    if (server == NULL)
+        return false;
+    tls_item_service(item, server);
+    tls_item_type(item, type);
+    j->server.client_type = keep_text(k, type, strlen(type));
+    return j->server.client_type != NULL;
 }
 
-static void finding_of(const struct judging *j, const struct slot *s, struct finding *f)
+/* The details of a finding, as one text. */
+static const char *details_of(struct keep *k, const struct slot *s)
+{
+    char text[DETAIL_MAX] = "";
+    size_t n = 0;
+    if (s->n_details == 0)
+        return "";
+    if (s->n_details == 1) /* most */
+        return s->details[0];
+    for (unsigned i = 0; i < s->n_details && n + 4 < sizeof text; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, i > 0 ? "; %s" : "%s", s->details[i]);
+    if (s->more_details && n + 6 < sizeof text)
+        snprintf(text + n, sizeof text - n, "; ...");
+    return keep_text(k, text, strlen(text));
+}
+
+static bool finding_of(const struct judging *j, const struct slot *s, struct finding *f)
 {
     struct addr outside;
-    size_t n = 0;
     f->sessions = s->sessions;
     f->clients = s->clients;
     f->severity = s->severity;
     f->first_ns = s->first_ns;
     f->last_ns = s->last_ns;
     f->server = j->server.server;
-    memcpy(f->client_type, j->server.client_type, sizeof f->client_type);
-    if (s->n_details == 1) { /* most: without printf */
-        n = strlen(s->details[0]);
-        memcpy(f->detail, s->details[0], n + 1);
-    }
-    for (unsigned i = 0; s->n_details > 1 && i < s->n_details && n + 4 < sizeof f->detail; i++)
-        n += (size_t)snprintf(f->detail + n, sizeof f->detail - n, i > 0 ? "; %s" : "%s",
-                              s->details[i]);
-    if (s->more_details && n + 6 < sizeof f->detail)
-        snprintf(f->detail + n, sizeof f->detail - n, "; ...");
+    f->client_type = j->server.client_type;
+    f->detail = details_of(&j->out->keep, s);
     tls_item_client(s->example, &f->example, &outside);
     f->example_hello = s->example->row->key.hello;
+    return f->detail != NULL;
 }
 
 static bool end_group(struct judging *j, bool clear, struct err *e)
@@ -236,7 +272,10 @@ static bool end_group(struct judging *j, bool clear, struct err *e)
                 return false;
             f->rule = rule;
             f->basis = basis;
-            finding_of(j, &j->slots[rule][basis], f);
+            if (!finding_of(j, &j->slots[rule][basis], f)) {
+                err_set(e, "out of memory");
+                return false;
+            }
         }
     }
     if (clear) /* no sessions: nothing to call weak or clean */
@@ -264,11 +303,13 @@ static bool judge_all(struct judging *j, struct tls_item items[], size_t n, bool
     j->items = items;
     for (size_t i = 0; ok && i < n; i++) {
         if (i == 0 || !same_group(&items[i - 1], &items[i])) {
-            ok = i == 0 || end_group(j, clear, e);
-            begin_group(j, &items[i]);
+            if (i > 0 && !end_group(j, clear, e))
+                return false;
+            ok = begin_group(j, &items[i]);
         }
-        if (ok)
-            take_item(j, i);
+        ok = ok && take_item(j, i);
+        if (!ok)
+            err_set(e, "out of memory");
     }
     return ok && (n == 0 || end_group(j, clear, e));
 }
@@ -336,13 +377,14 @@ bool tls_judge(struct tls_judged *out, struct tls_index *x, struct window *w,
     sort_items(items, n);
     if (n_clear > 1)
         qsort(clear, n_clear, sizeof *clear, by_group_and_client);
-    bool ok = tls_fleet(out, &j->extras, x, w, p, e);
+    bool ok = tls_verdicts_new(&j->verdicts, e) && tls_fleet(out, &j->extras, x, w, p, e);
     if (ok && j->extras.n > 1)
         qsort(j->extras.list, j->extras.n, sizeof *j->extras.list, by_item);
     size_t n_fleet = out->n_findings;
     ok = ok && judge_all(j, items, n, false, e);
     j->extras.n = 0; /* those were of the sessions */
     ok = ok && judge_all(j, clear, n_clear, true, e) && sort_findings(out, n_fleet, e);
+    tls_verdicts_free(j->verdicts);
     free(j->extras.list);
     free(j);
     return ok;
@@ -352,6 +394,7 @@ void tls_judged_free(struct tls_judged *j)
 {
     free(j->findings);
     free(j->servers);
+    keep_free(&j->keep);
     *j = (struct tls_judged){0};
 }
 

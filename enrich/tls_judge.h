@@ -1,6 +1,7 @@
 /* All TLS sessions of a window judged: what was found at which server with which type of client,
  * and what the sessions of each came to. A pure function of the window and the policy. */
 #pragma once
+#include "core/keep.h"
 #include "enrich/tls_index.h"
 
 struct tls_judged {
@@ -12,6 +13,7 @@ struct tls_judged {
     uint64_t weak[WEAK_N]; /* sessions over TCP of which it was found: accepted, negotiated, or told
                               by records; not what only counts as info */
     size_t cap_findings, cap_servers;
+    struct keep keep; /* servers and texts */
 };
 
 /* Judges the items of `x`, which it sorts. Names in the result are borrowed from the window. The
@@ -39,5 +41,6 @@ struct tls_extras {
  * added to `j`. */
 MUST_CHECK bool tls_fleet(struct tls_judged *j, struct tls_extras *extras, struct tls_index *x,
                           struct window *w, const struct tls_policy *p, struct err *e);
-/* One more finding, zeroed; NULL where memory is out. */
+/* One more finding, zeroed; NULL where memory is out. The caller tells its server and texts, which
+ * stay where they are. */
 MUST_CHECK struct finding *tls_judged_new(struct tls_judged *j, struct err *e);

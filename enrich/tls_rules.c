@@ -133,16 +133,23 @@ static void judge_version(struct judging *j)
     hit_text(j, rules[j->rank], j->basis, severity_of(j, rules[j->rank]), text);
 }
 
-/* More than 1 GiB, and 2^32 blocks, under one key: certain only where the mean says so. */
+/* Certain only where the mean says so. */
+enum tls_volume tls_rules_volume(const struct tls_tuple *t)
+{
+    uint64_t mean = t->sessions > 0 ? t->bytes / t->sessions : 0;
+    return mean >= 32 * GIB ? VOLUME_BLOCKS : mean > GIB ? VOLUME_GIB : VOLUME_LITTLE;
+}
+
+/* More than 1 GiB, and 2^32 blocks, under one key. */
 static void judge_block64(struct judging *j)
 {
-    uint64_t mean = j->t->sessions > 0 ? j->t->bytes / j->t->sessions : 0;
-    unsigned severity = severity_of(j, WEAK_SWEET32) + (mean > GIB) + (mean >= 32 * GIB);
+    static const char *const much[] = {[VOLUME_LITTLE] = "",
+                                       [VOLUME_GIB] = ", more than 1 GiB in a session",
+                                       [VOLUME_BLOCKS] = ", 2^32 blocks and more in a session"};
+    enum tls_volume volume = tls_rules_volume(j->t);
     char text[8];
-    tls_hit(j, WEAK_SWEET32, j->basis, severity, "%s%s", suite_text(j->t->cipher, text),
-            mean >= 32 * GIB ? ", 2^32 blocks and more in a session"
-            : mean > GIB     ? ", more than 1 GiB in a session"
-                             : "");
+    tls_hit(j, WEAK_SWEET32, j->basis, severity_of(j, WEAK_SWEET32) + volume, "%s%s",
+            suite_text(j->t->cipher, text), much[volume]);
 }
 
 static void judge_suite(struct judging *j)
@@ -435,7 +442,7 @@ static uint8_t basis_of(const struct tls_tuple *t)
                                                                 : BASIS_NEGOTIATED;
 }
 
-void tls_rules_judge(const struct tls_policy *p, const struct tls_tuple *t, struct tls_verdict *v)
+void tls_rules_alike(const struct tls_policy *p, const struct tls_tuple *t, struct tls_verdict *v)
 {
     uint16_t version = t->version != 0 ? t->version : t->record_version;
     struct judging j = {.p = p, .t = t, .v = v, .rank = tls_version_rank(version)};
@@ -475,5 +482,41 @@ void tls_rules_judge(const struct tls_policy *p, const struct tls_tuple *t, stru
     } else {
         v->reason = (uint8_t)unknown(&j);
         v->judgement = v->reason != UNKNOWN_NONE ? JUDGED_UNKNOWN : JUDGED_CLEAN;
+    }
+}
+
+bool tls_rules_name(const struct tls_policy *p, const struct tls_tuple *t, struct tls_hit *h)
+{
+    struct tls_verdict v; /* large, and nearly all of it unused */
+    struct judging j = {.p = p, .t = t, .v = &v, .basis = basis_of(t)};
+    v.n = 0;
+    v.worst = SEVERITY_OFF;
+    if (t->version != 0 && t->outcome != TLS_CLEAR
+        && p->severity[WEAK_CERT_NAME_MISMATCH] > SEVERITY_OFF)
+        tls_judge_name(&j);
+    if (v.n > 0)
+        *h = v.hits[0];
+    return v.n > 0;
+}
+
+bool tls_rules_weakens(const struct tls_policy *p, uint8_t judgement, uint8_t basis,
+                       uint8_t severity)
+{
+    return judgement != JUDGED_FAILED && basis_of_session((enum basis)basis)
+           && severity >= p->weak_from;
+}
+
+void tls_rules_judge(const struct tls_policy *p, const struct tls_tuple *t, struct tls_verdict *v)
+{
+    struct tls_hit h;
+    tls_rules_alike(p, t, v);
+    if (!tls_rules_name(p, t, &h))
+        return;
+    v->hits[v->n++] = h;
+    if (basis_of_session((enum basis)h.basis) && h.severity > v->worst)
+        v->worst = h.severity;
+    if (tls_rules_weakens(p, v->judgement, h.basis, h.severity)) {
+        v->judgement = JUDGED_WEAK;
+        v->reason = UNKNOWN_NONE;
     }
 }

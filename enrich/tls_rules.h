@@ -45,6 +45,29 @@ struct tls_verdict {
 /* Judges one tuple alone: what needs other sessions (NEED_FLEET) is not in it. */
 void tls_rules_judge(const struct tls_policy *p, const struct tls_tuple *t, struct tls_verdict *v);
 
+/* The same in two parts, as many tuples differ in no more than in the name. All but what the name
+ * tells: of numbers and times it looks at no more than what tls_rules_volume and
+ * tls_rules_validity say. */
+void tls_rules_alike(const struct tls_policy *p, const struct tls_tuple *t, struct tls_verdict *v);
+/* What the name tells: is it one of the certificate's? False: nothing is wrong. */
+bool tls_rules_name(const struct tls_policy *p, const struct tls_tuple *t, struct tls_hit *h);
+/* Does a further finding make a session weak that was called `judgement`? */
+bool tls_rules_weakens(const struct tls_policy *p, uint8_t judgement, uint8_t basis,
+                       uint8_t severity);
+
+/* How much a session sent, on the mean. */
+enum tls_volume { VOLUME_LITTLE, VOLUME_GIB, VOLUME_BLOCKS }; /* 2^32 blocks of 64 bits */
+enum tls_volume tls_rules_volume(const struct tls_tuple *t);
+/* Of the server's certificate at the times of the sessions. */
+enum tls_validity {
+    VALIDITY_GOOD, /* or nobody can say */
+    VALIDITY_EXPIRED,
+    VALIDITY_EXPIRED_TODAY, /* less than 24 h ago */
+    VALIDITY_NOT_YET,
+    VALIDITY_NOT_YET_TODAY
+};
+enum tls_validity tls_rules_validity(const struct tls_tuple *t);
+
 /* The highest version a hello offers (GREASE is not in an offer): of supported_versions, else the
  * legacy one. */
 uint16_t tls_offer_max(const struct offer *o);

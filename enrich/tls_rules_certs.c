@@ -20,9 +20,19 @@ bool tls_name_matches(const char *san, size_t san_len, const uint8_t *host, size
     return host_len == san_len && strncasecmp(h, san, host_len) == 0;
 }
 
-static void judge_name(struct judging *j, const struct cert *leaf)
+/* NULL: none that could be read. */
+static const struct cert *leaf_of(const struct tls_tuple *t)
+{
+    const struct cert *leaf = t->n_certs > 0 ? t->certs[0] : NULL;
+    return leaf != NULL && (leaf->flags & CERT_UNREADABLE) == 0 ? leaf : NULL;
+}
+
+void tls_judge_name(struct judging *j)
 {
     const struct tls_tuple *t = j->t;
+    const struct cert *leaf = leaf_of(t);
+    if (leaf == NULL)
+        return;
     if ((t->signs & TLS_SIGN_ECH_OUTER) != 0) /* the name seen may be that of a front */
         return;
     if (t->name.len == 0 || (t->name_source != NAME_SNI && t->name_source != NAME_DNS)
@@ -39,23 +49,36 @@ static void judge_name(struct judging *j, const struct cert *leaf)
             t->name_source == NAME_DNS ? " (as DNS told)" : "");
 }
 
+enum { DAY_S = 86400 };
+
 /* Times of the packets, not of a clock. */
+enum tls_validity tls_rules_validity(const struct tls_tuple *t)
+{
+    const struct cert *leaf = leaf_of(t);
+    int64_t first_s = (int64_t)(t->first_ns / 1000000000);
+    int64_t last_s = (int64_t)(t->last_ns / 1000000000);
+    if (leaf != NULL && leaf->not_after_s < last_s)
+        return last_s - leaf->not_after_s <= DAY_S ? VALIDITY_EXPIRED_TODAY : VALIDITY_EXPIRED;
+    if (leaf != NULL && leaf->not_before_s > first_s)
+        return leaf->not_before_s - first_s <= DAY_S ? VALIDITY_NOT_YET_TODAY : VALIDITY_NOT_YET;
+    return VALIDITY_GOOD;
+}
+
 static void judge_validity(struct judging *j, const struct cert *leaf)
 {
-    int64_t first_s = (int64_t)(j->t->first_ns / 1000000000);
-    int64_t last_s = (int64_t)(j->t->last_ns / 1000000000);
+    enum tls_validity validity = tls_rules_validity(j->t);
     struct text_sink when = {0};
-    if (leaf->not_after_s < last_s) {
+    if (validity == VALIDITY_EXPIRED || validity == VALIDITY_EXPIRED_TODAY) {
         text_time(&when, leaf->not_after_s > 0 ? (uint64_t)leaf->not_after_s * 1000000000 : 0, 0);
         tls_hit(j, WEAK_CERT_EXPIRED, j->basis, severity_of(j, WEAK_CERT_EXPIRED), "since %s%s",
                 when.p != NULL ? when.p : "",
-                last_s - leaf->not_after_s <= 86400 ? ", within 24 h" : "");
-    } else if (leaf->not_before_s > first_s) {
+                validity == VALIDITY_EXPIRED_TODAY ? ", within 24 h" : "");
+    } else if (validity != VALIDITY_GOOD) {
         bool far = leaf->not_before_s > INT64_C(18000000000); /* past what 64 bits of ns hold */
         text_time(&when, far ? UINT64_MAX : (uint64_t)leaf->not_before_s * 1000000000, 0);
         tls_hit(j, WEAK_CERT_NOT_YET, j->basis, severity_of(j, WEAK_CERT_NOT_YET), "from %s%s",
                 when.p != NULL ? when.p : "",
-                leaf->not_before_s - first_s <= 86400 ? ", within 24 h" : "");
+                validity == VALIDITY_NOT_YET_TODAY ? ", within 24 h" : "");
     }
     text_free(&when);
     int64_t days = (leaf->not_after_s - leaf->not_before_s) / 86400;
@@ -105,13 +128,12 @@ static void judge_exponents(struct judging *j)
 
 void tls_judge_certs(struct judging *j)
 {
-    const struct cert *leaf = j->t->n_certs > 0 ? j->t->certs[0] : NULL;
+    const struct cert *leaf = leaf_of(j->t);
     judge_chain(j);
     judge_exponents(j);
-    if (leaf == NULL || (leaf->flags & CERT_UNREADABLE) != 0)
+    if (leaf == NULL)
         return;
     judge_validity(j, leaf);
-    judge_name(j, leaf);
     if (leaf->flags & (CERT_SELF_SIGNED | CERT_SELF_ISSUED))
         tls_hit(j, WEAK_CERT_SELF_SIGNED, j->basis, severity_of(j, WEAK_CERT_SELF_SIGNED), "%s",
                 leaf->flags & CERT_SELF_SIGNED ? "self-signed" : "self-issued");

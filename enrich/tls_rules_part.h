@@ -22,5 +22,6 @@ static inline unsigned severity_of(const struct judging *j, enum weakness rule)
     return j->p->severity[rule];
 }
 
-/* The certificates of the tuple. */
+/* The certificates of the tuple, and whether they are for the server's name. */
 void tls_judge_certs(struct judging *j);
+void tls_judge_name(struct judging *j);

@@ -191,11 +191,11 @@ void judged_json_times(struct text_sink *t, uint64_t first_ns, uint64_t last_ns)
 
 void judged_json_finding(struct text_sink *t, const struct window *w, const struct finding *f)
 {
-    char *p = begin(t, f->server.name.len);
+    char *p = begin(t, f->server->name.len);
     if (p == NULL)
         return;
     p = put_text(p, "{\"kind\":\"finding\"");
-    p = put_server(p, w, &f->server, f->client_type);
+    p = put_server(p, w, f->server, f->client_type);
     p = put_string(p, "rule", weakness_names[f->rule]);
     p = put_string(p, "basis", basis_names[f->basis]);
     p = put_string(p, "severity", severity_names[f->severity]);
@@ -217,11 +217,11 @@ void judged_json_judged(struct text_sink *t, const struct window *w, const struc
                                         [JUDGED_CLEAN] = "clean",
                                         [JUDGED_UNKNOWN] = "unknown",
                                         [JUDGED_FAILED] = "failed"};
-    char *p = begin(t, s->server.name.len);
+    char *p = begin(t, s->server->name.len);
     if (p == NULL)
         return;
     p = put_text(p, "{\"kind\":\"judged\"");
-    p = put_server(p, w, &s->server, s->client_type);
+    p = put_server(p, w, s->server, s->client_type);
     p = put_sum(p, "sessions", s->sessions);
     for (int k = 0; k < JUDGED_N; k++)
         p = put_sum(p, words[k], s->judged[k]);

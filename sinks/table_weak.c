@@ -53,7 +53,7 @@ void table_service(struct grid *g, const struct service *s)
 static void print_finding(struct grid *g, const struct finding *f)
 {
     struct text_sink last = {0};
-    table_service(g, &f->server);
+    table_service(g, f->server);
     grid_cell(g, "%s", f->client_type[0] != '\0' ? f->client_type : "-");
     grid_cell(g, "%s", severity_names[f->severity]);
     grid_cell(g, "%s", weakness_names[f->rule]);

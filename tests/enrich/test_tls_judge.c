@@ -141,7 +141,7 @@ static const struct finding *found(enum weakness rule, uint8_t to)
 {
     struct addr a = server(to);
     for (size_t i = 0; i < j.n_findings; i++)
-        if (j.findings[i].rule == rule && addr_equal(&j.findings[i].server.addr, &a))
+        if (j.findings[i].rule == rule && addr_equal(&j.findings[i].server->addr, &a))
             return &j.findings[i];
     return NULL;
 }
@@ -268,8 +268,8 @@ static void names_by_certificates(void **state)
     judge();
     unsigned named = 0, nameless = 0;
     for (size_t i = 0; i < j.n_servers; i++) {
-        named += j.servers[i].server.name_source == NAME_CERT;
-        nameless += j.servers[i].server.name_source == NAME_NONE;
+        named += j.servers[i].server->name_source == NAME_CERT;
+        nameless += j.servers[i].server->name_source == NAME_NONE;
     }
     assert_int_equal(named, 3);
     assert_int_equal(nameless, 1);
@@ -332,7 +332,7 @@ static void order_does_not_count(void **state)
         size_t at = 0;
         for (size_t i = 0; i < j.n_findings && at < sizeof text[0] - 200; i++)
             at += (size_t)snprintf(text[turn] + at, sizeof text[turn] - at,
-                                   "%d %d %d %d %d %d %s %s\n", j.findings[i].server.addr.b[15],
+                                   "%d %d %d %d %d %d %s %s\n", j.findings[i].server->addr.b[15],
                                    j.findings[i].rule, j.findings[i].basis, j.findings[i].severity,
                                    (int)j.findings[i].sessions, (int)j.findings[i].clients.gateways,
                                    j.findings[i].client_type, j.findings[i].detail);
