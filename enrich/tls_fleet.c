@@ -22,13 +22,15 @@ struct fleet {
     const struct tls_policy *p;
     const struct tls_item *items;
     size_t n;
-    size_t at; /* item that service_of found last */
+    size_t at; /* item, row and server that service_of found last */
+    const struct row_reuse *server_row;
+    const struct service *server;
     struct err *e;
 };
 
 static uint8_t basis_of_item(const struct tls_item *item)
 {
-    switch (item->row->key.outcome) {
+    switch (item->outcome) {
     case TLS_ESTABLISHED:
         return BASIS_ACCEPTED;
     case TLS_REFUSED:
@@ -83,7 +85,7 @@ static bool drown(struct fleet *f)
     size_t n = 0, n_keys = 0;
     struct tls_tuple t;
     for (size_t i = 0; i < f->n; i++)
-        n += f->items[i].row->key.version == 0x0002;
+        n += f->items[i].version == 0x0002;
     if (n == 0)
         return true;
     uint8_t(*keys)[32] = malloc(n * sizeof *keys);
@@ -92,7 +94,7 @@ static bool drown(struct fleet *f)
         return false;
     }
     for (size_t i = 0; i < f->n; i++) {
-        if (f->items[i].row->key.version != 0x0002)
+        if (f->items[i].version != 0x0002)
             continue;
         const struct cert *leaf = leaf_of(f, i, &t);
         if (leaf != NULL)
@@ -102,7 +104,7 @@ static bool drown(struct fleet *f)
         qsort(keys, n_keys, sizeof *keys, by_key_hash);
     bool ok = true;
     for (size_t i = 0; ok && n_keys > 0 && i < f->n; i++) {
-        uint16_t version = f->items[i].row->key.version;
+        uint16_t version = f->items[i].version;
         if (version == 0 || version == 0x0002)
             continue;
         const struct cert *leaf = leaf_of(f, i, &t);
@@ -128,7 +130,7 @@ static int by_client(const void *x, const void *y)
 
 static bool has_failed(const struct tls_item *item)
 {
-    return item->row->key.outcome == TLS_REFUSED || item->row->key.outcome == TLS_RESET;
+    return item->outcome == TLS_REFUSED || item->outcome == TLS_RESET;
 }
 
 static bool fell_back(struct fleet *f, const struct tls_item *from, const struct tls_item *to)
@@ -202,41 +204,60 @@ static bool fallback(struct fleet *f)
 
 /* ---- values that servers use again */
 
-/* Does item `i` come before the service? */
-static bool item_before(const struct fleet *f, size_t i, const struct service *s)
+/* Does item `i` come before all that are of the row's server? */
+static bool item_before(const struct fleet *f, size_t i, const struct row_reuse *r)
 {
-    struct service is;
-    tls_item_service(&f->items[i], &is);
-    return tls_service_order(&is, s) < 0;
+    const struct row_tls *t = f->items[i].row;
+    if (t->key.client.site != r->key.site)
+        return t->key.client.site < r->key.site;
+    if (t->key.role == ROLE_SERVER) /* devices of ours come last */
+        return false;
+    int d = memcmp(&t->key.peer, &r->key.server, sizeof r->key.server);
+    return d < 0 || (d == 0 && t->key.port < r->key.port);
 }
 
-/* The server of a reuse row, by the name its sessions have. Rows come in the order of their
- * servers, so the search begins where the last one ended. */
-static void service_of(struct fleet *f, const struct row_reuse *r, struct service *s)
+/* The first item that does not. Rows come in the order of their servers, so the search begins where
+ * the last one ended. */
+static size_t first_item(const struct fleet *f, const struct row_reuse *r)
 {
-    *s = (struct service){.site = r->key.site, .addr = r->key.server, .port = r->key.port};
-    struct service is;
-    size_t low = f->at > 0 && item_before(f, f->at - 1, s) ? f->at : 0, high = low, step = 1;
-    while (high < f->n
-           && item_before(f, high, s)) { /* nothing comes before a service without a name */
+    size_t low = f->at > 0 && item_before(f, f->at - 1, r) ? f->at : 0, high = low, step = 1;
+    while (high < f->n && item_before(f, high, r)) {
         low = high + 1;
         high = f->n - high > step ? high + step : f->n;
         step *= 2;
     }
     while (low < high) {
         size_t mid = (low + high) / 2;
-        if (item_before(f, mid, s))
+        if (item_before(f, mid, r))
             low = mid + 1;
         else
             high = mid;
     }
-    f->at = low;
-    if (low == f->n)
-        return;
-    tls_item_service(&f->items[low], &is);
+    return low;
+}
+
+/* The server of a reuse row, by the name its sessions have: kept. NULL where memory is out. */
+static const struct service *service_of(struct fleet *f, const struct row_reuse *r)
+{
+    const struct service *last = f->server;
+    struct service is, *s;
+    if (last != NULL && f->server_row->key.port == r->key.port
+        && f->server_row->key.site == r->key.site
+        && addr_equal(&f->server_row->key.server, &r->key.server))
+        return last;
+    f->server_row = r;
+    f->server = s = keep_room(&f->j->keep, sizeof *s);
+    if (s == NULL)
+        return NULL;
+    *s = (struct service){.site = r->key.site, .addr = r->key.server, .port = r->key.port};
+    f->at = first_item(f, r);
+    if (f->at == f->n)
+        return s;
+    tls_item_service(&f->items[f->at], &is);
     if (is.site == s->site && is.port == s->port && is.device.by == BY_NONE
         && addr_equal(&is.addr, &s->addr))
         *s = is;
+    return s;
 }
 
 /* More detail for the same finding; NULL where memory is out. */
@@ -252,17 +273,32 @@ static const char *detail_add(struct keep *k, const char *detail, const char *mo
     return keep_text(k, both, n + 2 + n_more);
 }
 
-static bool finding_new(struct fleet *f, const struct row_reuse *r, enum weakness rule,
-                        const char *detail, const struct service *server)
+/* `detail` is a literal. */
+static bool server_finding(struct fleet *f, const struct row_reuse *r, enum weakness rule,
+                           const char *detail)
 {
-    struct finding *x = tls_judged_new(f->j, f->e);
-    struct service *at = x != NULL ? keep_room(&f->j->keep, sizeof *at) : NULL;
-    if (at == NULL) {
+    if (f->p->severity[rule] == SEVERITY_OFF)
+        return true;
+    struct finding *last = f->j->n_findings > 0 ? &f->j->findings[f->j->n_findings - 1] : NULL;
+    const struct service *server = service_of(f, r);
+    if (rule == WEAK_DH_REUSE && f->p->severity[rule] > SEVERITY_INFO)
+        f->j->weak[rule] += r->count;
+    if (last != NULL && last->rule == rule && server != NULL
+        && (last->server == server || tls_service_order(last->server, server) == 0)) {
+        last->sessions += r->count; /* rows of one server stand together */
+        last->first_ns = r->first_ns < last->first_ns ? r->first_ns : last->first_ns;
+        last->last_ns = r->last_ns > last->last_ns ? r->last_ns : last->last_ns;
+        last->detail = detail_add(&f->j->keep, last->detail, detail);
+        if (last->detail == NULL)
+            err_set(f->e, "out of memory");
+        return last->detail != NULL;
+    }
+    struct finding *x = server != NULL ? tls_judged_new(f->j, f->e) : NULL;
+    if (x == NULL) {
         err_set(f->e, "out of memory");
         return false;
     }
-    *at = *server;
-    *x = (struct finding){.server = at,
+    *x = (struct finding){.server = server,
                           .client_type = "",
                           .rule = (uint8_t)rule,
                           .basis = BASIS_NEGOTIATED,
@@ -272,28 +308,6 @@ static bool finding_new(struct fleet *f, const struct row_reuse *r, enum weaknes
                           .last_ns = r->last_ns,
                           .detail = detail};
     return true;
-}
-
-/* `detail` is a literal. */
-static bool server_finding(struct fleet *f, const struct row_reuse *r, enum weakness rule,
-                           const char *detail)
-{
-    struct service server;
-    if (f->p->severity[rule] == SEVERITY_OFF)
-        return true;
-    struct finding *last = f->j->n_findings > 0 ? &f->j->findings[f->j->n_findings - 1] : NULL;
-    service_of(f, r, &server);
-    if (rule == WEAK_DH_REUSE && f->p->severity[rule] > SEVERITY_INFO)
-        f->j->weak[rule] += r->count;
-    if (last == NULL || last->rule != rule || tls_service_order(last->server, &server) != 0)
-        return finding_new(f, r, rule, detail, &server);
-    last->sessions += r->count; /* rows of one server stand together */
-    last->first_ns = r->first_ns < last->first_ns ? r->first_ns : last->first_ns;
-    last->last_ns = r->last_ns > last->last_ns ? r->last_ns : last->last_ns;
-    last->detail = detail_add(&f->j->keep, last->detail, detail);
-    if (last->detail == NULL)
-        err_set(f->e, "out of memory");
-    return last->detail != NULL;
 }
 
 struct ticket_key {

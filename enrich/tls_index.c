@@ -1,6 +1,8 @@
 #define _GNU_SOURCE /* memmem, qsort_r */
 #include "enrich/tls_index.h"
 
+#include "core/arena.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,8 +32,8 @@ struct tls_index {
     struct places asked; /* addresses that DNS told */
     struct places ours;  /* addresses whose owner has rows of its own */
     struct tls_item *items, *clear_all,
-        *clear; /* sessions; what was none, at the end of its array */
-    size_t n, n_clear;
+        *clear;                /* sessions; what was none, at the end of its array */
+    size_t n, n_clear, n_rows; /* n_rows: there is room for so many items */
     /* what was read lately, by the low bits of its id */
     uint64_t offer_ids[OFFERS_KEPT], answer_ids[ANSWERS_KEPT],
         cert_ids[ANSWER_CERTS_MAX][CERTS_KEPT];
@@ -42,6 +44,13 @@ struct tls_index {
     struct cert certs_read[ANSWER_CERTS_MAX][CERTS_KEPT];
     const struct cert *certs_of[ANSWER_CERTS_MAX];
 };
+
+static uint64_t big_endian(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(v) : v;
+}
 
 /* ---- finding */
 
@@ -249,20 +258,29 @@ static bool cert_name(struct tls_index *x, uint64_t answer, struct bytes *name)
     return true;
 }
 
+static void item_name(struct tls_item *item, struct bytes name, enum name_source source)
+{
+    uint8_t word[8] = {0};
+    item->name = source != NAME_NONE ? name : (struct bytes){0};
+    item->name_source = (uint8_t)source;
+    if (item->name.len > 0)
+        memcpy(word, name.p, name.len < sizeof word ? name.len : sizeof word);
+    item->name_word = big_endian(word);
+}
+
 static void name_item(struct tls_index *x, struct tls_item *item)
 {
     const struct row_tls *r = item->row;
-    item->name = window_string(x->w, r->key.sni);
-    item->name_source = NAME_NONE;
-    if (item->name.len > 0)
-        item->name_source = NAME_SNI;
+    struct bytes name = window_string(x->w, r->key.sni);
+    enum name_source source = NAME_NONE;
+    if (name.len > 0)
+        source = NAME_SNI;
     else if (r->key.role == ROLE_CLIENT
-             && asked_for(x, &r->key.client, &r->key.peer, r->last_ns, &item->name))
-        item->name_source = NAME_DNS;
-    else if (cert_name(x, r->key.answer, &item->name))
-        item->name_source = NAME_CERT;
-    else
-        item->name = (struct bytes){0};
+             && asked_for(x, &r->key.client, &r->key.peer, r->last_ns, &name))
+        source = NAME_DNS;
+    else if (cert_name(x, r->key.answer, &name))
+        source = NAME_CERT;
+    item_name(item, name, source);
 }
 
 /* Where a session shows no certificate (TLS 1.3, resumption), those that others were shown at the
@@ -278,12 +296,9 @@ static void name_place(struct tls_item items[], size_t n)
             return;
         name = &items[i].name;
     }
-    for (size_t i = 0; name != NULL && i < n; i++) {
-        if (items[i].name_source == NAME_NONE) {
-            items[i].name = *name;
-            items[i].name_source = NAME_CERT;
-        }
-    }
+    for (size_t i = 0; name != NULL && i < n; i++)
+        if (items[i].name_source == NAME_NONE)
+            item_name(&items[i], *name, NAME_CERT);
 }
 
 /* What sorting by place looks at first: reading two rows for each comparison took ten times as
@@ -297,15 +312,9 @@ struct place_key {
 static uint64_t place_word(const struct row_tls *r)
 {
     const uint64_t half = UINT64_C(1) << 61;
-    uint64_t high, low;
+    uint64_t high = big_endian(r->key.peer.b), low = big_endian(r->key.peer.b + 8);
     if (r->key.role == ROLE_SERVER)
         return UINT64_MAX;
-    memcpy(&high, r->key.peer.b, sizeof high);
-    memcpy(&low, r->key.peer.b + 8, sizeof low);
-    if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) {
-        high = __builtin_bswap64(high);
-        low = __builtin_bswap64(low);
-    }
     return high > 0 ? half + (high >> 3) : low < half ? low : half;
 }
 
@@ -320,16 +329,25 @@ static int by_place_key(const void *x, const void *y, void *items)
     return tls_item_place_order(&list[a->item], &list[b->item]);
 }
 
+/* An array of items, or of as many keys. */
+static void *items_new(const struct tls_index *x, size_t size, struct err *e)
+{
+    return arena_new((x->n_rows > 0 ? x->n_rows : 1) * size, ARENA_HOT, e);
+}
+
+static void items_free(const struct tls_index *x, void *list, size_t size)
+{
+    arena_free(list, (x->n_rows > 0 ? x->n_rows : 1) * size);
+}
+
 /* Rows come sorted by their client, and so by site. */
 static bool sort_by_place(struct tls_index *x, struct err *e)
 {
     size_t n = x->n;
-    struct place_key *keys = malloc((n > 0 ? n : 1) * sizeof *keys);
-    struct tls_item *sorted = malloc((n > 0 ? n : 1) * sizeof *sorted);
-    if (keys == NULL || sorted == NULL) {
-        free(keys);
-        free(sorted);
-        err_set(e, "out of memory");
+    struct place_key *keys = items_new(x, sizeof *keys, e);
+    struct tls_item *sorted = keys != NULL ? items_new(x, sizeof *sorted, e) : NULL;
+    if (sorted == NULL) {
+        items_free(x, keys, sizeof *keys);
         return false;
     }
     uint32_t site = 0;
@@ -342,17 +360,23 @@ static bool sort_by_place(struct tls_index *x, struct err *e)
         qsort_r(keys, n, sizeof *keys, by_place_key, x->items);
     for (size_t i = 0; i < n; i++)
         sorted[i] = x->items[keys[i].item];
-    free(keys);
-    free(x->items);
+    items_free(x, keys, sizeof *keys);
+    items_free(x, x->items, sizeof *x->items);
     x->items = sorted;
     return true;
 }
 
+/* Numbers the places, so that nobody need look at the rows again to compare them. */
 static void name_places(struct tls_index *x)
 {
-    for (size_t from = 0, to; from < x->n; from = to) {
+    enum { AHEAD = 8 };
+    uint32_t place = 1;
+    for (size_t from = 0, to; from < x->n; from = to, place++) {
         for (to = from + 1; to < x->n && tls_item_same_place(&x->items[from], &x->items[to]); to++)
-            continue;
+            if (to + AHEAD < x->n)
+                tls_item_prefetch(&x->items[to + AHEAD]);
+        for (size_t i = from; i < to; i++)
+            x->items[i].place = place;
         name_place(x->items + from, to - from);
     }
 }
@@ -365,16 +389,18 @@ static bool needs_places(const struct row_tls *r)
 
 static bool collect_items(struct tls_index *x, const struct tls_typing *typing, struct err *e)
 {
+    enum { AHEAD = 8 };
     size_t n, clear = 0;
     bool places = false;
     void *const *rows = window_rows(x->w, ROW_TLS, &n);
-    x->items = malloc((n > 0 ? n : 1) * sizeof *x->items);
-    if (x->items == NULL) {
-        err_set(e, "out of memory");
+    x->n_rows = n;
+    x->items = items_new(x, sizeof *x->items, e);
+    if (x->items == NULL)
         return false;
-    }
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         x->items[i] = (struct tls_item){.row = rows[i]};
+    for (size_t i = 0; i < n; i++) {
+        tls_item_prefetch(&x->items[i + AHEAD < n ? i + AHEAD : i]);
         places = places || needs_places(rows[i]);
         clear += ((const struct row_tls *)rows[i])->key.outcome == TLS_CLEAR;
     }
@@ -392,13 +418,17 @@ static bool collect_items(struct tls_index *x, const struct tls_typing *typing, 
             continue;
         if (r->key.outcome == TLS_CLEAR) {
             x->n_clear++;
-            *--x->clear = (struct tls_item){.row = r};
+            *--x->clear =
+                (struct tls_item){.row = r, .version = r->key.version, .outcome = r->key.outcome};
             name_item(x, x->clear);
         }
         if (r->sessions == 0)
             continue;
         struct tls_item *item = &x->items[x->n++];
-        *item = (struct tls_item){.row = r, .ja4 = window_string(x->w, r->key.ja4)};
+        *item = (struct tls_item){.row = r,
+                                  .ja4 = window_string(x->w, r->key.ja4),
+                                  .version = r->key.version,
+                                  .outcome = r->key.outcome};
         if (typing != NULL)
             item->type_id = typing->of(typing->ctx, r);
         if (item->type_id != 0)
@@ -439,7 +469,7 @@ void tls_index_free(struct tls_index *x)
     free(x->certs.rows);
     free(x->asked.list);
     free(x->ours.list);
-    free(x->items);
+    items_free(x, x->items, sizeof *x->items);
     free(x->clear_all);
     free(x);
 }

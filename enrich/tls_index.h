@@ -21,12 +21,24 @@ struct tls_typing {
 
 struct tls_item {
     const struct row_tls *row;
-    struct bytes name; /* of the server */
-    struct bytes ja4;  /* of the client; absent: none */
-    const char *type;  /* of the client; NULL: unknown, so its JA4 is its type */
+    struct bytes name;  /* of the server */
+    struct bytes ja4;   /* of the client; absent: none */
+    const char *type;   /* of the client; NULL: unknown, so its JA4 is its type */
+    uint64_t name_word; /* how the name begins, in the order of names */
     unsigned type_id;
+    uint32_t place;   /* places numbered in their order, from 1 on; 0: not yet */
+    uint16_t version; /* of the row, which lies far away; likewise: */
+    uint8_t outcome;
     uint8_t name_source;
 };
+
+/* Rows lie in the order in which they were made, items do not. */
+static inline void tls_item_prefetch(const struct tls_item *item)
+{
+    __builtin_prefetch(item->row);
+    __builtin_prefetch((const char *)item->row + 64);
+    __builtin_prefetch((const char *)item->row + sizeof *item->row - 1);
+}
 
 /* Collects the rows of `w`, which must not change while the index lives; `typing` NULL: no type is
  * known. The caller ends it with tls_index_free. */
@@ -53,9 +65,9 @@ void tls_item_service(const struct tls_item *item, struct service *s);
 int tls_service_order(const struct service *a, const struct service *b);
 int tls_item_service_order(const struct tls_item *a, const struct tls_item *b);
 
-/* Order of the places where the servers are: as tls_service_order of both, but for names. Sorting
- * asks this often, so no service is made of them. A server that is a device of ours comes after
- * those that are only an address. */
+/* Order, within one index, of the places where the servers are: as tls_service_order of both, but
+ * for names. Sorting asks this often, so no service is made of them. A server that is a device of
+ * ours comes after those that are only an address. */
 int tls_item_place_order(const struct tls_item *a, const struct tls_item *b);
 /* Are both at one address and port of one site (or one device)? */
 bool tls_item_same_place(const struct tls_item *a, const struct tls_item *b);

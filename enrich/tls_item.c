@@ -13,6 +13,8 @@ static int number_order(uint64_t a, uint64_t b)
 int tls_item_place_order(const struct tls_item *x, const struct tls_item *y)
 {
     const struct row_tls *a = x->row, *b = y->row;
+    if (x->place != 0 && y->place != 0)
+        return number_order(x->place, y->place);
     int d = number_order(a->key.client.site, b->key.client.site);
     if (d == 0)
         d = (a->key.role == ROLE_SERVER) - (b->key.role == ROLE_SERVER);
@@ -79,6 +81,8 @@ int tls_service_order(const struct service *a, const struct service *b)
 int tls_item_service_order(const struct tls_item *a, const struct tls_item *b)
 {
     int d = tls_item_place_order(a, b);
+    if (d == 0)
+        d = number_order(a->name_word, b->name_word);
     if (d == 0)
         d = name_order(&a->name, &b->name);
     return d != 0 ? d : number_order(a->name_source, b->name_source);

@@ -1,5 +1,6 @@
 #include "enrich/tls_judge.h"
 
+#include "core/arena.h"
 #include "enrich/tls_verdicts.h"
 
 #include <stdio.h>
@@ -63,24 +64,33 @@ static int by_key(const void *x, const void *y)
 
 /* ---- lists */
 
-static bool grow(void **list, size_t *cap, size_t n, size_t size, struct err *e)
+/* Lists are large at once: in arenas, which take large pages. */
+static bool list_grow(void **list, size_t *cap, size_t to, size_t size, struct err *e)
 {
-    if (n < *cap)
-        return true;
-    size_t more = *cap == 0 ? 64 : *cap * 2;
-    void *p = realloc(*list, more * size);
-    if (p == NULL) {
-        err_set(e, "out of memory");
+    void *p = arena_new(to * size, ARENA_HOT, e);
+    if (p == NULL)
         return false;
-    }
+    if (*cap > 0)
+        memcpy(p, *list, *cap * size);
+    arena_free(*list, *cap * size);
     *list = p;
-    *cap = more;
+    *cap = to;
     return true;
+}
+
+static bool findings_grow(struct tls_judged *j, size_t to, struct err *e)
+{
+    return list_grow((void **)&j->findings, &j->cap_findings, to, sizeof *j->findings, e);
+}
+
+static bool servers_grow(struct tls_judged *j, size_t to, struct err *e)
+{
+    return list_grow((void **)&j->servers, &j->cap_servers, to, sizeof *j->servers, e);
 }
 
 struct finding *tls_judged_new(struct tls_judged *j, struct err *e)
 {
-    if (!grow((void **)&j->findings, &j->cap_findings, j->n_findings, sizeof *j->findings, e))
+    if (j->n_findings == j->cap_findings && !findings_grow(j, 2 * j->cap_findings, e))
         return NULL;
     struct finding *f = &j->findings[j->n_findings++];
     *f = (struct finding){0};
@@ -89,7 +99,7 @@ struct finding *tls_judged_new(struct tls_judged *j, struct err *e)
 
 static bool add_server(struct tls_judged *j, const struct judged_server *s, struct err *e)
 {
-    if (!grow((void **)&j->servers, &j->cap_servers, j->n_servers, sizeof *s, e))
+    if (j->n_servers == j->cap_servers && !servers_grow(j, 2 * j->cap_servers, e))
         return false;
     j->servers[j->n_servers++] = *s;
     return true;
@@ -299,9 +309,12 @@ static int by_item(const void *x, const void *y)
 static bool judge_all(struct judging *j, struct tls_item items[], size_t n, bool clear,
                       struct err *e)
 {
+    enum { AHEAD = 4 };
     bool ok = true;
     j->items = items;
     for (size_t i = 0; ok && i < n; i++) {
+        if (i + AHEAD < n)
+            tls_item_prefetch(&items[i + AHEAD]);
         if (i == 0 || !same_group(&items[i - 1], &items[i])) {
             if (i > 0 && !end_group(j, clear, e))
                 return false;
@@ -377,7 +390,8 @@ bool tls_judge(struct tls_judged *out, struct tls_index *x, struct window *w,
     sort_items(items, n);
     if (n_clear > 1)
         qsort(clear, n_clear, sizeof *clear, by_group_and_client);
-    bool ok = tls_verdicts_new(&j->verdicts, e) && tls_fleet(out, &j->extras, x, w, p, e);
+    bool ok = findings_grow(out, 64 + 2 * n, e) && servers_grow(out, 64 + n, e)
+              && tls_verdicts_new(&j->verdicts, e) && tls_fleet(out, &j->extras, x, w, p, e);
     if (ok && j->extras.n > 1)
         qsort(j->extras.list, j->extras.n, sizeof *j->extras.list, by_item);
     size_t n_fleet = out->n_findings;
@@ -392,8 +406,8 @@ bool tls_judge(struct tls_judged *out, struct tls_index *x, struct window *w,
 
 void tls_judged_free(struct tls_judged *j)
 {
-    free(j->findings);
-    free(j->servers);
+    arena_free(j->findings, j->cap_findings * sizeof *j->findings);
+    arena_free(j->servers, j->cap_servers * sizeof *j->servers);
     keep_free(&j->keep);
     *j = (struct tls_judged){0};
 }
