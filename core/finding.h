@@ -126,7 +126,7 @@ struct finding { /* what it points to is borrowed from its owner */
     struct client_counts clients;
     uint64_t first_ns, last_ns;
     const char *detail;
-    struct client example; /* the first by order; BY_NONE where it is not ours */
+    const struct client *example; /* the first by order; NULL where it is not ours */
     uint64_t example_hello;
 };
 
@@ -166,9 +166,9 @@ struct judged_server { /* as struct finding */
     const char *client_type;
     uint64_t sessions;
     uint64_t judged[JUDGED_N]; /* add up to sessions */
-    uint64_t unknown[UNKNOWN_N];
-    uint64_t certs[CERTS_N]; /* of sessions that did not fail */
-    uint8_t worst;           /* enum severity of session findings */
+    const uint64_t *unknown;   /* UNKNOWN_N of them; NULL where none is */
+    uint64_t certs[CERTS_N];   /* of sessions that did not fail */
+    uint8_t worst;             /* enum severity of session findings */
     struct client_counts clients;
     uint64_t first_ns, last_ns;
 };

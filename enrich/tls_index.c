@@ -340,16 +340,28 @@ static void items_free(const struct tls_index *x, void *list, size_t size)
     arena_free(list, (x->n_rows > 0 ? x->n_rows : 1) * size);
 }
 
+/* Moves each item to where its key is, in place. */
+static void items_move(struct tls_item items[], struct place_key keys[], size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct tls_item first = items[i];
+        size_t at = i;
+        for (uint32_t from; (from = keys[at].item) != i; at = from) {
+            items[at] = items[from];
+            keys[at].item = (uint32_t)at;
+        }
+        items[at] = first;
+        keys[at].item = (uint32_t)at;
+    }
+}
+
 /* Rows come sorted by their client, and so by site. */
 static bool sort_by_place(struct tls_index *x, struct err *e)
 {
     size_t n = x->n;
     struct place_key *keys = items_new(x, sizeof *keys, e);
-    struct tls_item *sorted = keys != NULL ? items_new(x, sizeof *sorted, e) : NULL;
-    if (sorted == NULL) {
-        items_free(x, keys, sizeof *keys);
+    if (keys == NULL)
         return false;
-    }
     uint32_t site = 0;
     for (size_t i = 0; i < n; i++) {
         const struct row_tls *r = x->items[i].row;
@@ -358,11 +370,8 @@ static bool sort_by_place(struct tls_index *x, struct err *e)
     }
     if (n > 1)
         qsort_r(keys, n, sizeof *keys, by_place_key, x->items);
-    for (size_t i = 0; i < n; i++)
-        sorted[i] = x->items[keys[i].item];
+    items_move(x->items, keys, n);
     items_free(x, keys, sizeof *keys);
-    items_free(x, x->items, sizeof *x->items);
-    x->items = sorted;
     return true;
 }
 

@@ -30,6 +30,7 @@ struct judging {
     struct tls_verdicts *verdicts;
     uint8_t judgement, reason; /* of the item at hand */
     struct judged_server server;
+    uint64_t unknown[UNKNOWN_N]; /* its own */
     const struct tls_item *last_client;
     struct slot slots[WEAK_N][BASIS_N];
     uint8_t used[WEAK_N]; /* bits by basis: which of them the group has */
@@ -215,7 +216,7 @@ static bool take_item(struct judging *j, size_t i)
     j->last_client = item;
     s->sessions += sessions;
     s->judged[j->judgement] += sessions;
-    s->unknown[j->reason] += sessions;
+    j->unknown[j->reason] += sessions;
     if (j->judgement != JUDGED_FAILED)
         s->certs[v->certs] += sessions;
     s->first_ns = item->row->first_ns < s->first_ns ? item->row->first_ns : s->first_ns;
@@ -231,6 +232,7 @@ static bool begin_group(struct judging *j, const struct tls_item *item)
     j->server = (struct judged_server){.server = server, .first_ns = UINT64_MAX};
     j->last_client = NULL;
     memset(j->used, 0, sizeof j->used);
+    memset(j->unknown, 0, sizeof j->unknown);
     if (server == NULL)
         return false;
     tls_item_service(item, server);
@@ -257,7 +259,7 @@ static const char *details_of(struct keep *k, const struct slot *s)
 
 static bool finding_of(const struct judging *j, const struct slot *s, struct finding *f)
 {
-    struct addr outside;
+    const struct row_tls *example = s->example->row;
     f->sessions = s->sessions;
     f->clients = s->clients;
     f->severity = s->severity;
@@ -266,8 +268,8 @@ static bool finding_of(const struct judging *j, const struct slot *s, struct fin
     f->server = j->server.server;
     f->client_type = j->server.client_type;
     f->detail = details_of(&j->out->keep, s);
-    tls_item_client(s->example, &f->example, &outside);
-    f->example_hello = s->example->row->key.hello;
+    f->example = example->key.role == ROLE_CLIENT ? &example->key.client : NULL;
+    f->example_hello = example->key.hello;
     return f->detail != NULL;
 }
 
@@ -293,8 +295,16 @@ static bool end_group(struct judging *j, bool clear, struct err *e)
     for (int k = 0; k < JUDGED_N; k++)
         j->out->judged[k] += j->server.judged[k];
     for (int k = 0; k < UNKNOWN_N; k++)
-        j->out->unknown[k] += j->server.unknown[k];
+        j->out->unknown[k] += j->unknown[k];
     j->out->sessions += j->server.sessions;
+    if (j->server.judged[JUDGED_UNKNOWN] > 0) {
+        uint64_t *unknown = keep_room(&j->out->keep, sizeof j->unknown);
+        if (unknown == NULL) {
+            err_set(e, "out of memory");
+            return false;
+        }
+        j->server.unknown = memcpy(unknown, j->unknown, sizeof j->unknown);
+    }
     return add_server(j->out, &j->server, e);
 }
 

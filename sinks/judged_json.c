@@ -204,7 +204,8 @@ void judged_json_finding(struct text_sink *t, const struct window *w, const stru
     p = put_times(p, f->first_ns, f->last_ns);
     p = put_string(p, "detail", f->detail);
     char *at = p = put_name(p, "example");
-    p = put_client(p, &f->example);
+    if (f->example != NULL)
+        p = put_client(p, f->example);
     if (f->example_hello != 0)
         p = put_hex(put_name(p, "hello"), "", f->example_hello, 8);
     p = put_object_end(p, at);
@@ -225,7 +226,7 @@ void judged_json_judged(struct text_sink *t, const struct window *w, const struc
     p = put_sum(p, "sessions", s->sessions);
     for (int k = 0; k < JUDGED_N; k++)
         p = put_sum(p, words[k], s->judged[k]);
-    if (s->judged[JUDGED_UNKNOWN] > 0)
+    if (s->judged[JUDGED_UNKNOWN] > 0 && s->unknown != NULL)
         p = put_sums(p, "unknown_why", unknown_reason_names + 1, s->unknown + 1, UNKNOWN_N - 1);
     p = put_sums(p, "certificates", cert_state_names, s->certs, CERTS_N);
     if (s->worst > SEVERITY_OFF)

@@ -137,14 +137,15 @@ static bool write_frame(struct zstd_out *z, struct err *e)
 {
     hash_rest(z);
     size_t bound = ZSTD_compressBound(z->text.len);
-    if (bound > z->frame_cap) {
-        void *p = realloc(z->frame, bound);
-        if (p == NULL) {
+    if (bound > z->frame_cap) { /* frames end where a line does: a little more spares the next */
+        free(z->frame);
+        z->frame_cap = bound + bound / 8;
+        z->frame = malloc(z->frame_cap);
+        if (z->frame == NULL) {
+            z->frame_cap = 0;
             err_set(e, "out of memory");
             return false;
         }
-        z->frame = p;
-        z->frame_cap = bound;
     }
     /* In one call, so that the bytes depend on the lines and the level alone. */
     size_t n = ZSTD_compress2(z->zstd, z->frame, z->frame_cap, z->text.p, z->text.len);
