@@ -3,37 +3,34 @@
 #pragma once
 #include "core/cur.h"
 
+/* Room for any number; a short one too may write over all of it. */
 enum { DIGITS_U64_MAX = 20 };
 
-extern const char digits_pairs[201]; /* "000102...99" */
-extern const char digits_bytes[513]; /* "000102...ff" */
+extern const char digits_triples[3004]; /* "000001002...999" */
+extern const char digits_bytes[513];    /* "000102...ff" */
 
-/* Two digits: `v` is below 100. */
-static inline char *digits_pair(char *p, uint32_t v)
+/* Three digits: `v` is below 1,000. */
+static inline char *digits_triple(char *p, uint32_t v)
 {
-    memcpy(p, digits_pairs + 2 * (size_t)v, 2);
-    return p + 2;
+    memcpy(p, digits_triples + 3 * (size_t)v, 3);
+    return p + 3;
 }
 
-/* Below 10,000, without leading zeros. */
+/* Below 1,000, without leading zeros, and without branches: nothing foretells how long numbers
+ * are. */
 static inline char *digits_small(char *p, uint32_t v)
 {
-    if (v >= 1000)
-        return digits_pair(digits_pair(p, v / 100), v % 100);
-    if (v >= 100)
-        *p++ = (char)('0' + v / 100);
-    if (v >= 10)
-        return digits_pair(p, v % 100);
-    *p = (char)('0' + v);
-    return p + 1;
+    size_t n = 1u + (v >= 10) + (v >= 100);
+    memcpy(p, digits_triples + 3 * (size_t)v + 3 - n, 3);
+    return p + n;
 }
 
-/* A number of 10,000 or more. */
+/* A number of 1,000 or more. */
 char *digits_large(char *p, uint64_t v);
 
 static inline char *digits_u64(char *p, uint64_t v)
 {
-    return v < 10000 ? digits_small(p, (uint32_t)v) : digits_large(p, v);
+    return v < 1000 ? digits_small(p, (uint32_t)v) : digits_large(p, v);
 }
 
 /* A byte as two hex digits. */

@@ -283,30 +283,33 @@ static char *group_begin(struct rowjson_writer *r, char *p, const struct rowjson
     return put_text(p, "\":{");
 }
 
-static inline char *put_member(struct rowjson_writer *r, char *p, const struct rowjson_field *f)
+/* `first` of its object: without the comma. */
+static inline char *put_name(char *p, const struct rowjson_field *f, unsigned first)
 {
-    if (f->group != r->group)
-        p = group_begin(r, p, f);
-    unsigned first = p[-1] == '{'; /* of its object: without the comma */
     memcpy(p, f->name + first, ROWJSON_NAME_MAX);
     return p + f->len - first;
 }
 
-char *rowjson_put_member(struct rowjson_writer *r, char *p, const struct rowjson_field *field)
+char *rowjson_put_member(struct rowjson_writer *r, char *p, const struct rowjson_field *f)
 {
-    return put_member(r, p, field);
+    if (f->group != r->group)
+        p = group_begin(r, p, f);
+    return put_name(p, f, p[-1] == '{');
 }
 
 char *rowjson_put_fields(struct rowjson_writer *r, char *p, const struct rowjson_field fields[],
                          unsigned n, const uint8_t *base, const struct distinct_shape *shape)
 {
+    bool begun = p[-1] != '{'; /* has the object that is open a member? */
     for (const struct rowjson_field *f = fields, *end = fields + n; f < end; f++) {
         uint64_t v;
         memcpy(&v, base + f->word, sizeof v);
         v = v >> f->shift & f->mask;
         if (v == f->absent && (f->mask != 0 || absent(r->w, f->field, base + f->at, shape)))
             continue;
-        p = put_value(r, put_member(r, p, f), f, v, base + f->at, shape);
+        p = begun && f->group == r->group ? put_name(p, f, 0) : rowjson_put_member(r, p, f);
+        p = put_value(r, p, f, v, base + f->at, shape);
+        begun = true;
     }
     return p;
 }

@@ -22,12 +22,21 @@ char *rowjson_put_string(char *p, const void *bytes, size_t len)
 {
     const uint8_t *b = bytes;
     size_t i = 0;
+    uint64_t v;
     p = put_char(p, '"');
-    for (uint64_t v; i + sizeof v <= len; i += sizeof v) { /* names are long and plain */
+    for (; i + sizeof v <= len; i += sizeof v) { /* names are long and plain */
         memcpy(&v, b + i, sizeof v);
         if (any_escape(v))
             break;
         p = put(p, &v, sizeof v);
+    }
+    if (i + sizeof v > len && i > 0 && i < len) { /* the last eight, some of them once more */
+        memcpy(&v, b + len - sizeof v, sizeof v);
+        if (!any_escape(v)) {
+            memcpy(p + len - i - sizeof v, &v, sizeof v);
+            p += len - i;
+            i = len;
+        }
     }
     for (; i < len; i++)
         p = put_byte(p, b[i]);

@@ -57,10 +57,15 @@ char *rowjson_put_site(struct rowjson_writer *r, char *p, uint64_t site)
 /* Rows of clients tell in their kind what the client is. */
 char *rowjson_put_client(struct rowjson_writer *r, char *p, const struct client *c)
 {
+    enum { USUAL = 96 };
     char text[ROWJSON_WHO_MAX], *start = p;
     bool untold = r->kind != ROW_CLIENT;
-    if (untold && r->client_len > 0 && memcmp(&r->client, c, sizeof *c) == 0)
-        return put(p, r->client_text, r->client_len);
+    if (untold && r->client_len > 0 && memcmp(&r->client, c, sizeof *c) == 0) {
+        if (r->client_len > USUAL)
+            return put(p, r->client_text, r->client_len);
+        memcpy(p, r->client_text, USUAL); /* in place, not by a call */
+        return p + r->client_len;
+    }
     if (c->site != 0)
         p = rowjson_put_site(r, put_text(p, ",\"site\":"), c->site);
     if (untold && c->kind == CLIENT_GATEWAY)
