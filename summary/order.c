@@ -201,23 +201,42 @@ struct ordering {
     uint32_t *rows;
 };
 
-/* Reads word `s` of the rows [from, to), the n-th of a string; returns the bits in which they
- * differ. */
+enum { ROWS_AHEAD = 12 }; /* sorted, rows lie anywhere */
+
+/* Reads word `n` of the strings of the rows [from, to); returns the bits in which they differ. */
+static uint64_t strings_fill(struct ordering *o, uint32_t from, uint32_t to, uint16_t at,
+                             uint32_t n)
+{
+    uint64_t differ = 0;
+    for (uint32_t i = from; i < to; i++) {
+        uint32_t id;
+        memcpy(&id, (const uint8_t *)rowtab_at(o->tab, o->rows[i]) + at, sizeof id);
+        strings_prefetch_at(&o->w->strings, id);
+        o->words[i] = id;
+    }
+    for (uint32_t i = from; i < to; i++) {
+        o->words[i] = string_word(o->w, (uint32_t)o->words[i], n);
+        differ |= o->words[i] ^ o->words[from];
+    }
+    return differ;
+}
+
+/* The same of word `s`. */
 static uint64_t words_fill(struct ordering *o, uint32_t from, uint32_t to, const struct step *s,
                            uint32_t n)
 {
     const struct part *parts = o->plan->parts + s->first;
     uint64_t differ = 0;
+    if (s->n == 0)
+        return strings_fill(o, from, to, s->string, n);
     for (uint32_t i = from; i < to; i++) {
         const uint8_t *row = rowtab_at(o->tab, o->rows[i]);
         uint64_t word = 0;
+        if (i + ROWS_AHEAD < to)
+            __builtin_prefetch((const uint8_t *)rowtab_at(o->tab, o->rows[i + ROWS_AHEAD])
+                               + parts->at);
         for (unsigned k = 0; k < s->n; k++)
             word |= part_of(&parts[k], row) << parts[k].up;
-        if (s->n == 0) {
-            uint32_t id;
-            memcpy(&id, row + s->string, sizeof id);
-            word = string_word(o->w, id, n);
-        }
         o->words[i] = word;
         differ |= word ^ o->words[from];
     }
@@ -386,7 +405,6 @@ static void step_next(const struct step **s, uint32_t *n, uint64_t word)
 
 /* Sorts the rows [from, to), whose keys are the same before word `n` of step `s`. Recursion is as
  * deep as keys have words. */
-enum { ROWS_AHEAD = 12 }; /* sorted, they lie anywhere */
 static void order(struct ordering *o, uint32_t from, uint32_t to, const struct step *s, uint32_t n)
 {
     for (;; step_next(&s, &n, o->words[from])) {
