@@ -1,7 +1,8 @@
 /* Each row: a clean session (TLS 1.2, ECDHE, AES-GCM, everything seen), changed in what the row
  * says; what is then found, exactly; and what the session is called. The near miss of each class
  * stands behind it and finds nothing of it. */
-#include "enrich/tls_rules.h"
+#include "core/hash.h"
+#include "enrich/tls_verdicts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -531,6 +532,51 @@ static void certificates_are_never_called_seen_in_vain(void **state)
     }
 }
 
+/* What is remembered is what would be found: whatever came before, and of all that rules look at.
+ */
+static void verdicts_are_remembered(void **state)
+{
+    (void)state;
+    enum { ROWS = sizeof rows / sizeof *rows };
+    static struct rig r;
+    static struct tls_verdict v;
+    struct tls_policy p = tls_policy_default();
+    struct tls_verdicts *known;
+    struct keep k = {0};
+    struct err e;
+    assert_true(tls_verdicts_new(&known, &e));
+    for (size_t i = 0; i < (size_t)ROWS * 20; i++) {
+        clean(&r);
+        change(&r, rows[(i * 7919) % ROWS].changes);
+        r.t.handshake_seen ^= i / ROWS % 2 != 0;
+        r.t.first_ns += i / ROWS % 5 * 61 * DAY * UINT64_C(1000000000);
+        r.t.last_ns += i / ROWS % 5 * 61 * DAY * UINT64_C(1000000000);
+        struct row_tls row = {0};
+        if (r.t.offer != NULL)
+            row.key.hello = hash_bytes(&r.offer, sizeof r.offer, 0);
+        if (r.t.answer != NULL) /* certificates are an answer's */
+            row.key.answer = hash_bytes(&r.answer, sizeof r.answer, 0) ^ r.t.n_certs
+                             ^ hash_bytes(&r.leaf, sizeof r.leaf, 1)
+                             ^ hash_bytes(&r.issuer, sizeof r.issuer, 2);
+        else
+            r.t.n_certs = 0;
+        tls_rules_alike(&p, &r.t, &v);
+        const struct tls_known *got = tls_verdicts_of(known, &p, &k, &row, &r.t);
+        assert_int_equal(got->n, v.n);
+        assert_int_equal(got->judgement, v.judgement);
+        assert_int_equal(got->reason, v.reason);
+        assert_int_equal(got->certs, v.certs);
+        for (unsigned h = 0; h < v.n; h++) {
+            assert_int_equal(got->hits[h].rule, v.hits[h].rule);
+            assert_int_equal(got->hits[h].basis, v.hits[h].basis);
+            assert_int_equal(got->hits[h].severity, v.hits[h].severity);
+            assert_string_equal(got->hits[h].detail, v.hits[h].detail);
+        }
+    }
+    tls_verdicts_free(known);
+    keep_free(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,6 +584,7 @@ int main(void)
         cmocka_unit_test(every_rule_has_a_row),
         cmocka_unit_test(severities_are_the_policys),
         cmocka_unit_test(certificates_are_never_called_seen_in_vain),
+        cmocka_unit_test(verdicts_are_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
