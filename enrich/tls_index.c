@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* memmem, qsort_r */
+#define _GNU_SOURCE /* memmem */
 #include "enrich/tls_index.h"
 
 #include "core/arena.h"
@@ -44,13 +44,6 @@ struct tls_index {
     struct cert certs_read[ANSWER_CERTS_MAX][CERTS_KEPT];
     const struct cert *certs_of[ANSWER_CERTS_MAX];
 };
-
-static uint64_t big_endian(const uint8_t *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(v) : v;
-}
 
 /* ---- finding */
 
@@ -258,16 +251,6 @@ static bool cert_name(struct tls_index *x, uint64_t answer, struct bytes *name)
     return true;
 }
 
-static void item_name(struct tls_item *item, struct bytes name, enum name_source source)
-{
-    uint8_t word[8] = {0};
-    item->name = source != NAME_NONE ? name : (struct bytes){0};
-    item->name_source = (uint8_t)source;
-    if (item->name.len > 0)
-        memcpy(word, name.p, name.len < sizeof word ? name.len : sizeof word);
-    item->name_word = big_endian(word);
-}
-
 static void name_item(struct tls_index *x, struct tls_item *item)
 {
     const struct row_tls *r = item->row;
@@ -280,7 +263,7 @@ static void name_item(struct tls_index *x, struct tls_item *item)
         source = NAME_DNS;
     else if (cert_name(x, r->key.answer, &name))
         source = NAME_CERT;
-    item_name(item, name, source);
+    tls_item_name(item, name, source);
 }
 
 /* Where a session shows no certificate (TLS 1.3, resumption), those that others were shown at the
@@ -298,94 +281,14 @@ static void name_place(struct tls_item items[], size_t n)
     }
     for (size_t i = 0; name != NULL && i < n; i++)
         if (items[i].name_source == NAME_NONE)
-            item_name(&items[i], *name, NAME_CERT);
+            tls_item_name(&items[i], *name, NAME_CERT);
 }
 
-/* What sorting by place looks at first: reading two rows for each comparison took ten times as
- * long. */
-struct place_key {
-    uint64_t word; /* in the order of places of one site, but equal for some that differ */
-    uint32_t site; /* sites numbered in their order */
-    uint32_t item;
-};
-
-static uint64_t place_word(const struct row_tls *r)
-{
-    const uint64_t half = UINT64_C(1) << 61;
-    uint64_t high = big_endian(r->key.peer.b), low = big_endian(r->key.peer.b + 8);
-    if (r->key.role == ROLE_SERVER)
-        return UINT64_MAX;
-    return high > 0 ? half + (high >> 3) : low < half ? low : half;
-}
-
-static int by_place_key(const void *x, const void *y, void *items)
-{
-    const struct place_key *a = x, *b = y;
-    if (a->site != b->site)
-        return a->site < b->site ? -1 : 1;
-    if (a->word != b->word)
-        return a->word < b->word ? -1 : 1;
-    const struct tls_item *list = items;
-    return tls_item_place_order(&list[a->item], &list[b->item]);
-}
-
-/* An array of items, or of as many keys. */
-static void *items_new(const struct tls_index *x, size_t size, struct err *e)
-{
-    return arena_new((x->n_rows > 0 ? x->n_rows : 1) * size, ARENA_HOT, e);
-}
-
-static void items_free(const struct tls_index *x, void *list, size_t size)
-{
-    arena_free(list, (x->n_rows > 0 ? x->n_rows : 1) * size);
-}
-
-/* Moves each item to where its key is, in place. */
-static void items_move(struct tls_item items[], struct place_key keys[], size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        struct tls_item first = items[i];
-        size_t at = i;
-        for (uint32_t from; (from = keys[at].item) != i; at = from) {
-            items[at] = items[from];
-            keys[at].item = (uint32_t)at;
-        }
-        items[at] = first;
-        keys[at].item = (uint32_t)at;
-    }
-}
-
-/* Rows come sorted by their client, and so by site. */
-static bool sort_by_place(struct tls_index *x, struct err *e)
-{
-    size_t n = x->n;
-    struct place_key *keys = items_new(x, sizeof *keys, e);
-    if (keys == NULL)
-        return false;
-    uint32_t site = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct row_tls *r = x->items[i].row;
-        site += i > 0 && r->key.client.site != x->items[i - 1].row->key.client.site;
-        keys[i] = (struct place_key){place_word(r), site, (uint32_t)i};
-    }
-    if (n > 1)
-        qsort_r(keys, n, sizeof *keys, by_place_key, x->items);
-    items_move(x->items, keys, n);
-    items_free(x, keys, sizeof *keys);
-    return true;
-}
-
-/* Numbers the places, so that nobody need look at the rows again to compare them. */
 static void name_places(struct tls_index *x)
 {
-    enum { AHEAD = 8 };
-    uint32_t place = 1;
-    for (size_t from = 0, to; from < x->n; from = to, place++) {
+    for (size_t from = 0, to; from < x->n; from = to) {
         for (to = from + 1; to < x->n && tls_item_same_place(&x->items[from], &x->items[to]); to++)
-            if (to + AHEAD < x->n)
-                tls_item_prefetch(&x->items[to + AHEAD]);
-        for (size_t i = from; i < to; i++)
-            x->items[i].place = place;
+            continue;
         name_place(x->items + from, to - from);
     }
 }
@@ -396,6 +299,11 @@ static bool needs_places(const struct row_tls *r)
     return r->key.role == ROLE_SERVER || r->key.sni == 0;
 }
 
+static size_t items_bytes(const struct tls_index *x)
+{
+    return (x->n_rows > 0 ? x->n_rows : 1) * sizeof *x->items;
+}
+
 static bool collect_items(struct tls_index *x, const struct tls_typing *typing, struct err *e)
 {
     enum { AHEAD = 8 };
@@ -403,7 +311,7 @@ static bool collect_items(struct tls_index *x, const struct tls_typing *typing, 
     bool places = false;
     void *const *rows = window_rows(x->w, ROW_TLS, &n);
     x->n_rows = n;
-    x->items = items_new(x, sizeof *x->items, e);
+    x->items = arena_new(items_bytes(x), ARENA_HOT, e);
     if (x->items == NULL)
         return false;
     for (size_t i = 0; i < n; i++)
@@ -444,7 +352,7 @@ static bool collect_items(struct tls_index *x, const struct tls_typing *typing, 
             item->type = typing->text(typing->ctx, item->type_id);
         name_item(x, item);
     }
-    if (!sort_by_place(x, e))
+    if (!tls_places_sort(x->items, x->n, e))
         return false;
     name_places(x);
     return true;
@@ -478,7 +386,7 @@ void tls_index_free(struct tls_index *x)
     free(x->certs.rows);
     free(x->asked.list);
     free(x->ours.list);
-    items_free(x, x->items, sizeof *x->items);
+    arena_free(x->items, items_bytes(x));
     free(x->clear_all);
     free(x);
 }

@@ -60,6 +60,15 @@ void tls_index_tuple(struct tls_index *x, const struct tls_item *item, struct tl
 /* The offer of a hello, valid until the next call for another one; NULL: not known. */
 const struct offer *tls_index_offer(struct tls_index *x, uint64_t hello);
 
+/* Gives an item the name of its server. */
+void tls_item_name(struct tls_item *item, struct bytes name, enum name_source source);
+/* How `n` bytes begin, as a number of the same order. */
+uint64_t tls_item_word(const uint8_t *p, size_t n);
+
+/* Sorts items of rows in their order by place, and numbers the places, so that nobody need look at
+ * the rows again to compare them. */
+MUST_CHECK bool tls_places_sort(struct tls_item items[], size_t n, struct err *e);
+
 /* The server of an item, and order of servers: by site, device, address, port, carrier, name. */
 void tls_item_service(const struct tls_item *item, struct service *s);
 int tls_service_order(const struct service *a, const struct service *b);

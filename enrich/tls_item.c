@@ -39,6 +39,20 @@ static int name_order(const struct bytes *a, const struct bytes *b)
     return d != 0 ? d : number_order(a->len, b->len);
 }
 
+uint64_t tls_item_word(const uint8_t *p, size_t n)
+{
+    uint64_t word = 0;
+    memcpy(&word, p, n < sizeof word ? n : sizeof word);
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(word) : word;
+}
+
+void tls_item_name(struct tls_item *item, struct bytes name, enum name_source source)
+{
+    item->name = source != NAME_NONE ? name : (struct bytes){0};
+    item->name_source = (uint8_t)source;
+    item->name_word = item->name.len > 0 ? tls_item_word(name.p, name.len) : 0;
+}
+
 bool tls_item_same_place(const struct tls_item *a, const struct tls_item *b)
 {
     return tls_item_place_order(a, b) == 0;

@@ -6,51 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EXT_HEARTBEAT = 15, EXT_EARLY_DATA = 42, EXT_RENEG_INFO = 0xff01, SCSV_RENEG = 0x00ff };
-enum { RANK_SSL2 = 1, RANK_SSL3, RANK_TLS10, RANK_TLS11, RANK_TLS12, RANK_TLS13 };
-enum { ALERT_FALLBACK = 86, KIND_RC4_EXPORT = 0x020080, KIND_RC2_EXPORT = 0x040080 };
+enum { ALERT_FALLBACK = 86 };
 #define GIB (UINT64_C(1) << 30)
-
-/* ---- offers */
-
-uint16_t tls_offer_max(const struct offer *o)
-{
-    uint16_t max = o->legacy_version;
-    unsigned best = 0;
-    for (unsigned i = 0; i < o->n_versions; i++) {
-        unsigned rank = tls_version_rank(o->versions[i]);
-        if (rank > best) {
-            best = rank;
-            max = o->versions[i];
-        }
-    }
-    return max;
-}
-
-bool tls_offer_extension(const struct offer *o, uint16_t type)
-{
-    for (unsigned i = 0; i < o->n_extensions; i++)
-        if (o->extensions[i] == type)
-            return true;
-    return false;
-}
-
-bool tls_offer_cipher(const struct offer *o, uint16_t code)
-{
-    for (unsigned i = 0; i < o->n_ciphers; i++)
-        if (o->ciphers[i] == code)
-            return true;
-    return false;
-}
-
-/* Can it do TLS 1.2 or older? */
-static bool offers_old(const struct offer *o)
-{
-    for (unsigned i = 0; i < o->n_versions; i++)
-        if (tls_version_rank(o->versions[i]) <= RANK_TLS12)
-            return true;
-    return o->n_versions == 0;
-}
 
 /* ---- findings */
 
@@ -85,9 +42,8 @@ void tls_hit(struct judging *j, enum weakness rule, enum basis basis, unsigned s
     va_end(args);
 }
 
-/* The same without printf, as this is asked for every offer. */
-static void hit_text(struct judging *j, enum weakness rule, enum basis basis, unsigned severity,
-                     const char *text)
+void tls_hit_text(struct judging *j, enum weakness rule, enum basis basis, unsigned severity,
+                  const char *text)
 {
     struct tls_hit *h = hit_new(j, rule, basis, severity);
     if (h == NULL)
@@ -97,12 +53,7 @@ static void hit_text(struct judging *j, enum weakness rule, enum basis basis, un
     h->detail[n] = '\0';
 }
 
-static unsigned at_most(unsigned severity, unsigned most)
-{
-    return severity < most ? severity : most;
-}
-
-static const char *suite_text(uint16_t cipher, char text[static 8])
+const char *tls_suite_text(uint16_t cipher, char text[static 8])
 {
     const char *name = tls_cipher_name(cipher);
     if (name == NULL)
@@ -114,7 +65,7 @@ static const char *suite_text(uint16_t cipher, char text[static 8])
 static void chosen(struct judging *j, enum weakness rule)
 {
     char text[8];
-    hit_text(j, rule, j->basis, severity_of(j, rule), suite_text(j->t->cipher, text));
+    tls_hit_text(j, rule, j->basis, severity_of(j, rule), tls_suite_text(j->t->cipher, text));
 }
 
 /* ---- what the server chose */
@@ -130,7 +81,7 @@ static void judge_version(struct judging *j)
     if (j->rank == 0 || j->rank > RANK_TLS11)
         return;
     tls_version_text(version, text);
-    hit_text(j, rules[j->rank], j->basis, severity_of(j, rules[j->rank]), text);
+    tls_hit_text(j, rules[j->rank], j->basis, severity_of(j, rules[j->rank]), text);
 }
 
 /* Certain only where the mean says so. */
@@ -149,7 +100,7 @@ static void judge_block64(struct judging *j)
     enum tls_volume volume = tls_rules_volume(j->t);
     char text[8];
     tls_hit(j, WEAK_SWEET32, j->basis, severity_of(j, WEAK_SWEET32) + volume, "%s%s",
-            suite_text(j->t->cipher, text), much[volume]);
+            tls_suite_text(j->t->cipher, text), much[volume]);
 }
 
 static void judge_suite(struct judging *j)
@@ -196,8 +147,8 @@ static void judge_group(struct judging *j)
     if (explicit_curve)
         tls_hit(j, WEAK_WEAK_CURVE, j->basis, severity_of(j, WEAK_WEAK_CURVE), "explicit curve");
     else if (bits > 0 && bits < 224)
-        hit_text(j, WEAK_WEAK_CURVE, j->basis, severity_of(j, WEAK_WEAK_CURVE),
-                 tls_group_name(group));
+        tls_hit_text(j, WEAK_WEAK_CURVE, j->basis, severity_of(j, WEAK_WEAK_CURVE),
+                     tls_group_name(group));
 }
 
 /* ---- the rest of its handshake */
@@ -308,67 +259,6 @@ static void judge_answer(struct judging *j)
                     "the server has cipher kind %06x", a->kinds[i]);
 }
 
-/* ---- what the client is able to */
-
-/* A suite that is offered and not chosen: no more than low. */
-static void offered(struct judging *j, enum weakness rule, uint16_t cipher)
-{
-    char text[8];
-    hit_text(j, rule, BASIS_OFFERED, at_most(severity_of(j, rule), SEVERITY_LOW),
-             suite_text(cipher, text));
-}
-
-static void judge_offered_suites(struct judging *j, const struct offer *o)
-{
-    for (unsigned i = 0; i < o->n_ciphers; i++) {
-        const struct suite *s = suite_is_scsv(o->ciphers[i]) ? NULL : suite_of(o->ciphers[i]);
-        if (s == NULL)
-            continue;
-        if (s->enc == ENC_NULL)
-            offered(j, WEAK_NULL_ENC, s->code);
-        if (s->auth == AUTH_ANON)
-            offered(j, WEAK_ANON, s->code);
-        if (s->flags & SUITE_EXPORT)
-            offered(j, WEAK_EXPORT, s->code);
-        if (s->enc == ENC_DES)
-            offered(j, WEAK_SINGLE_DES, s->code);
-        if (s->enc == ENC_RC4)
-            offered(j, WEAK_RC4, s->code);
-        if (suite_block64(s))
-            offered(j, WEAK_SWEET32, s->code);
-    }
-}
-
-static void judge_offer(struct judging *j)
-{
-    const struct offer *o = j->t->offer;
-    char text[TLS_VERSION_TEXT_MAX];
-    if (o == NULL)
-        return;
-    uint16_t max = tls_offer_max(o);
-    unsigned rank = tls_version_rank(max);
-    tls_version_text(max, text);
-    if (o->flags & OFFER_SSLV2_FORMAT) {
-        enum weakness rule = max == 0x0002 ? WEAK_SSLV2_OFFER : WEAK_SSLV2_COMPAT_HELLO;
-        hit_text(j, rule, BASIS_OFFERED, severity_of(j, rule), text);
-    }
-    for (unsigned i = 0; i < o->n_kinds; i++)
-        if (o->kinds[i] == KIND_RC4_EXPORT || o->kinds[i] == KIND_RC2_EXPORT)
-            tls_hit(j, WEAK_SSLV2_EXPORT, BASIS_OFFERED,
-                    max == 0x0002 ? severity_of(j, WEAK_SSLV2_EXPORT)
-                                  : at_most(severity_of(j, WEAK_SSLV2_EXPORT), SEVERITY_LOW),
-                    "cipher kind %06x", o->kinds[i]);
-    if (rank > RANK_SSL2 && offers_old(o) && !tls_offer_extension(o, EXT_RENEG_INFO)
-        && !tls_offer_cipher(o, SCSV_RENEG))
-        hit_text(j, WEAK_CLIENT_NO_RENEG_INFO, BASIS_OFFERED,
-                 severity_of(j, WEAK_CLIENT_NO_RENEG_INFO), text);
-    if (rank > 0 && rank <= RANK_TLS11)
-        hit_text(j, WEAK_OLD_CLIENT, BASIS_OFFERED, severity_of(j, WEAK_OLD_CLIENT), text);
-    if (tls_offer_extension(o, EXT_EARLY_DATA) || (j->t->signs & TLS_SIGN_EARLY_DATA) != 0)
-        hit_text(j, WEAK_EARLY_DATA, BASIS_OFFERED, severity_of(j, WEAK_EARLY_DATA), text);
-    judge_offered_suites(j, o);
-}
-
 static void judge_signs(struct judging *j)
 {
     const struct tls_tuple *t = j->t;
@@ -471,7 +361,7 @@ void tls_rules_alike(const struct tls_policy *p, const struct tls_tuple *t, stru
         tls_judge_certs(&j);
     }
     judge_signs(&j);
-    judge_offer(&j);
+    tls_judge_offer(&j);
     v->certs = (uint8_t)cert_state(&j);
     if (t->version == 0)
         v->certs = CERTS_NOT_SEEN;
