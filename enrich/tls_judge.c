@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DETAILS = 3 };
+enum { DETAILS = 3, TYPES_KEPT = 64 };
 
 /* One rule, found in one way, in the group at hand. */
 struct slot {
@@ -34,6 +34,10 @@ struct judging {
     const struct tls_item *last_client;
     struct slot slots[WEAK_N][BASIS_N];
     uint8_t used[WEAK_N]; /* bits by basis: which of them the group has */
+    struct {
+        const uint8_t *ja4;
+        const char *text;
+    } types[TYPES_KEPT]; /* the types lately told, by where their JA4 lies */
 };
 
 /* ---- order */
@@ -224,11 +228,26 @@ static bool take_item(struct judging *j, size_t i)
     return true;
 }
 
+/* NULL where memory is out. */
+static const char *type_of(struct judging *j, const struct tls_item *item)
+{
+    char text[CLIENT_TYPE_MAX];
+    size_t at = (uintptr_t)item->ja4.p / 8 % TYPES_KEPT;
+    bool by_ja4 = item->type == NULL && item->ja4.len > 0;
+    if (by_ja4 && j->types[at].ja4 == item->ja4.p)
+        return j->types[at].text;
+    tls_item_type(item, text);
+    const char *kept = keep_text(&j->out->keep, text, strlen(text));
+    if (by_ja4 && kept != NULL) {
+        j->types[at].ja4 = item->ja4.p;
+        j->types[at].text = kept;
+    }
+    return kept;
+}
+
 static bool begin_group(struct judging *j, const struct tls_item *item)
 {
-    char type[CLIENT_TYPE_MAX];
-    struct keep *k = &j->out->keep;
-    struct service *server = keep_room(k, sizeof *server);
+    struct service *server = keep_room(&j->out->keep, sizeof *server);
     j->server = (struct judged_server){.server = server, .first_ns = UINT64_MAX};
     j->last_client = NULL;
     memset(j->used, 0, sizeof j->used);
@@ -236,8 +255,7 @@ static bool begin_group(struct judging *j, const struct tls_item *item)
     if (server == NULL)
         return false;
     tls_item_service(item, server);
-    tls_item_type(item, type);
-    j->server.client_type = keep_text(k, type, strlen(type));
+    j->server.client_type = type_of(j, item);
     return j->server.client_type != NULL;
 }
 
