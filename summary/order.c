@@ -384,9 +384,14 @@ static uint32_t group_cut(struct ordering *o, uint32_t from, uint32_t to)
         const struct row_binding *b = rowtab_at(o->tab, o->rows[i]);
         strings_prefetch_at(&o->w->strings, b->key.value);
         __builtin_prefetch(&b->count); /* and of what is cut */
+        __builtin_prefetch(&b->resolvers);
     }
-    for (uint32_t i = from; i < to; i++)
+    for (uint32_t i = from; i < to; i++) {
+        const struct row_binding *b = rowtab_at(o->tab, o->rows[i]);
         o->words[i] = row_hash(o->w, o->kind, o->rows[i]);
+        if (o->kind == ROW_BINDING && b->clients.block != 0)
+            __builtin_prefetch(pool_at(&o->w->sets, b->clients.block));
+    }
     uint32_t kept = hashes_cut(o, from, to, max);
     for (uint32_t i = kept; i < to; i++)
         o->rows[i] = GONE;
