@@ -70,7 +70,7 @@ static int field_order(const struct field *f, const uint8_t *a, const uint8_t *b
         memcpy(&ids[0], a + f->at, sizeof ids[0]);
         memcpy(&ids[1], b + f->at, sizeof ids[1]);
         struct bytes s = window_string(w, ids[0]), t = window_string(w, ids[1]);
-        d = memcmp(s.p, t.p, s.len < t.len ? s.len : t.len);
+        d = s.len > 0 && t.len > 0 ? memcmp(s.p, t.p, s.len < t.len ? s.len : t.len) : 0;
         return d != 0 ? d : number_order(s.len, t.len);
     default:
         return number_order(number_at(a, f, bytes_of(f)), number_at(b, f, bytes_of(f)));
