@@ -5,32 +5,60 @@
 
 #include <stdlib.h>
 
-/* What sorting by place looks at first: reading two rows for each comparison took ten times as
- * long. */
+/* A place whose server is an address, whole; of others no more than that they come last. */
 struct place_key {
-    uint64_t word; /* in the order of places of one site, but equal for some that differ */
-    uint32_t site; /* sites numbered in their order */
+    uint64_t high, low; /* of the address */
+    uint32_t site;      /* sites numbered in their order; twice that, and 1 for other servers */
+    uint32_t port;      /* and carrier */
     uint32_t item;
 };
 
-static uint64_t place_word(const struct row_tls *r)
+static struct place_key key_of(const struct row_tls *r, uint32_t site, uint32_t item)
 {
-    const uint64_t half = UINT64_C(1) << 61;
-    uint64_t high = tls_item_word(r->key.peer.b, 8), low = tls_item_word(r->key.peer.b + 8, 8);
-    if (r->key.role == ROLE_SERVER)
-        return UINT64_MAX;
-    return high > 0 ? half + (high >> 3) : low < half ? low : half;
+    bool other = r->key.role == ROLE_SERVER;
+    struct place_key k = {.site = 2 * site + other, .item = item};
+    if (!other) {
+        k.high = tls_item_word(r->key.peer.b, 8);
+        k.low = tls_item_word(r->key.peer.b + 8, 8);
+        k.port = (uint32_t)r->key.port << 8 | r->key.carrier;
+    }
+    return k;
+}
+
+static int number_order(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int place_order(const struct place_key *a, const struct place_key *b,
+                       const struct tls_item items[])
+{
+    if (a->site != b->site)
+        return number_order(a->site, b->site);
+    if (a->site % 2 != 0)
+        return tls_item_place_order(&items[a->item], &items[b->item]);
+    if (a->high != b->high)
+        return number_order(a->high, b->high);
+    return a->low != b->low ? number_order(a->low, b->low) : number_order(a->port, b->port);
 }
 
 static int by_place_key(const void *x, const void *y, void *items)
 {
     const struct place_key *a = x, *b = y;
-    if (a->site != b->site)
-        return a->site < b->site ? -1 : 1;
-    if (a->word != b->word)
-        return a->word < b->word ? -1 : 1;
-    const struct tls_item *list = items;
-    return tls_item_place_order(&list[a->item], &list[b->item]);
+    int d = place_order(a, b, items);
+    return d != 0 ? d : number_order(a->item, b->item);
+}
+
+/* Numbers the places, from 1 on. An item has its number only when it has been compared with the
+ * next one: until then by rows. */
+static void number(struct tls_item items[], const struct place_key keys[], size_t n)
+{
+    uint32_t place = 1;
+    for (size_t i = 0; i < n; i++) {
+        bool last = i + 1 < n && place_order(&keys[i], &keys[i + 1], items) != 0;
+        items[keys[i].item].place = place;
+        place += last;
+    }
 }
 
 /* Moves each item to where its key is, in place. */
@@ -48,18 +76,6 @@ static void items_move(struct tls_item items[], struct place_key keys[], size_t 
     }
 }
 
-static void number(struct tls_item items[], size_t n)
-{
-    enum { AHEAD = 8 };
-    uint32_t place = 1;
-    for (size_t from = 0, to; from < n; from = to, place++) {
-        for (to = from + 1; to < n && tls_item_same_place(&items[from], &items[to]); to++)
-            tls_item_prefetch(&items[to + AHEAD < n ? to + AHEAD : to]);
-        for (size_t i = from; i < to; i++)
-            items[i].place = place;
-    }
-}
-
 bool tls_places_sort(struct tls_item items[], size_t n, struct err *e)
 {
     size_t bytes = (n > 0 ? n : 1) * sizeof(struct place_key);
@@ -70,12 +86,12 @@ bool tls_places_sort(struct tls_item items[], size_t n, struct err *e)
     for (size_t i = 0; i < n; i++) {
         const struct row_tls *r = items[i].row;
         site += i > 0 && r->key.client.site != items[i - 1].row->key.client.site;
-        keys[i] = (struct place_key){place_word(r), site, (uint32_t)i};
+        keys[i] = key_of(r, site, (uint32_t)i);
     }
     if (n > 1)
         qsort_r(keys, n, sizeof *keys, by_place_key, items);
+    number(items, keys, n);
     items_move(items, keys, n);
-    number(items, n);
     arena_free(keys, bytes);
     return true;
 }
