@@ -5,8 +5,9 @@
 #define HUNDRED(high)                                                                              \
     TEN(high "0")                                                                                  \
     TEN(high "1")                                                                                  \
-    TEN(high "2") TEN(high "3") TEN(high "4") TEN(high "5") TEN(high "6") TEN(high "7")            \
-        TEN(high "8") TEN(high "9")
+    TEN(high "2")                                                                                  \
+    TEN(high "3")                                                                                  \
+    TEN(high "4") TEN(high "5") TEN(high "6") TEN(high "7") TEN(high "8") TEN(high "9")
 #define SIXTEEN(high) TEN(high) high "a" high "b" high "c" high "d" high "e" high "f"
 
 const char digits_triples[3004] = HUNDRED("0") HUNDRED("1") HUNDRED("2") HUNDRED("3") HUNDRED("4")

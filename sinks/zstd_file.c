@@ -5,8 +5,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <unistd.h>
-#define ZSTD_STATIC_LINKING_ONLY  /* for ZSTD_c_literalCompressionMode, without which it works too \
-                                   */
+#define ZSTD_STATIC_LINKING_ONLY /* for ZSTD_c_literalCompressionMode: see set_level */
 #include <zstd.h>
 
 /* At the fastest level a hash table that leaves the first cache some room, and a search that steps
@@ -83,7 +82,7 @@ static bool set_level(struct zstd_out *z, int level)
     if (level != FAST_LEVEL)
         return true;
     /* Such a step stands for a negative level, which leaves literals as they are, if nobody says
-     * otherwise. */
+     * otherwise. A library that knows no such mode keeps the usual step. */
     if (set(z, ZSTD_c_literalCompressionMode, ZSTD_ps_enable)
         && !set(z, ZSTD_c_targetLength, FAST_STEP))
         return false;
