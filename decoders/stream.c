@@ -111,7 +111,7 @@ bool stream_open(struct stream_at *at)
         at->d->stats.buffers_turned_away++;
         return false;
     }
-    s->tls.offer.aside = s->tls.long_names.aside = true;
+    s->tls.long_names.aside = true;
     s->first_ord = at->rec->ord;
     s->site = at->rec->site;
     s->addr[at->rec_dir] = at->rec->src;
@@ -146,7 +146,6 @@ void stream_close(struct stream_at *at)
         drop_waiting(at, &s->half[dir]);
         stream_drop(at, &s->half[dir].kept);
     }
-    stream_drop(at, &s->tls.offer);
     stream_drop(at, &s->tls.long_names);
     tls_flight_drop(at);
     stream_give(at->d, at->flow->stream);

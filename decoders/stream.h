@@ -85,7 +85,6 @@ struct tls_session {
     uint8_t client_dir; /* 0, 1 */
     uint8_t sni_len, alpn_len;
     uint8_t records;                 /* seen, up to 255 */
-    struct stream_kept offer;        /* of the first ClientHello, until it is reported */
     struct stream_kept long_names;   /* names that outgrow names[] */
     uint8_t names[TLS_NAMES_INLINE]; /* SNI, ALPN, JA3, JA3S */
     char ja4[36];                    /* of the first ClientHello; none where it begins with NUL */

@@ -38,7 +38,6 @@ static void say_session(struct side *s, const struct tls_session_msg *m)
     say(s, m->server.b, sizeof m->server.b);
     say(s, m->sni.p, m->sni.len);
     say(s, m->alpn.p, m->alpn.len);
-    say(s, m->offer.p, m->offer.len);
 }
 
 static void fold(void *ctx, struct msgs *batch)
