@@ -7,7 +7,7 @@
 #include "decoders/ntp_pair.h"
 #include "decoders/quic.h"
 #include "decoders/stream.h"
-#include "decoders/tls_hello.h"
+#include "decoders/tls_known.h"
 #include "decoders/tls_resume.h"
 
 /* A record stands in for a packet where a connection ends without one. As many as a burst may need:
@@ -50,4 +50,5 @@ struct decode {
     uint16_t answer_len; /* of the session that was just decided */
     uint8_t answer[ANSWER_BLOB_MAX];
     struct tls_client_hello hello; /* too large for the stack of every record */
+    struct tls_known known;        /* what came before */
 };

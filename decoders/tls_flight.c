@@ -47,27 +47,13 @@ static uint64_t hash_of(struct bytes b)
 
 /* ---- hellos */
 
-/* Is `wanted` in the list at `*p` of a blob, u16 n and n x u16? Moves behind the list. */
-static bool listed(const uint8_t **p, uint16_t wanted)
-{
-    unsigned n = (unsigned)(*p)[0] << 8 | (*p)[1];
-    const uint8_t *q = *p + 2;
-    bool found = false;
-    *p = q + 2 * n;
-    for (; q < *p; q += 2)
-        found |= (q[0] << 8 | q[1]) == wanted;
-    return found;
-}
-
 void tls_flight_client_hello(struct stream_at *at, const struct tls_client_hello *h)
 {
-    enum { FALLBACK_SCSV = 0x5600, EARLY_DATA = 42 };
+    enum { EARLY_DATA = 42 };
     struct tls_session *s = &at->stream->tls;
     if (!visible(at))
         return;
-    const uint8_t *p = h->blob + 2;
-    (void)listed(&p, 0); /* versions */
-    if (listed(&p, FALLBACK_SCSV))
+    if (h->fallback)
         s->signs |= TLS_SIGN_FALLBACK_SCSV;
     if (h->more >> EARLY_DATA & 1)
         s->signs |= TLS_SIGN_EARLY_DATA;

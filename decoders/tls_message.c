@@ -78,7 +78,7 @@ static void message_whole(struct stream_at *at, unsigned dir, const uint8_t *p, 
         return;
     }
     if (h->msg_head[0] == TLS_MSG_CLIENT_HELLO) {
-        o = tls_client_hello_decode(cur_of(p, n, n), &at->d->hello, &usable);
+        o = tls_known_decode(&at->d->known, cur_of(p, n, n), &at->d->hello, &usable);
         if (usable)
             tls_message_client_hello(at, dir, &at->d->hello, cur_of(p, n, n), n, h->msg_ts_ns);
     } else {
