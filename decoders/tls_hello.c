@@ -104,7 +104,8 @@ static bool client_extension(uint16_t type, struct cur body, struct tls_client_h
     return true;
 }
 
-static_assert((MORE_TAKEN & (EXT_BIT(EXT_SERVER_NAME) | EXT_BIT(EXT_PADDING) | EXT_BIT(EXT_SESSION_TICKET)))
+static_assert((MORE_TAKEN
+               & (EXT_BIT(EXT_SERVER_NAME) | EXT_BIT(EXT_PADDING) | EXT_BIT(EXT_SESSION_TICKET)))
                   == 0,
               "types that come and go stand in tls_client_hello.more as they are");
 

@@ -37,7 +37,7 @@ struct tls_client_hello {
     uint16_t legacy_version;
     uint16_t max_version; /* highest of supported_versions, else legacy_version */
     bool sslv2_format, sslv2, ech, resumption_offered;
-    bool fallback; /* TLS_FALLBACK_SCSV is among the cipher suites */
+    bool fallback;          /* TLS_FALLBACK_SCSV is among the cipher suites */
     struct bytes sni, alpn; /* into the input, or absent: first host_name, first protocol */
     struct bytes session_id, ticket; /* likewise */
     uint16_t blob_len;

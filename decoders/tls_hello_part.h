@@ -35,10 +35,10 @@ static inline struct bytes bytes_of(const struct cur *c)
 /* The body of an extension of this type says nothing of the offer: of those that come and go
  * (core/offer.h), and of encrypted_client_hello. */
 #define EXT_BIT(type) (UINT64_C(1) << (type))
-static const uint64_t tls_comes_and_goes =
-    EXT_BIT(EXT_SERVER_NAME) | EXT_BIT(EXT_PADDING) | EXT_BIT(EXT_SESSION_TICKET)
-    | EXT_BIT(EXT_PRE_SHARED_KEY) | EXT_BIT(EXT_EARLY_DATA) | EXT_BIT(EXT_COOKIE)
-    | EXT_BIT(EXT_KEY_SHARE);
+static const uint64_t tls_comes_and_goes = EXT_BIT(EXT_SERVER_NAME) | EXT_BIT(EXT_PADDING)
+                                           | EXT_BIT(EXT_SESSION_TICKET)
+                                           | EXT_BIT(EXT_PRE_SHARED_KEY) | EXT_BIT(EXT_EARLY_DATA)
+                                           | EXT_BIT(EXT_COOKIE) | EXT_BIT(EXT_KEY_SHARE);
 static inline bool tls_hello_differs(uint16_t type)
 {
     return type < 64 ? tls_comes_and_goes >> type & 1 : type == EXT_ECH;

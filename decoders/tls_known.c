@@ -111,7 +111,8 @@ static void tell(const struct tls_known_hello *h, const struct shape *s,
     out->max_version = h->max_version;
     out->ech = h->ech;
     out->fallback = h->fallback;
-    out->resumption_offered = s->session_id.len > 0 || s->ticket.len > 0 || h->more >> EXT_PRE_SHARED_KEY & 1;
+    out->resumption_offered =
+        s->session_id.len > 0 || s->ticket.len > 0 || h->more >> EXT_PRE_SHARED_KEY & 1;
     out->sni = s->sni;
     if (h->alpn_len > 0)
         out->alpn = (struct bytes){h->bytes + h->alpn_at, h->alpn_len};

@@ -100,8 +100,8 @@ static void test_told(void **state)
     assert_int_equal(known.turn, 1);
     b.n = 0;
     put_client_hello(&b, &specs[1]); /* another name, no session id */
-    assert_int_equal(
-        tls_known_decode(&known, cur_of(b.b + 4, b.n - 4, b.n - 4), &h, &usable), OUT_OK);
+    assert_int_equal(tls_known_decode(&known, cur_of(b.b + 4, b.n - 4, b.n - 4), &h, &usable),
+                     OUT_OK);
     assert_int_equal(known.turn, 1);
 }
 
