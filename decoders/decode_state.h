@@ -7,6 +7,7 @@
 #include "decoders/ntp_pair.h"
 #include "decoders/quic.h"
 #include "decoders/stream.h"
+#include "decoders/tls_certs.h"
 #include "decoders/tls_known.h"
 #include "decoders/tls_resume.h"
 
@@ -51,4 +52,5 @@ struct decode {
     uint8_t answer[ANSWER_BLOB_MAX];
     struct tls_client_hello hello; /* too large for the stack of every record */
     struct tls_known known;        /* what came before */
+    struct tls_certs certs;        /* likewise */
 };

@@ -155,8 +155,27 @@ void stream_close(struct stream_at *at)
 
 /* ---- what is kept */
 
+void stream_keep_like(struct stream_at *at, struct stream_kept *kept, uint32_t like, uint32_t n)
+{
+    if (kept->like == 0)
+        at->d->certs.seen[like].users++;
+    kept->like = (uint16_t)like;
+    kept->len += n;
+}
+
+/* What was like a known certificate goes on in another way. */
+static bool unlike(struct stream_at *at, struct stream_kept *kept)
+{
+    const struct tls_cert_seen *seen = &at->d->certs.seen[kept->like];
+    uint32_t len = kept->len;
+    stream_drop(at, kept);
+    return stream_keep(at, kept, seen->bytes, len);
+}
+
 bool stream_keep(struct stream_at *at, struct stream_kept *kept, const uint8_t *p, size_t n)
 {
+    if (kept->like != 0 && !unlike(at, kept))
+        return false;
     if (n > at->d->limits.tcp_buffer_bytes - kept->len) {
         at->d->stats.bytes_turned_away += n;
         return false;
@@ -190,6 +209,8 @@ bool stream_keep(struct stream_at *at, struct stream_kept *kept, const uint8_t *
 
 const uint8_t *stream_kept_bytes(struct stream_at *at, const struct stream_kept *kept)
 {
+    if (kept->like != 0)
+        return at->d->certs.seen[kept->like].bytes;
     if (kept->head != 0 && kept->head == kept->tail)
         return node_at(at, kept->head)->bytes;
     uint8_t *to = at->d->scratch;
@@ -203,6 +224,7 @@ const uint8_t *stream_kept_bytes(struct stream_at *at, const struct stream_kept 
 
 void stream_drop(struct stream_at *at, struct stream_kept *kept)
 {
+    at->d->certs.seen[kept->like].users -= kept->like != 0;
     for (uint32_t i = kept->head, next; i != 0; i = next) {
         next = node_at(at, i)->next;
         node_give(at, i, kept->aside);

@@ -26,6 +26,7 @@ struct stream_node {
 struct stream_kept {
     uint32_t head, tail; /* nodes, 0: none */
     uint32_t len;
+    uint16_t like; /* in no node, but the first of this certificate (tls_certs.h); 0: not */
     bool aside; /* what a session remembers: does not make its connection one of limits.tcp_buffers
                  */
 };
@@ -165,6 +166,9 @@ MUST_CHECK bool stream_keep(struct stream_at *at, struct stream_kept *kept, cons
  * were left. */
 MUST_CHECK uint32_t stream_aside(struct stream_at *at);
 void stream_aside_give(struct stream_at *at, uint32_t node);
+
+/* What is kept, `n` bytes more, is the start of this certificate. */
+void stream_keep_like(struct stream_at *at, struct stream_kept *kept, uint32_t like, uint32_t n);
 
 /* All of it as one piece, valid until the next call of this function. */
 const uint8_t *stream_kept_bytes(struct stream_at *at, const struct stream_kept *kept);

@@ -101,7 +101,7 @@ void tls_flight_sslv2(struct stream_at *at, unsigned dir, const uint8_t *p, uint
         || !cur_take(&in, kinds_len, &kinds))
         return;
     if (cert.left > 0 && tls_flight_wants_cert(at, dir, (uint32_t)cert.left))
-        tls_flight_cert(at, dir, cert.p, (uint32_t)cert.left);
+        tls_flight_cert(at, dir, cert.p, (uint32_t)cert.left, cert_id(cert.p, cert.left));
     while (cur_u24(&kinds, &kind))
         if (f->a.n_kinds < ANSWER_KINDS_MAX)
             f->a.kinds[f->a.n_kinds++] = kind;
@@ -181,12 +181,12 @@ bool tls_flight_wants_cert(struct stream_at *at, unsigned dir, uint32_t len)
     return false;
 }
 
-void tls_flight_cert(struct stream_at *at, unsigned dir, const uint8_t *der, uint32_t n)
+void tls_flight_cert(struct stream_at *at, unsigned dir, const uint8_t *der, uint32_t n,
+                     uint64_t id)
 {
     struct flight *f = flight_of(at);
     if (f == NULL)
         return;
-    uint64_t id = cert_id(der, n);
     if (from_server(at, dir) && f->a.n_certs < ANSWER_CERTS_MAX)
         f->a.certs[f->a.n_certs++] = id;
     struct msg *m = msgs_push(at->out, MSG_TLS_CERT, at->rec, stream_sender(at, dir), n);

@@ -1,5 +1,6 @@
 #include "decoders/tls_message.h"
 
+#include "core/cert.h"
 #include "decoders/decode_state.h"
 #include "decoders/fingerprint.h"
 #include "decoders/tls_flight.h"
@@ -132,12 +133,43 @@ static void message_start(struct stream_at *at, unsigned dir)
         message_end(at, h);
 }
 
+static void cert_whole(struct stream_at *at, unsigned dir, const uint8_t *der, uint32_t n)
+{
+    uint64_t id = cert_id(der, n);
+    tls_certs_keep(&at->d->certs, der, n, id);
+    tls_flight_cert(at, dir, der, n, id);
+}
+
+/* Is what came of the certificate, with the `n` bytes at `p`, like one that came before? */
+static bool cert_like(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    const struct tls_certs *c = &at->d->certs;
+    uint32_t like = h->kept.like;
+    if (h->kept.len == 0 && h->list_left <= at->d->limits.tcp_buffer_bytes)
+        like = tls_certs_find(c, p, n, h->list_left);
+    else if (like != 0 && memcmp(c->seen[like].bytes + h->kept.len, p, n) != 0)
+        like = 0;
+    if (like == 0)
+        return false;
+    if (n == h->list_left) {
+        tls_flight_cert(at, dir, c->seen[like].bytes, c->seen[like].len, c->seen[like].id);
+        stream_drop(at, &h->kept);
+    } else {
+        stream_keep_like(at, &h->kept, like, n);
+        at->taken = true;
+    }
+    return true;
+}
+
 /* Up to `n` bytes of a certificate, of which list_left are to come. */
 static void cert_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n)
 {
     struct stream_half *h = &at->stream->half[dir];
+    if (cert_like(at, dir, p, n))
+        return;
     if (h->kept.len == 0 && n == h->list_left) {
-        tls_flight_cert(at, dir, p, n);
+        cert_whole(at, dir, p, n);
     } else if (!stream_keep(at, &h->kept, p, n)) {
         stream_outcome(at, OUT_TABLE_FULL);
         stream_drop(at, &h->kept);
@@ -145,7 +177,7 @@ static void cert_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint
         at->d->stats.certs_turned_away++;
         h->flags &= (uint16_t)~H_CERT;
     } else if (n == h->list_left) {
-        tls_flight_cert(at, dir, stream_kept_bytes(at, &h->kept), h->kept.len);
+        cert_whole(at, dir, stream_kept_bytes(at, &h->kept), h->kept.len);
         stream_drop(at, &h->kept);
     } else {
         at->taken = true;
