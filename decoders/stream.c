@@ -450,7 +450,7 @@ void stream_segment(struct stream_at *at, unsigned dir, uint32_t seq, const uint
                     uint32_t cap_len, uint32_t wire_len)
 {
     struct stream_half *h = &at->stream->half[dir];
-    if (seq == h->next && h->waiting == 0 && cap_len == wire_len) { /* nearly always */
+    if (stream_in_step(h, seq) && cap_len == wire_len) { /* nearly always */
         hand_on(at, dir, p, cap_len, true, at->rec->ts_ns);
         return;
     }
@@ -479,11 +479,11 @@ void stream_segment(struct stream_at *at, unsigned dir, uint32_t seq, const uint
     }
 }
 
-void stream_acked(struct stream_at *at, unsigned dir, uint32_t ack)
+void stream_acked_waiting(struct stream_at *at, unsigned dir, uint32_t ack)
 {
     enum { STRIKES = 3 }; /* captures show an acknowledgement before the bytes, now and then */
     struct stream_half *h = &at->stream->half[dir];
-    if (h->waiting == 0 || (int32_t)(ack - node_at(at, h->waiting)->seq) <= 0)
+    if ((int32_t)(ack - node_at(at, h->waiting)->seq) <= 0)
         return;
     if (++h->strikes >= STRIKES)
         give_up_gap(at, dir);

@@ -151,8 +151,20 @@ void stream_close(struct stream_at *at);
 void stream_segment(struct stream_at *at, unsigned dir, uint32_t seq, const uint8_t *p,
                     uint32_t cap_len, uint32_t wire_len);
 
-/* The receiver of `dir` has all bytes before `ack`: what we lack of them will not come. */
-void stream_acked(struct stream_at *at, unsigned dir, uint32_t ack);
+/* Is what starts with `seq` to be handed on at once? */
+static inline bool stream_in_step(const struct stream_half *h, uint32_t seq)
+{
+    return h->next == seq && h->waiting == 0;
+}
+
+/* Bytes of `dir` wait, of which the receiver has all before `ack`: what we lack of them will not
+ * come. */
+void stream_acked_waiting(struct stream_at *at, unsigned dir, uint32_t ack);
+static inline void stream_acked(struct stream_at *at, unsigned dir, uint32_t ack)
+{
+    if (at->stream->half[dir].waiting != 0)
+        stream_acked_waiting(at, dir, ack);
+}
 
 /* The connection ended: what waits is handed on, gaps and all. */
 void stream_flush(struct stream_at *at);

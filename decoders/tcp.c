@@ -5,6 +5,7 @@
 #include "decoders/tcp_part.h"
 #include "decoders/tls_clear.h"
 #include "decoders/tls_quick.h"
+#include "decoders/tls_record.h"
 #include "decoders/tls_session.h"
 
 enum {
@@ -185,13 +186,28 @@ static bool worth_a_stream(struct stream_at *at, unsigned dir, uint32_t seq, uin
     return true;
 }
 
+static inline void count_young(struct flow *f, unsigned dir)
+{
+    if (f->young[dir] < UINT8_MAX)
+        f->young[dir]++;
+}
+
+/* The first that is seen of a direction is what comes next. */
+static inline void note_step(struct stream_half *h, uint32_t seq)
+{
+    if (!h->known) {
+        h->next = seq;
+        h->known = true;
+    }
+}
+
 static void payload(struct stream_at *at, unsigned dir, uint32_t seq, uint32_t wire_len,
                     uint32_t before, bool seen)
 {
     struct flow *f = at->flow;
     const struct rec *rec = at->rec;
     if ((rec->tcp_flags & TH_SYN) == 0) /* data of a SYN (RFC 7413) may come again without */
-        f->young[dir] = (uint8_t)(f->young[dir] + (f->young[dir] < UINT8_MAX));
+        count_young(f, dir);
     if (f->flags & FLOW_CLOSED) {
         if (seen && (int32_t)(seq + wire_len - before) <= 0)
             return;
@@ -207,10 +223,7 @@ static void payload(struct stream_at *at, unsigned dir, uint32_t seq, uint32_t w
     }
     if (at->stream == NULL && !worth_a_stream(at, dir, seq, before, seen))
         return;
-    struct stream_half *h = &at->stream->half[dir];
-    if (!h->known)
-        h->next = seq;
-    h->known = true;
+    note_step(&at->stream->half[dir], seq);
     stream_segment(at, dir, seq, rec->payload.p, (uint32_t)rec->payload.left, wire_len);
 }
 
@@ -324,16 +337,18 @@ static __attribute__((noinline)) void follow_next(struct decode *d, uint32_t slo
     uint32_t seq = rec->tcp_seq, len = rec->payload_wire_len;
     f->flags |= FLOW_AGAIN;
     f->high[dir] = seq + len;
-    if (at.stream != NULL) {
-        if (kind_before == FLOW_TLS)
-            tls_session_packet(&at);
-        struct stream_half *h = &at.stream->half[dir];
-        h->next = h->known ? h->next : seq;
-        h->known = true;
-    }
-    if (len > 0)
-        payload(&at, dir, seq, len, seq, true);
     f->ahead[!dir] = 0;
+    if (at.stream != NULL)
+        note_step(&at.stream->half[dir], seq);
+    if (is_tls(&at))
+        tls_session_packet(&at);
+    if (len > 0 && is_tls(&at) && stream_in_step(&at.stream->half[dir], seq)) {
+        count_young(f, dir); /* payload would do the same */
+        at.stream->half[dir].next = seq + len;
+        tls_record_data(&at, dir, rec->payload.p, len, true, rec->ts_ns);
+    } else if (len > 0) {
+        payload(&at, dir, seq, len, seq, true);
+    }
     if (at.stream != NULL)
         stream_acked(&at, !dir, rec->tcp_ack);
     if (is_tls(&at))
@@ -360,10 +375,8 @@ static void follow(struct decode *d, uint32_t slot, struct rec *rec, unsigned di
     bool seen = f->flags & flow_seen(dir);
     if (!rst) {
         note_seen(f, dir, seq, wire_len + fin);
-        if (at.stream != NULL && !at.stream->half[dir].known) {
-            at.stream->half[dir].next = seq;
-            at.stream->half[dir].known = true;
-        }
+        if (at.stream != NULL)
+            note_step(&at.stream->half[dir], seq);
         if (wire_len > 0)
             payload(&at, dir, seq, wire_len, before, seen);
         f->flags |= fin ? flow_fin(dir) : 0;

@@ -128,7 +128,8 @@ bool tls_flight_wants(struct stream_at *at, unsigned dir, uint8_t type, uint32_t
 
 static void reuse_push(struct stream_at *at, unsigned dir, uint8_t what, uint64_t value)
 {
-    struct msg *m = msgs_push(at->out, MSG_TLS_REUSE, at->rec, stream_sender(at, dir), 0);
+    struct msg *m = msgs_room(at->out, 0);
+    msgs_add(at->out, m, MSG_TLS_REUSE, at->rec, stream_sender(at, dir));
     m->ts_ns = at->stream->half[dir].msg_ts_ns;
     m->reuse = (struct tls_reuse_msg){.value = value, .what = what};
     m->reuse.server_port = m->sender == SIDE_SRC ? at->rec->sport : at->rec->dport;
@@ -189,7 +190,8 @@ void tls_flight_cert(struct stream_at *at, unsigned dir, const uint8_t *der, uin
         return;
     if (from_server(at, dir) && f->a.n_certs < ANSWER_CERTS_MAX)
         f->a.certs[f->a.n_certs++] = id;
-    struct msg *m = msgs_push(at->out, MSG_TLS_CERT, at->rec, stream_sender(at, dir), n);
+    struct msg *m = msgs_room(at->out, n);
+    msgs_add(at->out, m, MSG_TLS_CERT, at->rec, stream_sender(at, dir));
     m->ts_ns = at->stream->half[dir].msg_ts_ns;
     m->cert = (struct tls_cert_msg){.id = id, .der = msgs_copy(at->out, der, n)};
 }

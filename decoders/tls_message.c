@@ -18,8 +18,9 @@ void tls_message_client_hello(struct stream_at *at, unsigned dir, const struct t
     struct fingerprints *f = at->d->fingerprints;
     bool has_ja4 = fingerprint_ja4(f, h, body, at->carrier, ja4);
     bool has_ja3 = has_ja4 && fingerprint_ja3(f, body, at->carrier, ja3);
-    struct msg *m = msgs_push(at->out, MSG_TLS_CLIENT_HELLO, at->rec, stream_sender(at, dir),
-                              h->sni.len + h->alpn.len + h->blob_len + sizeof ja4 + sizeof ja3);
+    struct msg *m = msgs_room(at->out, h->sni.len + h->alpn.len + h->blob_len
+                                           + (uint32_t)(sizeof ja4 + sizeof ja3));
+    msgs_add(at->out, m, MSG_TLS_CLIENT_HELLO, at->rec, stream_sender(at, dir));
     m->ts_ns = ts_ns;
     m->hello = (struct tls_hello_msg){
         .carrier = at->carrier,
@@ -45,8 +46,8 @@ void tls_message_server_hello(struct stream_at *at, unsigned dir, const struct t
 {
     uint8_t ja3s[FINGERPRINT_JA3_LEN];
     bool has_ja3s = !h->sslv2 && fingerprint_ja3s(at->d->fingerprints, body, ja3s);
-    struct msg *m = msgs_push(at->out, MSG_TLS_SERVER_HELLO, at->rec, stream_sender(at, dir),
-                              h->alpn.len + sizeof ja3s);
+    struct msg *m = msgs_room(at->out, h->alpn.len + (uint32_t)sizeof ja3s);
+    msgs_add(at->out, m, MSG_TLS_SERVER_HELLO, at->rec, stream_sender(at, dir));
     m->ts_ns = ts_ns;
     m->hello = (struct tls_hello_msg){
         .carrier = at->carrier,

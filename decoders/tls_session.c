@@ -116,8 +116,8 @@ static void report(struct stream_at *at, bool decided, bool final)
     }
     uint8_t client_side = stream_sender(at, s->client_dir);
     const struct rec *rec = at->rec;
-    struct msg *m =
-        msgs_push(at->out, MSG_TLS_SESSION, rec, client_side, report_bytes(s) + at->d->answer_len);
+    struct msg *m = msgs_room(at->out, report_bytes(s) + at->d->answer_len);
+    msgs_add(at->out, m, MSG_TLS_SESSION, rec, client_side);
     m->session = (struct tls_session_msg){
         .window_ts_ns = counted ? s->window_last_ns : s->window_ns,
         .first_ts_ns = s->first_ts_ns,
