@@ -217,7 +217,8 @@ static void payload(struct stream_at *at, unsigned dir, uint32_t seq, uint32_t w
     }
     if (f->kind == FLOW_UNKNOWN && f->young[dir] <= STREAM_VIA_SEGMENTS && rec->payload.left > 0) {
         const uint8_t *p = rec->payload.p;
-        f->via = stream_via(f->via, p, rec->payload.left, flow_port(f, 0), flow_port(f, 1));
+        if (stream_via_maybe(p, rec->payload.left))
+            f->via = stream_via(f->via, p, rec->payload.left, flow_port(f, 0), flow_port(f, 1));
         if (!seen || (int32_t)(seq - before) >= 0) /* not once more */
             tls_clear_segment(at, dir, p, rec->payload.left);
     }
