@@ -31,28 +31,29 @@ struct stream_kept {
                  */
 };
 
-/* What a decoder knows of one direction: see tls_record.c, stream_dns.c, stream_http.c. */
+/* What a decoder knows of one direction: see tls_record.c, stream_dns.c, stream_http.c. First what
+ * tls_quick_packet needs. */
 struct stream_half {
+    uint32_t next;  /* sequence number of the byte to be handed on next */
+    uint32_t left;  /* bytes left of the record, message or body */
+    uint16_t flags; /* decoder's own */
+    uint8_t type;   /* TLS: of the record */
+    bool synced; /* the decoder knows where it is; else it looks for a beginning at each segment */
+    bool known;  /* next is */
     /* order */
-    uint32_t next;    /* sequence number of the byte to be handed on next */
-    uint32_t waiting; /* nodes beyond it, by sequence number, without overlap; 0: none */
-    uint16_t n_waiting;
-    bool known; /* next is */
     bool first; /* nothing was handed on yet, and nothing before: the direction's first bytes are to
                    come */
-    uint8_t strikes; /* acknowledgements that say the bytes before `waiting` were received, but not
-                        by us */
+    uint16_t n_waiting;
+    uint32_t waiting; /* nodes beyond it, by sequence number, without overlap; 0: none */
+    uint8_t strikes;  /* acknowledgements that say the bytes before `waiting` were received, but not
+                         by us */
     /* decoding */
-    bool synced; /* the decoder knows where it is; else it looks for a beginning at each segment */
     uint8_t n_head; /* bytes gathered in head */
     uint8_t head[16];
-    uint8_t type; /* TLS: of the record */
     uint8_t mode; /* decoder's own */
     uint8_t n_msg_head;
     uint8_t msg_head[4];
     uint16_t count;     /* TLS: certificates; HTTP: requests not answered */
-    uint16_t flags;     /* decoder's own */
-    uint32_t left;      /* bytes left of the record, message or body */
     uint32_t msg_left;  /* bytes left of the handshake message */
     uint32_t list_left; /* TLS: bytes to skip within a Certificate message */
     uint64_t msg_ts_ns; /* of the packet in which the message began */
@@ -66,9 +67,6 @@ enum {
 
 /* What is known of a TLS session: see tls_session.h. */
 struct tls_session {
-    uint64_t window_ns;      /* start of the window that bytes[] belongs to */
-    uint64_t window_last_ns; /* latest packet counted there */
-    uint64_t bytes[2];       /* on the wire, by direction, since the last report */
     uint64_t first_ts_ns;
     uint64_t last_alive_ns[2]; /* starts of the last two windows in which it was counted */
     uint64_t hello_id, answer_id;
@@ -89,6 +87,9 @@ struct tls_session {
     struct stream_kept long_names;   /* names that outgrow names[] */
     uint8_t names[TLS_NAMES_INLINE]; /* SNI, ALPN, JA3, JA3S */
     char ja4[36];                    /* of the first ClientHello; none where it begins with NUL */
+    uint64_t window_ns;              /* start of the window that bytes[] belongs to */
+    uint64_t window_last_ns;         /* latest packet counted there */
+    uint64_t bytes[2];               /* on the wire, by direction, since the last report */
 };
 
 struct stream {
@@ -96,13 +97,18 @@ struct stream {
     uint32_t flow;      /* slot; 0: this one is free */
     uint32_t n_nodes;   /* held by both halves */
     uint32_t pad;
+    struct tls_session tls; /* its end and the start of half[0] share a line: see tls_quick.c */
     struct stream_half half[2];
-    struct tls_session tls;
     uint64_t first_ord;  /* the packet with which it began */
     uint64_t site;       /* and what this said of */
     struct addr addr[2]; /* the sender in direction 0, 1 */
     struct client client[2];
+    uint8_t
+        spread[64]; /* an odd number of lines: the same ones of all streams may be in the cache */
 };
+static_assert(offsetof(struct stream, tls.window_last_ns) / 64
+                  == (offsetof(struct stream, half[0].known)) / 64,
+              "one line for packets of direction 0, one more for those of direction 1");
 
 /* What a packet does to a connection: the arguments of everything below. */
 struct stream_at {

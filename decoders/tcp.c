@@ -261,9 +261,8 @@ void tcp_prefetch(const struct decode *d, uint32_t slot)
         return;
     }
     const struct stream *s = stream_pool_at(&d->streams, f->stream);
-    __builtin_prefetch(&s->half[0]);
-    __builtin_prefetch(&s->half[1]);
-    __builtin_prefetch(&s->tls);
+    __builtin_prefetch(&s->half[0], 1);
+    __builtin_prefetch(&s->half[1], 1);
 }
 
 /* Is the packet what comes next: no beginning and no end, nothing missing, nothing twice? Of slot 0

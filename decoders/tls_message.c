@@ -136,8 +136,11 @@ static void message_start(struct stream_at *at, unsigned dir)
 
 static void cert_whole(struct stream_at *at, unsigned dir, const uint8_t *der, uint32_t n)
 {
-    uint64_t id = cert_id(der, n);
-    tls_certs_keep(&at->d->certs, der, n, id);
+    struct tls_certs *c = &at->d->certs;
+    uint32_t like = tls_certs_find(c, der, n, n); /* its first piece may have been too short */
+    uint64_t id = like != 0 ? c->seen[like].id : cert_id(der, n);
+    if (like == 0)
+        tls_certs_keep(c, der, n, id);
     tls_flight_cert(at, dir, der, n, id);
 }
 
