@@ -277,7 +277,7 @@ static inline bool is_next(const struct flow *f, const struct rec *rec, unsigned
                    | f->gap_bytes[1];
     if (off != 0)
         return false;
-    if ((int32_t)(rec->tcp_ack - f->high[!dir]) > 0 && f->flags & flow_seen(!dir))
+    if ((int32_t)(rec->tcp_ack - f->high[dir ^ 1]) > 0 && f->flags & flow_seen(dir ^ 1))
         return false;
     return rec->ts_ns - f->last_ts_ns <= FLOW_IDLE_NS || rec->ts_ns < f->last_ts_ns;
 }
@@ -318,7 +318,7 @@ static inline void conclude(const struct stream_at *at, struct rec *rec, uint8_t
 static inline void bare_next(struct flow *f, struct rec *rec, unsigned dir)
 {
     f->flags |= FLOW_AGAIN;
-    f->ahead[!dir] = 0;
+    f->ahead[dir ^ 1] = 0;
     if (rec->ts_ns > f->last_ts_ns)
         f->last_ts_ns = rec->ts_ns;
     rec->service_port = flow_service_port(f);
@@ -337,7 +337,7 @@ static __attribute__((noinline)) void follow_next(struct decode *d, uint32_t slo
     uint32_t seq = rec->tcp_seq, len = rec->payload_wire_len;
     f->flags |= FLOW_AGAIN;
     f->high[dir] = seq + len;
-    f->ahead[!dir] = 0;
+    f->ahead[dir ^ 1] = 0;
     if (at.stream != NULL)
         note_step(&at.stream->half[dir], seq);
     if (is_tls(&at))
@@ -350,7 +350,7 @@ static __attribute__((noinline)) void follow_next(struct decode *d, uint32_t slo
         payload(&at, dir, seq, len, seq, true);
     }
     if (at.stream != NULL)
-        stream_acked(&at, !dir, rec->tcp_ack);
+        stream_acked(&at, dir ^ 1, rec->tcp_ack);
     if (is_tls(&at))
         count_packet(&at);
     settle(&at);
