@@ -222,9 +222,10 @@ const uint8_t *stream_kept_bytes(struct stream_at *at, const struct stream_kept 
     return at->d->scratch;
 }
 
-void stream_drop(struct stream_at *at, struct stream_kept *kept)
+void stream_drop_kept(struct stream_at *at, struct stream_kept *kept)
 {
-    at->d->certs.seen[kept->like].users -= kept->like != 0;
+    if (kept->like != 0)
+        at->d->certs.seen[kept->like].users--;
     for (uint32_t i = kept->head, next; i != 0; i = next) {
         next = node_at(at, i)->next;
         node_give(at, i, kept->aside);

@@ -34,19 +34,19 @@ struct stream_kept {
 /* What a decoder knows of one direction: see tls_record.c, stream_dns.c, stream_http.c. First what
  * tls_quick_packet needs. */
 struct stream_half {
-    uint32_t next;  /* sequence number of the byte to be handed on next */
-    uint32_t left;  /* bytes left of the record, message or body */
-    uint16_t flags; /* decoder's own */
-    uint8_t type;   /* TLS: of the record */
-    bool synced; /* the decoder knows where it is; else it looks for a beginning at each segment */
-    bool known;  /* next is */
-    /* order */
-    bool first; /* nothing was handed on yet, and nothing before: the direction's first bytes are to
-                   come */
-    uint16_t n_waiting;
+    uint32_t next;    /* sequence number of the byte to be handed on next */
     uint32_t waiting; /* nodes beyond it, by sequence number, without overlap; 0: none */
-    uint8_t strikes;  /* acknowledgements that say the bytes before `waiting` were received, but not
-                         by us */
+    uint32_t left;    /* bytes left of the record, message or body */
+    uint16_t flags;   /* decoder's own */
+    uint8_t type;     /* TLS: of the record */
+    bool known : 1;   /* next is */
+    bool synced : 1;  /* the decoder knows where it is; else it looks for a beginning at each
+                         segment */
+    bool first : 1;   /* nothing was handed on yet, and nothing before: the direction's first bytes
+                         are to come */
+    uint16_t n_waiting;
+    uint8_t strikes; /* acknowledgements that say the bytes before `waiting` were received, but not
+                        by us */
     /* decoding */
     uint8_t n_head; /* bytes gathered in head */
     uint8_t head[16];
@@ -107,7 +107,7 @@ struct stream {
         spread[64]; /* an odd number of lines: the same ones of all streams may be in the cache */
 };
 static_assert(offsetof(struct stream, tls.window_last_ns) / 64
-                  == (offsetof(struct stream, half[0].known)) / 64,
+                  == (offsetof(struct stream, half[0].type)) / 64,
               "one line for packets of direction 0, one more for those of direction 1");
 
 /* What a packet does to a connection: the arguments of everything below. */
@@ -190,7 +190,12 @@ void stream_keep_like(struct stream_at *at, struct stream_kept *kept, uint32_t l
 
 /* All of it as one piece, valid until the next call of this function. */
 const uint8_t *stream_kept_bytes(struct stream_at *at, const struct stream_kept *kept);
-void stream_drop(struct stream_at *at, struct stream_kept *kept);
+void stream_drop_kept(struct stream_at *at, struct stream_kept *kept);
+static inline void stream_drop(struct stream_at *at, struct stream_kept *kept)
+{
+    if (kept->len > 0)
+        stream_drop_kept(at, kept);
+}
 
 /* ---- decoders of streams. _data: `n` > 0 bytes of `dir` that follow those before; `start`: a
  * segment starts here; ts_ns: of its packet. _gap: `n` bytes that will never come; true where one

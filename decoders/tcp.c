@@ -260,9 +260,13 @@ void tcp_prefetch(const struct decode *d, uint32_t slot)
         __builtin_prefetch(&c->half[1], 1); /* it may lie across two lines */
         return;
     }
-    const struct stream *s = stream_pool_at(&d->streams, f->stream);
-    __builtin_prefetch(&s->half[0], 1);
-    __builtin_prefetch(&s->half[1], 1);
+    const uint8_t *s = stream_pool_at(&d->streams, f->stream);
+    __builtin_prefetch(s + offsetof(struct stream, half[0]), 1);
+    __builtin_prefetch(s + offsetof(struct stream, half[1]), 1);
+    if (f->flags & FLOW_QUICK || f->stream == 0)
+        return;
+    for (unsigned at = 0; at < offsetof(struct stream, first_ord); at += 64)
+        __builtin_prefetch(s + at, 1);
 }
 
 /* Is the packet what comes next: no beginning and no end, nothing missing, nothing twice? Of slot 0
