@@ -286,18 +286,15 @@ static inline bool is_next(const struct flow *f, const struct rec *rec, unsigned
     return rec->ts_ns - f->last_ts_ns <= FLOW_IDLE_NS || rec->ts_ns < f->last_ts_ns;
 }
 
-static inline struct stream_at at_packet(struct decode *d, uint32_t slot, struct rec *rec,
-                                         unsigned dir, struct msgs *out)
+static inline void at_packet(struct stream_at *at, struct decode *d, uint32_t slot, struct rec *rec,
+                             unsigned dir, struct msgs *out)
 {
-    struct stream_at at = tcp_at(d, slot, out);
-    struct flow *f = at.flow;
-    at.rec = rec;
-    at.rec_dir = (uint8_t)dir;
+    tcp_at(at, d, slot, rec, dir, out);
+    struct flow *f = at->flow;
     f->flags &= (uint16_t)~FLOW_QUICK;
     rec->service_port = flow_service_port(f);
     if (rec->ts_ns > f->last_ts_ns)
         f->last_ts_ns = rec->ts_ns;
-    return at;
 }
 
 static inline bool is_tls(const struct stream_at *at)
@@ -335,7 +332,8 @@ static inline void bare_next(struct flow *f, struct rec *rec, unsigned dir)
 static __attribute__((noinline)) void follow_next(struct decode *d, uint32_t slot, struct rec *rec,
                                                   unsigned dir, struct msgs *out)
 {
-    struct stream_at at = at_packet(d, slot, rec, dir, out);
+    struct stream_at at;
+    at_packet(&at, d, slot, rec, dir, out);
     struct flow *f = at.flow;
     uint8_t kind_before = f->kind;
     uint32_t seq = rec->tcp_seq, len = rec->payload_wire_len;
@@ -366,7 +364,8 @@ static void follow(struct decode *d, uint32_t slot, struct rec *rec, unsigned di
 {
     struct flow *f = &d->flows.flows[slot];
     note_beginning(f, rec, dir);
-    struct stream_at at = at_packet(d, slot, rec, dir, out);
+    struct stream_at at;
+    at_packet(&at, d, slot, rec, dir, out);
     uint8_t kind_before = f->kind;
     if (is_tls(&at))
         tls_session_packet(&at);

@@ -4,7 +4,8 @@
 
 void tcp_end_quietly(struct decode *d, uint32_t slot, struct msgs *out)
 {
-    struct stream_at at = tcp_at(d, slot, out);
+    struct stream_at at;
+    tcp_at(&at, d, slot, NULL, 0, out);
     if (at.stream == NULL)
         return;
     stream_make_up(&at, PROTO_TLS);
@@ -96,7 +97,8 @@ void tcp_sweep(struct decode *d, uint32_t slot, uint64_t before_ns, struct msgs 
     bool calm = f->flags & FLOW_CALM;
     if (calm && !tls_calm_counted(stream_pool_at(&d->calm, f->stream)))
         return;
-    struct stream_at at = tcp_at(d, slot, out);
+    struct stream_at at;
+    tcp_at(&at, d, slot, NULL, 0, out);
     make_room(d, out);
     stream_make_up(&at, PROTO_TLS);
     tls_session_sweep(&at, before_ns);
