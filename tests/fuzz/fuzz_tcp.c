@@ -166,6 +166,9 @@ static void run(struct side *s, const uint8_t *data, size_t size)
     all_back(&d->calm);
     for (unsigned k = 0; k < BLOB_CLASSES; k++)
         all_back(&d->blobs.classes[k]);
+    for (unsigned i = 0; i < sizeof d->certs.seen / sizeof *d->certs.seen; i++)
+        if (d->certs.seen[i].users != 0)
+            abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
