@@ -218,8 +218,6 @@ struct tls_session_msg {
     struct bytes sni, alpn;
     struct bytes ja4;       /* of the ClientHello, as in tls_hello_msg */
     struct bytes ja3, ja3s; /* of the hellos, likewise */
-    struct bytes offer;  /* of the ClientHello, as in tls_hello_msg; absent after the first message
-                            of a flow */
     uint64_t answer_id;  /* 0: the server's flight is not known */
     struct bytes answer; /* its blob (core/answer.h), in one message of the flow */
     uint16_t signs;      /* enum tls_sign */

@@ -47,7 +47,6 @@ static void end(struct stream_at *at)
 {
     dtls_hello_drop_all(at);
     tls_session_end(at, false);
-    stream_drop(at, &at->stream->tls.offer);
     stream_drop(at, &at->stream->tls.long_names);
     tls_flight_drop(at);
 }

@@ -239,7 +239,6 @@ void quic_conn_settle(struct quic_at *at)
 static void let_go(struct quic_at *at)
 {
     handshake_give(at->q, at->conn);
-    stream_drop(&at->s, &at->conn->stream.tls.offer);
     stream_drop(&at->s, &at->conn->stream.tls.long_names);
     tls_flight_drop(&at->s);
     at->conn->ended = true;

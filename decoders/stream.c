@@ -111,7 +111,7 @@ bool stream_open(struct stream_at *at)
         at->d->stats.buffers_turned_away++;
         return false;
     }
-    s->tls.offer.aside = s->tls.long_names.aside = true;
+    s->tls.long_names.aside = true;
     s->first_ord = at->rec->ord;
     s->site = at->rec->site;
     s->addr[at->rec_dir] = at->rec->src;
@@ -146,7 +146,6 @@ void stream_close(struct stream_at *at)
         drop_waiting(at, &s->half[dir]);
         stream_drop(at, &s->half[dir].kept);
     }
-    stream_drop(at, &s->tls.offer);
     stream_drop(at, &s->tls.long_names);
     tls_flight_drop(at);
     stream_give(at->d, at->flow->stream);
@@ -156,8 +155,27 @@ void stream_close(struct stream_at *at)
 
 /* ---- what is kept */
 
+void stream_keep_like(struct stream_at *at, struct stream_kept *kept, uint32_t like, uint32_t n)
+{
+    if (kept->like == 0)
+        at->d->certs.seen[like].users++;
+    kept->like = (uint16_t)like;
+    kept->len += n;
+}
+
+/* What was like a known certificate goes on in another way. */
+static bool unlike(struct stream_at *at, struct stream_kept *kept)
+{
+    const struct tls_cert_seen *seen = &at->d->certs.seen[kept->like];
+    uint32_t len = kept->len;
+    stream_drop(at, kept);
+    return stream_keep(at, kept, seen->bytes, len);
+}
+
 bool stream_keep(struct stream_at *at, struct stream_kept *kept, const uint8_t *p, size_t n)
 {
+    if (kept->like != 0 && !unlike(at, kept))
+        return false;
     if (n > at->d->limits.tcp_buffer_bytes - kept->len) {
         at->d->stats.bytes_turned_away += n;
         return false;
@@ -191,6 +209,8 @@ bool stream_keep(struct stream_at *at, struct stream_kept *kept, const uint8_t *
 
 const uint8_t *stream_kept_bytes(struct stream_at *at, const struct stream_kept *kept)
 {
+    if (kept->like != 0)
+        return at->d->certs.seen[kept->like].bytes;
     if (kept->head != 0 && kept->head == kept->tail)
         return node_at(at, kept->head)->bytes;
     uint8_t *to = at->d->scratch;
@@ -202,8 +222,10 @@ const uint8_t *stream_kept_bytes(struct stream_at *at, const struct stream_kept 
     return at->d->scratch;
 }
 
-void stream_drop(struct stream_at *at, struct stream_kept *kept)
+void stream_drop_kept(struct stream_at *at, struct stream_kept *kept)
 {
+    if (kept->like != 0)
+        at->d->certs.seen[kept->like].users--;
     for (uint32_t i = kept->head, next; i != 0; i = next) {
         next = node_at(at, i)->next;
         node_give(at, i, kept->aside);
@@ -429,7 +451,7 @@ void stream_segment(struct stream_at *at, unsigned dir, uint32_t seq, const uint
                     uint32_t cap_len, uint32_t wire_len)
 {
     struct stream_half *h = &at->stream->half[dir];
-    if (seq == h->next && h->waiting == 0 && cap_len == wire_len) { /* nearly always */
+    if (stream_in_step(h, seq) && cap_len == wire_len) { /* nearly always */
         hand_on(at, dir, p, cap_len, true, at->rec->ts_ns);
         return;
     }
@@ -458,11 +480,11 @@ void stream_segment(struct stream_at *at, unsigned dir, uint32_t seq, const uint
     }
 }
 
-void stream_acked(struct stream_at *at, unsigned dir, uint32_t ack)
+void stream_acked_waiting(struct stream_at *at, unsigned dir, uint32_t ack)
 {
     enum { STRIKES = 3 }; /* captures show an acknowledgement before the bytes, now and then */
     struct stream_half *h = &at->stream->half[dir];
-    if (h->waiting == 0 || (int32_t)(ack - node_at(at, h->waiting)->seq) <= 0)
+    if ((int32_t)(ack - node_at(at, h->waiting)->seq) <= 0)
         return;
     if (++h->strikes >= STRIKES)
         give_up_gap(at, dir);

@@ -26,32 +26,34 @@ struct stream_node {
 struct stream_kept {
     uint32_t head, tail; /* nodes, 0: none */
     uint32_t len;
+    uint16_t like; /* in no node, but the first of this certificate (tls_certs.h); 0: not */
     bool aside; /* what a session remembers: does not make its connection one of limits.tcp_buffers
                  */
 };
 
-/* What a decoder knows of one direction: see tls_record.c, stream_dns.c, stream_http.c. */
+/* What a decoder knows of one direction: see tls_record.c, stream_dns.c, stream_http.c. First what
+ * tls_quick_packet needs. */
 struct stream_half {
-    /* order */
     uint32_t next;    /* sequence number of the byte to be handed on next */
     uint32_t waiting; /* nodes beyond it, by sequence number, without overlap; 0: none */
+    uint32_t left;    /* bytes left of the record, message or body */
+    uint16_t flags;   /* decoder's own */
+    uint8_t type;     /* TLS: of the record */
+    bool known : 1;   /* next is */
+    bool synced : 1;  /* the decoder knows where it is; else it looks for a beginning at each
+                         segment */
+    bool first : 1;   /* nothing was handed on yet, and nothing before: the direction's first bytes
+                         are to come */
     uint16_t n_waiting;
-    bool known; /* next is */
-    bool first; /* nothing was handed on yet, and nothing before: the direction's first bytes are to
-                   come */
     uint8_t strikes; /* acknowledgements that say the bytes before `waiting` were received, but not
                         by us */
     /* decoding */
-    bool synced; /* the decoder knows where it is; else it looks for a beginning at each segment */
     uint8_t n_head; /* bytes gathered in head */
     uint8_t head[16];
-    uint8_t type; /* TLS: of the record */
     uint8_t mode; /* decoder's own */
     uint8_t n_msg_head;
     uint8_t msg_head[4];
     uint16_t count;     /* TLS: certificates; HTTP: requests not answered */
-    uint16_t flags;     /* decoder's own */
-    uint32_t left;      /* bytes left of the record, message or body */
     uint32_t msg_left;  /* bytes left of the handshake message */
     uint32_t list_left; /* TLS: bytes to skip within a Certificate message */
     uint64_t msg_ts_ns; /* of the packet in which the message began */
@@ -65,9 +67,6 @@ enum {
 
 /* What is known of a TLS session: see tls_session.h. */
 struct tls_session {
-    uint64_t window_ns;      /* start of the window that bytes[] belongs to */
-    uint64_t window_last_ns; /* latest packet counted there */
-    uint64_t bytes[2];       /* on the wire, by direction, since the last report */
     uint64_t first_ts_ns;
     uint64_t last_alive_ns[2]; /* starts of the last two windows in which it was counted */
     uint64_t hello_id, answer_id;
@@ -85,10 +84,12 @@ struct tls_session {
     uint8_t client_dir; /* 0, 1 */
     uint8_t sni_len, alpn_len;
     uint8_t records;                 /* seen, up to 255 */
-    struct stream_kept offer;        /* of the first ClientHello, until it is reported */
     struct stream_kept long_names;   /* names that outgrow names[] */
     uint8_t names[TLS_NAMES_INLINE]; /* SNI, ALPN, JA3, JA3S */
     char ja4[36];                    /* of the first ClientHello; none where it begins with NUL */
+    uint64_t window_ns;              /* start of the window that bytes[] belongs to */
+    uint64_t window_last_ns;         /* latest packet counted there */
+    uint64_t bytes[2];               /* on the wire, by direction, since the last report */
 };
 
 struct stream {
@@ -96,13 +97,18 @@ struct stream {
     uint32_t flow;      /* slot; 0: this one is free */
     uint32_t n_nodes;   /* held by both halves */
     uint32_t pad;
+    struct tls_session tls; /* its end and the start of half[0] share a line: see tls_quick.c */
     struct stream_half half[2];
-    struct tls_session tls;
     uint64_t first_ord;  /* the packet with which it began */
     uint64_t site;       /* and what this said of */
     struct addr addr[2]; /* the sender in direction 0, 1 */
     struct client client[2];
+    uint8_t
+        spread[64]; /* an odd number of lines: the same ones of all streams may be in the cache */
 };
+static_assert(offsetof(struct stream, tls.window_last_ns) / 64
+                  == (offsetof(struct stream, half[0].type)) / 64,
+              "one line for packets of direction 0, one more for those of direction 1");
 
 /* What a packet does to a connection: the arguments of everything below. */
 struct stream_at {
@@ -151,8 +157,20 @@ void stream_close(struct stream_at *at);
 void stream_segment(struct stream_at *at, unsigned dir, uint32_t seq, const uint8_t *p,
                     uint32_t cap_len, uint32_t wire_len);
 
-/* The receiver of `dir` has all bytes before `ack`: what we lack of them will not come. */
-void stream_acked(struct stream_at *at, unsigned dir, uint32_t ack);
+/* Is what starts with `seq` to be handed on at once? */
+static inline bool stream_in_step(const struct stream_half *h, uint32_t seq)
+{
+    return h->next == seq && h->waiting == 0;
+}
+
+/* Bytes of `dir` wait, of which the receiver has all before `ack`: what we lack of them will not
+ * come. */
+void stream_acked_waiting(struct stream_at *at, unsigned dir, uint32_t ack);
+static inline void stream_acked(struct stream_at *at, unsigned dir, uint32_t ack)
+{
+    if (at->stream->half[dir].waiting != 0)
+        stream_acked_waiting(at, dir, ack);
+}
 
 /* The connection ended: what waits is handed on, gaps and all. */
 void stream_flush(struct stream_at *at);
@@ -167,9 +185,17 @@ MUST_CHECK bool stream_keep(struct stream_at *at, struct stream_kept *kept, cons
 MUST_CHECK uint32_t stream_aside(struct stream_at *at);
 void stream_aside_give(struct stream_at *at, uint32_t node);
 
+/* What is kept, `n` bytes more, is the start of this certificate. */
+void stream_keep_like(struct stream_at *at, struct stream_kept *kept, uint32_t like, uint32_t n);
+
 /* All of it as one piece, valid until the next call of this function. */
 const uint8_t *stream_kept_bytes(struct stream_at *at, const struct stream_kept *kept);
-void stream_drop(struct stream_at *at, struct stream_kept *kept);
+void stream_drop_kept(struct stream_at *at, struct stream_kept *kept);
+static inline void stream_drop(struct stream_at *at, struct stream_kept *kept)
+{
+    if (kept->len > 0)
+        stream_drop_kept(at, kept);
+}
 
 /* ---- decoders of streams. _data: `n` > 0 bytes of `dir` that follow those before; `start`: a
  * segment starts here; ts_ns: of its packet. _gap: `n` bytes that will never come; true where one

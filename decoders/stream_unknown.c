@@ -38,8 +38,18 @@ static size_t proxy_head(const uint8_t *p, size_t n)
     return len <= n ? len : 0;
 }
 
+/* Nothing that is looked for starts with this byte: no record of TLS, hello of SSLv2 format, PROXY
+ * header or HTTP method. */
+static bool starts_nothing(uint8_t b)
+{
+    bool record = b >= 20 && b <= 24, word = (b >= 'A' && b <= 'Z') || b == '\r';
+    return !record && !word && b < 0x80;
+}
+
 bool stream_unknown_wants(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n)
 {
+    if (n == 0 || starts_nothing(p[0]))
+        return dns_port(at->flow);
     if (first_bytes(at, dir)) {
         size_t head = proxy_head(p, n);
         p += head;

@@ -2,8 +2,10 @@
 
 #include "decoders/decode_state.h"
 #include "decoders/stream_via.h"
+#include "decoders/tcp_part.h"
 #include "decoders/tls_clear.h"
 #include "decoders/tls_quick.h"
+#include "decoders/tls_record.h"
 #include "decoders/tls_session.h"
 
 enum {
@@ -19,33 +21,6 @@ static bool both_fins(const struct flow *f)
 }
 
 /* ---- ends */
-
-static struct stream_at at_flow(struct decode *d, uint32_t slot, struct msgs *out)
-{
-    struct flow *f = &d->flows.flows[slot];
-    if (f->flags & FLOW_CALM)
-        tls_calm_wake(d, slot);
-    return (struct stream_at){
-        .d = d,
-        .flow = f,
-        .slot = slot,
-        .out = out,
-        .stream = f->stream == 0 ? NULL : stream_pool_at(&d->streams, f->stream),
-    };
-}
-
-/* States what a connection that leaves the table held. */
-static void end_without_packet(struct decode *d, uint32_t slot, struct msgs *out)
-{
-    struct stream_at at = at_flow(d, slot, out);
-    if (at.stream == NULL)
-        return;
-    stream_make_up(&at, PROTO_TLS);
-    stream_flush(&at);
-    if (at.flow->kind == FLOW_TLS)
-        tls_session_end(&at, false);
-    stream_close(&at);
-}
 
 static void count_packet(struct stream_at *at)
 {
@@ -120,7 +95,7 @@ static uint32_t flow_new(struct decode *d, const struct rec *rec, const struct t
         const struct flow *f = &d->flows.flows[victim];
         bool idle = rec->ts_ns > f->last_ts_ns && rec->ts_ns - f->last_ts_ns > FLOW_IDLE_NS;
         d->stats.flows_turned_away += (f->flags & FLOW_CLOSED) == 0 && !idle;
-        end_without_packet(d, victim, out);
+        tcp_end_quietly(d, victim, out);
         tcp_table_drop(&d->flows, victim);
     }
     uint32_t slot = tcp_table_add(&d->flows, id);
@@ -188,6 +163,11 @@ static void note_acked(struct stream_at *at, unsigned dir, uint32_t ack)
 
 /* ---- one packet */
 
+static const uint8_t protos[] = {[FLOW_UNKNOWN] = PROTO_NONE,
+                                 [FLOW_TLS] = PROTO_TLS,
+                                 [FLOW_DNS] = PROTO_DNS,
+                                 [FLOW_HTTP] = PROTO_HTTP};
+
 /* Payload of a connection without stream state: is it worth one? */
 static bool worth_a_stream(struct stream_at *at, unsigned dir, uint32_t seq, uint32_t before,
                            bool seen)
@@ -206,13 +186,28 @@ static bool worth_a_stream(struct stream_at *at, unsigned dir, uint32_t seq, uin
     return true;
 }
 
+static inline void count_young(struct flow *f, unsigned dir)
+{
+    if (f->young[dir] < UINT8_MAX)
+        f->young[dir]++;
+}
+
+/* The first that is seen of a direction is what comes next. */
+static inline void note_step(struct stream_half *h, uint32_t seq)
+{
+    if (!h->known) {
+        h->next = seq;
+        h->known = true;
+    }
+}
+
 static void payload(struct stream_at *at, unsigned dir, uint32_t seq, uint32_t wire_len,
                     uint32_t before, bool seen)
 {
     struct flow *f = at->flow;
     const struct rec *rec = at->rec;
     if ((rec->tcp_flags & TH_SYN) == 0) /* data of a SYN (RFC 7413) may come again without */
-        f->young[dir] = (uint8_t)(f->young[dir] + (f->young[dir] < UINT8_MAX));
+        count_young(f, dir);
     if (f->flags & FLOW_CLOSED) {
         if (seen && (int32_t)(seq + wire_len - before) <= 0)
             return;
@@ -222,16 +217,14 @@ static void payload(struct stream_at *at, unsigned dir, uint32_t seq, uint32_t w
     }
     if (f->kind == FLOW_UNKNOWN && f->young[dir] <= STREAM_VIA_SEGMENTS && rec->payload.left > 0) {
         const uint8_t *p = rec->payload.p;
-        f->via = stream_via(f->via, p, rec->payload.left, flow_port(f, 0), flow_port(f, 1));
+        if (stream_via_maybe(p, rec->payload.left))
+            f->via = stream_via(f->via, p, rec->payload.left, flow_port(f, 0), flow_port(f, 1));
         if (!seen || (int32_t)(seq - before) >= 0) /* not once more */
             tls_clear_segment(at, dir, p, rec->payload.left);
     }
     if (at->stream == NULL && !worth_a_stream(at, dir, seq, before, seen))
         return;
-    struct stream_half *h = &at->stream->half[dir];
-    if (!h->known)
-        h->next = seq;
-    h->known = true;
+    note_step(&at->stream->half[dir], seq);
     stream_segment(at, dir, seq, rec->payload.p, (uint32_t)rec->payload.left, wire_len);
 }
 
@@ -258,21 +251,6 @@ static bool is_end(const struct flow *f, const struct rec *rec, unsigned dir, ui
            && rec->tcp_ack == f->high[!dir];
 }
 
-static void conclude(const struct stream_at *at, struct rec *rec, uint8_t kind_before)
-{
-    static const uint8_t protos[] = {[FLOW_UNKNOWN] = PROTO_NONE,
-                                     [FLOW_TLS] = PROTO_TLS,
-                                     [FLOW_DNS] = PROTO_DNS,
-                                     [FLOW_HTTP] = PROTO_HTTP};
-    uint8_t kind = at->flow->kind != FLOW_UNKNOWN ? at->flow->kind : kind_before;
-    rec->proto = protos[kind];
-    /* Truncated is the packet that was cut, not a later one that waited for its bytes. */
-    bool whole = at->outcome == OUT_TRUNCATED && !rec->payload.snapped;
-    rec->outcome = (uint8_t)(whole ? OUT_OK : at->outcome);
-    if (at->outcome == OUT_OK && kind == FLOW_UNKNOWN && !at->taken)
-        rec->outcome = OUT_NOT_MINE;
-}
-
 void tcp_prefetch(const struct decode *d, uint32_t slot)
 {
     const struct flow *f = &d->flows.flows[slot];
@@ -282,44 +260,114 @@ void tcp_prefetch(const struct decode *d, uint32_t slot)
         __builtin_prefetch(&c->half[1], 1); /* it may lie across two lines */
         return;
     }
-    const struct stream *s = stream_pool_at(&d->streams, f->stream);
-    __builtin_prefetch(&s->half[0]);
-    __builtin_prefetch(&s->half[1]);
-    __builtin_prefetch(&s->tls);
+    const uint8_t *s = stream_pool_at(&d->streams, f->stream);
+    __builtin_prefetch(s + offsetof(struct stream, half[0]), 1);
+    __builtin_prefetch(s + offsetof(struct stream, half[1]), 1);
+    if (f->flags & FLOW_QUICK || f->stream == 0)
+        return;
+    for (unsigned at = 0; at < offsetof(struct stream, first_ord); at += 64)
+        __builtin_prefetch(s + at, 1);
 }
 
-/* Is the packet what comes next: no beginning and no end, nothing missing, nothing twice? */
+/* Is the packet what comes next: no beginning and no end, nothing missing, nothing twice? Of slot 0
+ * nothing was seen. */
 static inline bool is_next(const struct flow *f, const struct rec *rec, unsigned dir)
 {
     enum { SPECIAL = TH_FIN | TH_SYN | TH_RST | TH_ACK };
     const unsigned wanted = flow_seen(dir), wrong = FLOW_FIN_0 | FLOW_FIN_1 | FLOW_CLOSED;
-    if (rec->tcp_seq != f->high[dir] || (rec->tcp_flags & SPECIAL) != TH_ACK)
+    uint64_t off = (rec->tcp_seq ^ f->high[dir]) | ((rec->tcp_flags & SPECIAL) ^ TH_ACK)
+                   | ((f->flags & (wanted | wrong)) ^ wanted)
+                   | (rec->payload.left ^ rec->payload_wire_len) | f->gap_bytes[0]
+                   | f->gap_bytes[1];
+    if (off != 0)
         return false;
-    if ((f->flags & (wanted | wrong)) != wanted || rec->payload.left != rec->payload_wire_len)
-        return false;
-    if ((int32_t)(rec->tcp_ack - f->high[!dir]) > 0 && f->flags & flow_seen(!dir))
-        return false;
-    if ((f->gap_bytes[0] | f->gap_bytes[1]) != 0)
+    if ((int32_t)(rec->tcp_ack - f->high[dir ^ 1]) > 0 && f->flags & flow_seen(dir ^ 1))
         return false;
     return rec->ts_ns - f->last_ts_ns <= FLOW_IDLE_NS || rec->ts_ns < f->last_ts_ns;
 }
 
-/* What a packet of a connection in the table does. `next`: see is_next. */
-static void follow(struct decode *d, uint32_t slot, struct rec *rec, unsigned dir, bool next,
-                   struct msgs *out)
+static inline void at_packet(struct stream_at *at, struct decode *d, uint32_t slot, struct rec *rec,
+                             unsigned dir, struct msgs *out)
 {
-    struct stream_at at = at_flow(d, slot, out);
-    struct flow *f = at.flow;
-    at.rec = rec;
-    at.rec_dir = (uint8_t)dir;
+    tcp_at(at, d, slot, rec, dir, out);
+    struct flow *f = at->flow;
     f->flags &= (uint16_t)~FLOW_QUICK;
-    if (!next)
-        note_beginning(f, rec, dir);
     rec->service_port = flow_service_port(f);
     if (rec->ts_ns > f->last_ts_ns)
         f->last_ts_ns = rec->ts_ns;
+}
+
+static inline bool is_tls(const struct stream_at *at)
+{
+    return at->stream != NULL && at->flow->kind == FLOW_TLS;
+}
+
+static inline void conclude(const struct stream_at *at, struct rec *rec, uint8_t kind_before)
+{
+    if (is_tls(at) && tls_quick_may(at->flow, at->stream))
+        at->flow->flags |= FLOW_QUICK;
+    uint8_t kind = at->flow->kind != FLOW_UNKNOWN ? at->flow->kind : kind_before;
+    rec->proto = protos[kind];
+    /* Truncated is the packet that was cut, not a later one that waited for its bytes. */
+    bool whole = at->outcome == OUT_TRUNCATED && !rec->payload.snapped;
+    rec->outcome = (uint8_t)(whole ? OUT_OK : at->outcome);
+    if (at->outcome == OUT_OK && kind == FLOW_UNKNOWN && !at->taken)
+        rec->outcome = OUT_NOT_MINE;
+}
+
+/* What comes next on a connection without stream state, and holds nothing. */
+static inline void bare_next(struct flow *f, struct rec *rec, unsigned dir)
+{
+    f->flags |= FLOW_AGAIN;
+    f->ahead[dir ^ 1] = 0;
+    if (rec->ts_ns > f->last_ts_ns)
+        f->last_ts_ns = rec->ts_ns;
+    rec->service_port = flow_service_port(f);
+    rec->proto = protos[f->kind];
+    if (f->kind == FLOW_UNKNOWN)
+        rec->outcome = OUT_NOT_MINE;
+}
+
+/* What a packet does that comes next: most do. */
+static __attribute__((noinline)) void follow_next(struct decode *d, uint32_t slot, struct rec *rec,
+                                                  unsigned dir, struct msgs *out)
+{
+    struct stream_at at;
+    at_packet(&at, d, slot, rec, dir, out);
+    struct flow *f = at.flow;
     uint8_t kind_before = f->kind;
-    if (at.stream != NULL && f->kind == FLOW_TLS)
+    uint32_t seq = rec->tcp_seq, len = rec->payload_wire_len;
+    f->flags |= FLOW_AGAIN;
+    f->high[dir] = seq + len;
+    f->ahead[dir ^ 1] = 0;
+    if (at.stream != NULL)
+        note_step(&at.stream->half[dir], seq);
+    if (is_tls(&at))
+        tls_session_packet(&at);
+    if (len > 0 && is_tls(&at) && stream_in_step(&at.stream->half[dir], seq)) {
+        count_young(f, dir); /* payload would do the same */
+        at.stream->half[dir].next = seq + len;
+        tls_record_data(&at, dir, rec->payload.p, len, true, rec->ts_ns);
+    } else if (len > 0) {
+        payload(&at, dir, seq, len, seq, true);
+    }
+    if (at.stream != NULL)
+        stream_acked(&at, dir ^ 1, rec->tcp_ack);
+    if (is_tls(&at))
+        count_packet(&at);
+    settle(&at);
+    conclude(&at, rec, kind_before);
+}
+
+/* What any packet of a connection in the table does. */
+static void follow(struct decode *d, uint32_t slot, struct rec *rec, unsigned dir, struct msgs *out)
+{
+    struct flow *f = &d->flows.flows[slot];
+    note_beginning(f, rec, dir);
+    struct stream_at at;
+    at_packet(&at, d, slot, rec, dir, out);
+    uint8_t kind_before = f->kind;
+    if (is_tls(&at))
         tls_session_packet(&at);
 
     bool syn = rec->tcp_flags & TH_SYN, fin = rec->tcp_flags & TH_FIN,
@@ -328,31 +376,24 @@ static void follow(struct decode *d, uint32_t slot, struct rec *rec, unsigned di
     uint32_t captured = (uint32_t)rec->payload.left;
     uint32_t wire_len = rec->payload_wire_len > captured ? rec->payload_wire_len : captured;
     bool seen = f->flags & flow_seen(dir);
-    if (next)
-        f->high[dir] = seq + wire_len;
-    else if (!rst)
+    if (!rst) {
         note_seen(f, dir, seq, wire_len + fin);
-    if (!rst && at.stream != NULL && !at.stream->half[dir].known) {
-        at.stream->half[dir].next = seq;
-        at.stream->half[dir].known = true;
-    }
-    if (!rst && wire_len > 0)
-        payload(&at, dir, seq, wire_len, before, seen);
-    if (next)
-        f->ahead[!dir] = 0;
-    else if (!rst)
+        if (at.stream != NULL)
+            note_step(&at.stream->half[dir], seq);
+        if (wire_len > 0)
+            payload(&at, dir, seq, wire_len, before, seen);
         f->flags |= fin ? flow_fin(dir) : 0;
-    if (!next && rec->tcp_flags & TH_ACK && !rst)
-        note_acked(&at, !dir, rec->tcp_ack);
-    if (rec->tcp_flags & TH_ACK && !rst && at.stream != NULL)
-        stream_acked(&at, !dir, rec->tcp_ack);
-    if (at.stream != NULL && f->kind == FLOW_TLS)
+        if (rec->tcp_flags & TH_ACK) {
+            note_acked(&at, !dir, rec->tcp_ack);
+            if (at.stream != NULL)
+                stream_acked(&at, !dir, rec->tcp_ack);
+        }
+    }
+    if (is_tls(&at))
         count_packet(&at);
-    if (!next && is_end(f, rec, dir, seq - before, seen))
+    if (is_end(f, rec, dir, seq - before, seen))
         close_with_packet(&at);
     settle(&at);
-    if (at.stream != NULL && f->kind == FLOW_TLS && tls_quick_may(f, at.stream))
-        f->flags |= FLOW_QUICK;
     conclude(&at, rec, kind_before);
 }
 
@@ -361,7 +402,7 @@ static __attribute__((noinline)) void begin(struct decode *d, uint32_t slot, str
                                             const struct tcp_id *id, struct msgs *out)
 {
     if (slot != 0) {
-        end_without_packet(d, slot, out);
+        tcp_end_quietly(d, slot, out);
         flow_reset(&d->flows.flows[slot]);
     } else {
         slot = flow_new(d, rec, id, out);
@@ -373,112 +414,25 @@ static __attribute__((noinline)) void begin(struct decode *d, uint32_t slot, str
     }
     d->stats.flows++;
     rec->flags |= REC_FIRST_SEEN;
-    follow(d, slot, rec, id->dir, false, out);
+    follow(d, slot, rec, id->dir, out);
 }
 
 void tcp_packet(struct decode *d, struct rec *rec, const struct tcp_id *id, struct msgs *out)
 {
     uint32_t slot = tcp_table_find(&d->flows, id);
     struct flow *f = &d->flows.flows[slot];
-    bool next = slot != 0 && is_next(f, rec, id->dir);
-    if (next && f->flags & FLOW_QUICK && tls_quick_packet(d, f, rec, id->dir))
-        return;
-    if (!next && (slot == 0 || is_anew(f, rec, id->dir))) {
-        begin(d, slot, rec, id, out);
-        return;
-    }
-    f->flags |= FLOW_AGAIN;
-    follow(d, slot, rec, id->dir, next, out);
-}
-
-/* ---- contexts and windows */
-
-static uint64_t first_ord(const struct decode *d, const struct flow *f)
-{
-    if (f->flags & FLOW_CALM)
-        return ((const struct tls_calm *)stream_pool_at(&d->calm, f->stream))->first_ord;
-    return ((const struct stream *)stream_pool_at(&d->streams, f->stream))->first_ord;
-}
-
-static bool before(const struct decode_open *a, const struct decode_open *b)
-{
-    return a->first_ord != b->first_ord ? a->first_ord < b->first_ord : a->slot < b->slot;
-}
-
-/* Lets open[at] sink to its place in the heap of `n`, the latest on top. */
-static void sink(struct decode_open open[], uint32_t at, uint32_t n)
-{
-    for (uint32_t child = 2 * at + 1; child < n; child = 2 * at + 1) {
-        if (child + 1 < n && before(&open[child], &open[child + 1]))
-            child++;
-        if (!before(&open[at], &open[child]))
+    unsigned dir = id->dir;
+    if (is_next(f, rec, dir)) {
+        if (f->flags & FLOW_QUICK && tls_quick_packet(d, f, rec, dir))
             return;
-        struct decode_open swap = open[at];
-        open[at] = open[child];
-        open[child] = swap;
-        at = child;
+        if (f->stream == 0 && rec->payload_wire_len == 0)
+            bare_next(f, rec, dir);
+        else
+            follow_next(d, slot, rec, dir, out);
+    } else if (slot == 0 || is_anew(f, rec, dir)) {
+        begin(d, slot, rec, id, out);
+    } else {
+        f->flags |= FLOW_AGAIN;
+        follow(d, slot, rec, dir, out);
     }
-}
-
-/* A heap sort: qsort(3) may allocate. */
-static void sort_open(struct decode_open open[], uint32_t n)
-{
-    for (uint32_t i = n / 2; i > 0; i--)
-        sink(open, i - 1, n);
-    for (; n > 1; n--) {
-        struct decode_open last = open[0];
-        open[0] = open[n - 1];
-        open[n - 1] = last;
-        sink(open, 0, n - 1);
-    }
-}
-
-/* The connections of `origin` with stream state, in the order in which that began. */
-static uint32_t gather_open(struct decode *d, uint16_t origin)
-{
-    uint32_t n = 0;
-    for (uint32_t slot = 1; slot <= d->flows.top; slot++) {
-        const struct flow *f = &d->flows.flows[slot];
-        if (f->stream != 0 && f->flags & FLOW_USED && flow_origin(f) == origin)
-            d->open[n++] = (struct decode_open){.first_ord = first_ord(d, f), .slot = slot};
-    }
-    sort_open(d->open, n);
-    return n;
-}
-
-/* Made-up records are borrowed by messages until these are folded. */
-static void make_room(struct decode *d, struct msgs *out)
-{
-    if (d->n_made_up < MADE_UP_MAX)
-        return;
-    msgs_flush(out);
-    d->n_made_up = 0;
-}
-
-void tcp_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
-{
-    uint32_t n = gather_open(d, origin);
-    for (uint32_t i = 0; i < n; i++) {
-        make_room(d, out);
-        end_without_packet(d, d->open[i].slot, out);
-    }
-    msgs_flush(out);
-    d->n_made_up = 0;
-    tcp_table_forget(&d->flows, origin);
-}
-
-void tcp_sweep(struct decode *d, uint32_t slot, uint64_t before_ns, struct msgs *out)
-{
-    const struct flow *f = &d->flows.flows[slot];
-    if (f->stream == 0 || (f->flags & FLOW_USED) == 0 || f->kind != FLOW_TLS)
-        return;
-    bool calm = f->flags & FLOW_CALM;
-    if (calm && !tls_calm_counted(stream_pool_at(&d->calm, f->stream)))
-        return;
-    struct stream_at at = at_flow(d, slot, out);
-    make_room(d, out);
-    stream_make_up(&at, PROTO_TLS);
-    tls_session_sweep(&at, before_ns);
-    if (calm)
-        tls_calm_down(d, at.flow);
 }

@@ -8,13 +8,13 @@ enum {
     ROOM_STEPS = 4, /* streams looked at for each that is opened */
 };
 
-/* What reports say and sessions share. Names and the offer follow. */
+/* What reports say and sessions share. Names follow. */
 struct told {
     uint64_t hello_id, answer_id, offered_id, offered_ticket;
     uint16_t version, record_version[2], cipher, group, client_max_version, signs, beat[2];
-    uint16_t flags, offer_len;
+    uint16_t flags;
     uint8_t outcome, n_alive, alert_level, alert, client_dir, sni_len, alpn_len, via;
-    uint8_t pad[2];
+    uint8_t pad[4];
     char ja4[FINGERPRINT_JA4_LEN], pad4[4];
 };
 static_assert(sizeof(struct told) == 104, "no hidden padding in a key");
@@ -79,7 +79,6 @@ static uint32_t keep_told(struct stream_at *at)
         .group = t->group,
         .client_max_version = t->client_max_version,
         .flags = t->flags,
-        .offer_len = (uint16_t)t->offer.len,
         .outcome = t->outcome,
         .n_alive = t->n_alive,
         .alert_level = t->alert_level,
@@ -89,14 +88,12 @@ static uint32_t keep_told(struct stream_at *at)
         .alpn_len = t->alpn_len,
     };
     memcpy(told.ja4, t->ja4, sizeof told.ja4);
-    size_t names = tls_session_names(t), len = sizeof told + names + t->offer.len;
+    size_t names = tls_session_names(t), len = sizeof told + names;
     if (len > sizeof all)
         return 0;
     memcpy(all, &told, sizeof told);
     memcpy(all + sizeof told,
            t->long_names.len > 0 ? stream_kept_bytes(at, &t->long_names) : t->names, names);
-    if (t->offer.len > 0)
-        memcpy(all + sizeof told + names, stream_kept_bytes(at, &t->offer), t->offer.len);
     return blobs_take(&at->d->blobs, all, len);
 }
 
@@ -150,7 +147,6 @@ bool tls_calm_down(struct decode *d, struct flow *f)
                                      | (h->synced ? CALM_SYNCED : 0) | (h->known ? CALM_KNOWN : 0));
     }
     f->flags |= FLOW_CALM;
-    stream_drop(&at, &t->offer);
     stream_drop(&at, &t->long_names);
     stream_give(d, f->stream);
     memcpy(stream_pool_at(&d->calm, i), &c, sizeof c);
@@ -194,8 +190,6 @@ static void recall_told(struct stream_at *at, uint32_t number)
         memcpy(t->names, p, names);
     else if (!stream_keep(at, &t->long_names, p, names))
         tls_session_no_names(t); /* counted as turned away */
-    if (told.offer_len > 0 && !stream_keep(at, &t->offer, p + names, told.offer_len))
-        stream_drop(at, &t->offer);
 }
 
 static void recall_end(const struct decode *d, struct stream *s, unsigned dir, uint32_t number)
@@ -233,7 +227,7 @@ void tls_calm_wake(struct decode *d, uint32_t slot)
         t->bytes[dir] = c->bytes[dir];
         recall_end(d, s, dir, c->end[dir]);
     }
-    t->offer.aside = t->long_names.aside = true;
+    t->long_names.aside = true;
     recall_told(&at, c->told);
     t->first_ts_ns = c->first_ts_ns;
     t->window_last_ns = f->last_ts_ns;

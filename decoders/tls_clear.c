@@ -1,7 +1,6 @@
 #include "decoders/tls_clear.h"
 
 #include "decoders/decode_state.h"
-#include "decoders/stream_via.h"
 
 static void report(struct stream_at *at, uint8_t client_side, uint8_t via, uint16_t signs)
 {
@@ -24,7 +23,7 @@ static void report(struct stream_at *at, uint8_t client_side, uint8_t via, uint1
     };
 }
 
-void tls_clear_segment(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n)
+void tls_clear_told(struct stream_at *at, unsigned dir, const uint8_t *p, size_t n)
 {
     struct flow *f = at->flow;
     unsigned client = f->flags & FLOW_CLIENT_1 ? 1 : 0;

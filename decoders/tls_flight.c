@@ -47,27 +47,13 @@ static uint64_t hash_of(struct bytes b)
 
 /* ---- hellos */
 
-/* Is `wanted` in the list at `*p` of a blob, u16 n and n x u16? Moves behind the list. */
-static bool listed(const uint8_t **p, uint16_t wanted)
-{
-    unsigned n = (unsigned)(*p)[0] << 8 | (*p)[1];
-    const uint8_t *q = *p + 2;
-    bool found = false;
-    *p = q + 2 * n;
-    for (; q < *p; q += 2)
-        found |= (q[0] << 8 | q[1]) == wanted;
-    return found;
-}
-
 void tls_flight_client_hello(struct stream_at *at, const struct tls_client_hello *h)
 {
-    enum { FALLBACK_SCSV = 0x5600, EARLY_DATA = 42 };
+    enum { EARLY_DATA = 42 };
     struct tls_session *s = &at->stream->tls;
     if (!visible(at))
         return;
-    const uint8_t *p = h->blob + 2;
-    (void)listed(&p, 0); /* versions */
-    if (listed(&p, FALLBACK_SCSV))
+    if (h->fallback)
         s->signs |= TLS_SIGN_FALLBACK_SCSV;
     if (h->more >> EARLY_DATA & 1)
         s->signs |= TLS_SIGN_EARLY_DATA;
@@ -115,7 +101,7 @@ void tls_flight_sslv2(struct stream_at *at, unsigned dir, const uint8_t *p, uint
         || !cur_take(&in, kinds_len, &kinds))
         return;
     if (cert.left > 0 && tls_flight_wants_cert(at, dir, (uint32_t)cert.left))
-        tls_flight_cert(at, dir, cert.p, (uint32_t)cert.left);
+        tls_flight_cert(at, dir, cert.p, (uint32_t)cert.left, cert_id(cert.p, cert.left));
     while (cur_u24(&kinds, &kind))
         if (f->a.n_kinds < ANSWER_KINDS_MAX)
             f->a.kinds[f->a.n_kinds++] = kind;
@@ -142,7 +128,8 @@ bool tls_flight_wants(struct stream_at *at, unsigned dir, uint8_t type, uint32_t
 
 static void reuse_push(struct stream_at *at, unsigned dir, uint8_t what, uint64_t value)
 {
-    struct msg *m = msgs_push(at->out, MSG_TLS_REUSE, at->rec, stream_sender(at, dir), 0);
+    struct msg *m = msgs_room(at->out, 0);
+    msgs_add(at->out, m, MSG_TLS_REUSE, at->rec, stream_sender(at, dir));
     m->ts_ns = at->stream->half[dir].msg_ts_ns;
     m->reuse = (struct tls_reuse_msg){.value = value, .what = what};
     m->reuse.server_port = m->sender == SIDE_SRC ? at->rec->sport : at->rec->dport;
@@ -195,15 +182,16 @@ bool tls_flight_wants_cert(struct stream_at *at, unsigned dir, uint32_t len)
     return false;
 }
 
-void tls_flight_cert(struct stream_at *at, unsigned dir, const uint8_t *der, uint32_t n)
+void tls_flight_cert(struct stream_at *at, unsigned dir, const uint8_t *der, uint32_t n,
+                     uint64_t id)
 {
     struct flight *f = flight_of(at);
     if (f == NULL)
         return;
-    uint64_t id = cert_id(der, n);
     if (from_server(at, dir) && f->a.n_certs < ANSWER_CERTS_MAX)
         f->a.certs[f->a.n_certs++] = id;
-    struct msg *m = msgs_push(at->out, MSG_TLS_CERT, at->rec, stream_sender(at, dir), n);
+    struct msg *m = msgs_room(at->out, n);
+    msgs_add(at->out, m, MSG_TLS_CERT, at->rec, stream_sender(at, dir));
     m->ts_ns = at->stream->half[dir].msg_ts_ns;
     m->cert = (struct tls_cert_msg){.id = id, .der = msgs_copy(at->out, der, n)};
 }

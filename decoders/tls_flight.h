@@ -27,7 +27,9 @@ void tls_flight_message(struct stream_at *at, unsigned dir, uint8_t type, const 
 /* Is the certificate of `len` bytes that begins in a Certificate of `dir` to be kept whole? Counts
  * those that are too long. */
 MUST_CHECK bool tls_flight_wants_cert(struct stream_at *at, unsigned dir, uint32_t len);
-void tls_flight_cert(struct stream_at *at, unsigned dir, const uint8_t *der, uint32_t n);
+/* It is whole: `n` bytes at `der`, with this id (core/cert.h). */
+void tls_flight_cert(struct stream_at *at, unsigned dir, const uint8_t *der, uint32_t n,
+                     uint64_t id);
 
 /* A message of `dir`, or a part of it, is lost. */
 void tls_flight_cut(struct stream_at *at, unsigned dir);

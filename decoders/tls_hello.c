@@ -1,7 +1,6 @@
 #include "decoders/tls_hello_part.h"
 
-/* RFC 6066 3: the first host_name; others are not defined. */
-static bool read_sni(struct cur body, struct bytes *sni)
+bool tls_hello_sni(struct cur body, struct bytes *sni)
 {
     struct cur list, name;
     uint8_t type;
@@ -97,7 +96,7 @@ static bool client_extension(uint16_t type, struct cur body, struct tls_client_h
         return kind != LIST_ALPN || tls_hello_alpn(d->list[kind], &h->alpn, &h->more);
     }
     if (type == EXT_SERVER_NAME)
-        return read_sni(body, &h->sni);
+        return tls_hello_sni(body, &h->sni);
     if (type == EXT_SESSION_TICKET)
         h->ticket = bytes_of(&body);
     h->resumption_offered |= type == EXT_PRE_SHARED_KEY || h->ticket.len > 0;
@@ -105,11 +104,8 @@ static bool client_extension(uint16_t type, struct cur body, struct tls_client_h
     return true;
 }
 
-#define BIT(type) (UINT64_C(1) << (type))
-static const uint64_t comes_and_goes = BIT(EXT_SERVER_NAME) | BIT(EXT_PADDING)
-                                       | BIT(EXT_SESSION_TICKET) | BIT(EXT_PRE_SHARED_KEY)
-                                       | BIT(EXT_EARLY_DATA) | BIT(EXT_COOKIE) | BIT(EXT_KEY_SHARE);
-static_assert((MORE_TAKEN & (BIT(EXT_SERVER_NAME) | BIT(EXT_PADDING) | BIT(EXT_SESSION_TICKET)))
+static_assert((MORE_TAKEN
+               & (EXT_BIT(EXT_SERVER_NAME) | EXT_BIT(EXT_PADDING) | EXT_BIT(EXT_SESSION_TICKET)))
                   == 0,
               "types that come and go stand in tls_client_hello.more as they are");
 
@@ -120,7 +116,7 @@ static void add_type(struct draft *d, uint16_t type)
         d->twice |= d->seen & one << type;
         d->seen |= one << type;
     }
-    if (type < 64 ? comes_and_goes >> type & 1 : tls_is_grease(type))
+    if (type < 64 ? tls_comes_and_goes >> type & 1 : tls_is_grease(type))
         return;
     if (d->n_types == OFFER_EXTENSIONS_MAX) {
         d->cut = true;
@@ -285,6 +281,14 @@ static void put_types(struct writer *w, struct draft *d)
     put_u16(head, (unsigned)(w->to - head) / 2 - 1);
 }
 
+static bool has_fallback(const uint8_t *p, unsigned n)
+{
+    bool found = false;
+    for (unsigned i = 0; i < n; i++)
+        found |= (p[2 * i] << 8 | p[2 * i + 1]) == TLS_FALLBACK_SCSV;
+    return found;
+}
+
 static void seal(struct tls_client_hello *h, struct draft *d, struct cur ciphers,
                  struct cur compressions)
 {
@@ -302,6 +306,7 @@ static void seal(struct tls_client_hello *h, struct draft *d, struct cur ciphers
     w.n = 0;
     append(&w, ciphers, OFFER_CIPHERS_MAX);
     put_u16(head, w.n);
+    h->fallback = has_fallback(w.to - 2 * w.n, w.n);
     put_types(&w, d);
     put_list(&w, d, LIST_GROUPS);
     put_list(&w, d, LIST_SIGNATURES);
@@ -315,7 +320,7 @@ static void seal(struct tls_client_hello *h, struct draft *d, struct cur ciphers
     *w.to++ = 0; /* SSLv2 cipher kinds */
     h->blob_len = (uint16_t)(w.to - h->blob);
     h->id = offer_id(h->blob, h->blob_len);
-    h->more |= d->seen & comes_and_goes;
+    h->more |= d->seen & tls_comes_and_goes;
     if (d->twice != 0 || w.twice || w.cut)
         h->more |= MORE_ODD;
 }

@@ -16,7 +16,8 @@ enum {
     TLS_1_3 = 0x0304,
     DTLS_1_0 = 0xfeff, /* RFC 4347: the ones' complement of the version it is like */
     DTLS_1_2 = 0xfefd,
-    DTLS_1_3 = 0xfefc
+    DTLS_1_3 = 0xfefc,
+    TLS_FALLBACK_SCSV = 0x5600 /* RFC 7507 */
 };
 
 /* tls_client_hello.more: the types of extensions that come and go (core/offer.h) and are there, as
@@ -36,6 +37,7 @@ struct tls_client_hello {
     uint16_t legacy_version;
     uint16_t max_version; /* highest of supported_versions, else legacy_version */
     bool sslv2_format, sslv2, ech, resumption_offered;
+    bool fallback;          /* TLS_FALLBACK_SCSV is among the cipher suites */
     struct bytes sni, alpn; /* into the input, or absent: first host_name, first protocol */
     struct bytes session_id, ticket; /* likewise */
     uint16_t blob_len;

@@ -32,6 +32,21 @@ static inline struct bytes bytes_of(const struct cur *c)
     return c->left == 0 ? (struct bytes){0} : (struct bytes){.p = c->p, .len = (uint32_t)c->left};
 }
 
+/* The body of an extension of this type says nothing of the offer: of those that come and go
+ * (core/offer.h), and of encrypted_client_hello. */
+#define EXT_BIT(type) (UINT64_C(1) << (type))
+static const uint64_t tls_comes_and_goes = EXT_BIT(EXT_SERVER_NAME) | EXT_BIT(EXT_PADDING)
+                                           | EXT_BIT(EXT_SESSION_TICKET)
+                                           | EXT_BIT(EXT_PRE_SHARED_KEY) | EXT_BIT(EXT_EARLY_DATA)
+                                           | EXT_BIT(EXT_COOKIE) | EXT_BIT(EXT_KEY_SHARE);
+static inline bool tls_hello_differs(uint16_t type)
+{
+    return type < 64 ? tls_comes_and_goes >> type & 1 : type == EXT_ECH;
+}
+
+/* RFC 6066 3: the first host_name of a server_name; others are not defined. */
+bool tls_hello_sni(struct cur body, struct bytes *sni);
+
 /* RFC 7301 3.1: the names of a list; the first goes to `first`. `more`: see struct
  * tls_client_hello. */
 bool tls_hello_alpn(struct cur list, struct bytes *first, uint64_t *more);

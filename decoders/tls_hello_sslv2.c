@@ -69,6 +69,8 @@ enum outcome sslv2_client_hello_decode(struct cur in, struct tls_client_hello *o
     out->sslv2_format = true;
     out->sslv2 = version == TLS_SSLV2;
     out->resumption_offered = id_len > 0;
+    for (unsigned i = 0; i < of.n_ciphers; i++)
+        out->fallback |= of.ciphers[i] == TLS_FALLBACK_SCSV;
     of.legacy_version = out->max_version = version;
     out->blob_len = (uint16_t)offer_write(&of, out->blob);
     out->id = offer_id(out->blob, out->blob_len);

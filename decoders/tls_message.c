@@ -1,5 +1,6 @@
 #include "decoders/tls_message.h"
 
+#include "core/cert.h"
 #include "decoders/decode_state.h"
 #include "decoders/fingerprint.h"
 #include "decoders/tls_flight.h"
@@ -17,8 +18,9 @@ void tls_message_client_hello(struct stream_at *at, unsigned dir, const struct t
     struct fingerprints *f = at->d->fingerprints;
     bool has_ja4 = fingerprint_ja4(f, h, body, at->carrier, ja4);
     bool has_ja3 = has_ja4 && fingerprint_ja3(f, body, at->carrier, ja3);
-    struct msg *m = msgs_push(at->out, MSG_TLS_CLIENT_HELLO, at->rec, stream_sender(at, dir),
-                              h->sni.len + h->alpn.len + h->blob_len + sizeof ja4 + sizeof ja3);
+    struct msg *m = msgs_room(at->out, h->sni.len + h->alpn.len + h->blob_len
+                                           + (uint32_t)(sizeof ja4 + sizeof ja3));
+    msgs_add(at->out, m, MSG_TLS_CLIENT_HELLO, at->rec, stream_sender(at, dir));
     m->ts_ns = ts_ns;
     m->hello = (struct tls_hello_msg){
         .carrier = at->carrier,
@@ -44,8 +46,8 @@ void tls_message_server_hello(struct stream_at *at, unsigned dir, const struct t
 {
     uint8_t ja3s[FINGERPRINT_JA3_LEN];
     bool has_ja3s = !h->sslv2 && fingerprint_ja3s(at->d->fingerprints, body, ja3s);
-    struct msg *m = msgs_push(at->out, MSG_TLS_SERVER_HELLO, at->rec, stream_sender(at, dir),
-                              h->alpn.len + sizeof ja3s);
+    struct msg *m = msgs_room(at->out, h->alpn.len + (uint32_t)sizeof ja3s);
+    msgs_add(at->out, m, MSG_TLS_SERVER_HELLO, at->rec, stream_sender(at, dir));
     m->ts_ns = ts_ns;
     m->hello = (struct tls_hello_msg){
         .carrier = at->carrier,
@@ -78,7 +80,7 @@ static void message_whole(struct stream_at *at, unsigned dir, const uint8_t *p, 
         return;
     }
     if (h->msg_head[0] == TLS_MSG_CLIENT_HELLO) {
-        o = tls_client_hello_decode(cur_of(p, n, n), &at->d->hello, &usable);
+        o = tls_known_decode(&at->d->known, cur_of(p, n, n), &at->d->hello, &usable);
         if (usable)
             tls_message_client_hello(at, dir, &at->d->hello, cur_of(p, n, n), n, h->msg_ts_ns);
     } else {
@@ -132,12 +134,46 @@ static void message_start(struct stream_at *at, unsigned dir)
         message_end(at, h);
 }
 
+static void cert_whole(struct stream_at *at, unsigned dir, const uint8_t *der, uint32_t n)
+{
+    struct tls_certs *c = &at->d->certs;
+    uint32_t like = tls_certs_find(c, der, n, n); /* its first piece may have been too short */
+    uint64_t id = like != 0 ? c->seen[like].id : cert_id(der, n);
+    if (like == 0)
+        tls_certs_keep(c, der, n, id);
+    tls_flight_cert(at, dir, der, n, id);
+}
+
+/* Is what came of the certificate, with the `n` bytes at `p`, like one that came before? */
+static bool cert_like(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n)
+{
+    struct stream_half *h = &at->stream->half[dir];
+    const struct tls_certs *c = &at->d->certs;
+    uint32_t like = h->kept.like;
+    if (h->kept.len == 0 && h->list_left <= at->d->limits.tcp_buffer_bytes)
+        like = tls_certs_find(c, p, n, h->list_left);
+    else if (like != 0 && memcmp(c->seen[like].bytes + h->kept.len, p, n) != 0)
+        like = 0;
+    if (like == 0)
+        return false;
+    if (n == h->list_left) {
+        tls_flight_cert(at, dir, c->seen[like].bytes, c->seen[like].len, c->seen[like].id);
+        stream_drop(at, &h->kept);
+    } else {
+        stream_keep_like(at, &h->kept, like, n);
+        at->taken = true;
+    }
+    return true;
+}
+
 /* Up to `n` bytes of a certificate, of which list_left are to come. */
 static void cert_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n)
 {
     struct stream_half *h = &at->stream->half[dir];
+    if (cert_like(at, dir, p, n))
+        return;
     if (h->kept.len == 0 && n == h->list_left) {
-        tls_flight_cert(at, dir, p, n);
+        cert_whole(at, dir, p, n);
     } else if (!stream_keep(at, &h->kept, p, n)) {
         stream_outcome(at, OUT_TABLE_FULL);
         stream_drop(at, &h->kept);
@@ -145,7 +181,7 @@ static void cert_data(struct stream_at *at, unsigned dir, const uint8_t *p, uint
         at->d->stats.certs_turned_away++;
         h->flags &= (uint16_t)~H_CERT;
     } else if (n == h->list_left) {
-        tls_flight_cert(at, dir, stream_kept_bytes(at, &h->kept), h->kept.len);
+        cert_whole(at, dir, stream_kept_bytes(at, &h->kept), h->kept.len);
         stream_drop(at, &h->kept);
     } else {
         at->taken = true;

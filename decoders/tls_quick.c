@@ -14,15 +14,23 @@ bool tls_quick_may(const struct flow *f, const struct stream *s)
            && (f->gap_bytes[0] | f->gap_bytes[1]) == 0 && tls_calm_at_rest(f, s);
 }
 
-/* Are both times in one window? Remembers its start: nearly all packets are in the same. */
-static bool same_window(struct decode *d, uint64_t a_ns, uint64_t b_ns)
+/* Are both times in one window? Remembers its start. */
+static __attribute__((noinline)) bool find_window(struct decode *d, uint64_t a_ns, uint64_t b_ns)
 {
     uint64_t length = d->limits.window_ns;
     if (length == 0)
         return true;
-    if (a_ns - d->window_ns >= length) /* before it: a huge difference */
-        d->window_ns = tls_session_window(d, a_ns);
+    d->window_ns = tls_session_window(d, a_ns);
     return b_ns - d->window_ns < length;
+}
+
+/* Nearly all packets are in the same. A time before it: a huge difference. */
+static inline bool same_window(struct decode *d, uint64_t a_ns, uint64_t b_ns)
+{
+    uint64_t start = d->window_ns, length = d->limits.window_ns;
+    if (a_ns - start < length && b_ns - start < length)
+        return true;
+    return find_window(d, a_ns, b_ns);
 }
 
 /* Where a direction is. */
@@ -95,8 +103,9 @@ bool tls_quick_packet(struct decode *d, struct flow *f, struct rec *rec, unsigne
                              : !pass_open(stream_pool_at(&d->streams, f->stream), dir, rec, n))
         return false;
     f->high[dir] += n;
-    f->young[dir] = (uint8_t)(f->young[dir] + (n > 0 && f->young[dir] < UINT8_MAX));
-    f->ahead[!dir] = 0;
+    if (n > 0 && f->young[dir] < UINT8_MAX)
+        f->young[dir]++;
+    f->ahead[dir ^ 1] = 0;
     f->flags |= FLOW_AGAIN;
     if (ts_ns > f->last_ts_ns)
         f->last_ts_ns = ts_ns;

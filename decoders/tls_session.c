@@ -20,10 +20,9 @@ uint64_t tls_session_window(const struct decode *d, uint64_t ts_ns)
 void tls_session_begin(struct stream_at *at, unsigned client_dir)
 {
     struct tls_session *s = &at->stream->tls;
-    stream_drop(at, &s->offer);
     stream_drop(at, &s->long_names);
     tls_flight_drop(at);
-    *s = (struct tls_session){.offer.aside = true, .long_names.aside = true};
+    *s = (struct tls_session){.long_names.aside = true};
     s->via = at->flow->via & STREAM_VIA;
     s->window_ns = tls_session_window(at->d, at->rec->ts_ns);
     s->first_ts_ns = at->rec->ts_ns;
@@ -61,8 +60,7 @@ static struct names names_of(struct stream_at *at)
 
 static uint32_t report_bytes(const struct tls_session *s)
 {
-    return (uint32_t)s->sni_len + s->alpn_len + s->offer.len + FINGERPRINT_JA4_LEN
-           + 2 * FINGERPRINT_JA3_LEN;
+    return (uint32_t)s->sni_len + s->alpn_len + FINGERPRINT_JA4_LEN + 2 * FINGERPRINT_JA3_LEN;
 }
 
 static void put_names(struct stream_at *at, struct tls_session_msg *m)
@@ -77,9 +75,6 @@ static void put_names(struct stream_at *at, struct tls_session_msg *m)
         m->ja4 = msgs_copy(at->out, s->ja4, sizeof s->ja4);
     m->answer = msgs_copy(at->out, at->d->answer, at->d->answer_len);
     at->d->answer_len = 0;
-    if (s->offer.len > 0)
-        m->offer = msgs_copy(at->out, stream_kept_bytes(at, &s->offer), s->offer.len);
-    stream_drop(at, &s->offer);
 }
 
 /* True the first time for this window. Only the last two are remembered: packets hardly wander
@@ -121,8 +116,8 @@ static void report(struct stream_at *at, bool decided, bool final)
     }
     uint8_t client_side = stream_sender(at, s->client_dir);
     const struct rec *rec = at->rec;
-    struct msg *m =
-        msgs_push(at->out, MSG_TLS_SESSION, rec, client_side, report_bytes(s) + at->d->answer_len);
+    struct msg *m = msgs_room(at->out, report_bytes(s) + at->d->answer_len);
+    msgs_add(at->out, m, MSG_TLS_SESSION, rec, client_side);
     m->session = (struct tls_session_msg){
         .window_ts_ns = counted ? s->window_last_ns : s->window_ns,
         .first_ts_ns = s->first_ts_ns,
@@ -229,8 +224,6 @@ void tls_session_client_hello(struct stream_at *at, unsigned dir, const struct t
     keep_names(at, &n);
     if (said->ja4.len == sizeof s->ja4)
         memcpy(s->ja4, said->ja4.p, sizeof s->ja4);
-    if (!stream_keep(at, &s->offer, h->blob, h->blob_len))
-        stream_drop(at, &s->offer);
 }
 
 void tls_session_server_hello(struct stream_at *at, unsigned dir, const struct tls_server_hello *h,

@@ -25,12 +25,19 @@ static struct row_cert *cert_row(struct window *w, uint64_t id)
     return row;
 }
 
+/* With the rows of its certificates, where it is the first of the window. */
 static struct row_answer *answer_row(struct window *w, uint64_t id, struct bytes blob)
 {
     KEY(row_answer) key = {.id = id};
     struct row_answer *row = row_of(w, ROW_ANSWER, key_tag(w, &key, sizeof key), &key);
-    if (row->answer == 0 && row != row_other(w, ROW_ANSWER))
+    struct answer a;
+    if (row->answer != 0)
+        return row;
+    if (row != row_other(w, ROW_ANSWER))
         row->answer = window_intern(w, blob.p, blob.len);
+    if (w->stores != NULL && answer_read(blob.p, blob.len, &a))
+        for (unsigned i = 0; i < a.n_certs; i++)
+            (void)cert_row(w, a.certs[i]);
     return row;
 }
 
@@ -59,27 +66,45 @@ void fold_tls_reuse(struct window *w, const struct msg *m)
     row->last_ns = m->ts_ns > row->last_ns ? m->ts_ns : row->last_ns;
 }
 
+/* Is there a row of this id, with its blob? Then no store need be asked. */
+static bool hello_there(const struct window *w, uint64_t id)
+{
+    KEY(row_hello) key = {.id = id};
+    const struct row_hello *row =
+        rowtab_find(&w->tabs[ROW_HELLO], key_tag(w, &key, sizeof key), &key);
+    return row != NULL && row->offer != 0;
+}
+
+static bool answer_there(const struct window *w, uint64_t id)
+{
+    KEY(row_answer) key = {.id = id};
+    const struct row_answer *row =
+        rowtab_find(&w->tabs[ROW_ANSWER], key_tag(w, &key, sizeof key), &key);
+    return row != NULL && row->answer != 0;
+}
+
 /* The rows of the ids that a session's row tells: also in windows after that of its handshake. */
 static void tell_ids(struct window *w, const struct tls_session_msg *s)
 {
-    struct answer a;
-    struct bytes blob =
-        s->hello_id != 0 ? offers_find(w->stores->offers, s->hello_id) : (struct bytes){0};
-    if (blob.len > 0)
-        (void)hello_row(w, s->hello_id, blob);
-    blob = s->answer_id != 0 ? offers_find(w->stores->answers, s->answer_id) : (struct bytes){0};
-    if (blob.len == 0 || !answer_read(blob.p, blob.len, &a))
-        return;
-    (void)answer_row(w, s->answer_id, blob);
-    for (unsigned i = 0; i < a.n_certs; i++)
-        (void)cert_row(w, a.certs[i]);
+    struct bytes blob;
+    if (s->hello_id != 0 && !hello_there(w, s->hello_id)) {
+        blob = offers_find(w->stores->offers, s->hello_id);
+        if (blob.len > 0)
+            (void)hello_row(w, s->hello_id, blob);
+    }
+    if (s->answer_id != 0 && !answer_there(w, s->answer_id)) {
+        blob = offers_find(w->stores->answers, s->answer_id);
+        if (blob.len > 0)
+            (void)answer_row(w, s->answer_id, blob);
+    }
 }
 
 static void count_offer(struct window *w, const struct tls_hello_msg *h)
 {
-    if (w->stores != NULL)
+    struct row_hello *row = hello_row(w, h->id, h->offer);
+    bool known = row->count++ > 0 && row != row_other(w, ROW_HELLO);
+    if (w->stores != NULL && !known)
         offers_keep(w->stores->offers, h->id, h->offer);
-    hello_row(w, h->id, h->offer)->count++;
 }
 
 /* A HelloRetryRequest is a ServerHello here: the contract counts each message_seq. */
@@ -196,12 +221,14 @@ static uint32_t intern(struct window *w, struct bytes text, uint64_t hash)
 }
 
 static struct row_tls *tls_row(struct window *w, const struct msg *m, int side,
-                               const struct texts *t)
+                               const struct message_hint *hint, const struct texts *t)
 {
     const struct tls_session_msg *s = &m->session;
     KEY(row_tls) key = tls_key(w, m, side);
     uint64_t others = text_pair(t->alpn_hash, t->ja4_hash);
-    uint32_t tag = key_tag_strings(w, &key, sizeof key, t->sni_hash, others);
+    uint32_t tag = hint->sides >> side & 1
+                       ? hint->binding_tag[side]
+                       : key_tag_strings(w, &key, sizeof key, t->sni_hash, others);
     if (!row_refused(w, ROW_TLS, &key, t->sni_hash, others)) {
         key.sni = intern(w, t->sni, t->sni_hash);
         key.alpn = intern(w, t->alpn, t->alpn_hash);
@@ -276,14 +303,14 @@ void fold_tls_session(struct window *w, const struct msg *m, const struct messag
     texts_of(s, sni, sni_hash, &t);
     bool session = has_part(parts, PART_SESSION), seen = false;
     bool stores = w->stores != NULL;
-    if (stores && s->answer.len > 0 && any_visible(w, m->rec))
+    if (stores && s->answer.len > 0 && any_visible(w, m->rec) && !answer_there(w, s->answer_id))
         offers_keep(w->stores->answers, s->answer_id, s->answer);
     w->totals.tls.sessions += session && s->alive && s->carrier == TLS_OVER_TCP;
     for (int side = 0; side < 2; side++) {
         if (!side_visible(w, m->rec, side))
             continue;
         seen = true;
-        struct row_tls *r = tls_row(w, m, side, &t);
+        struct row_tls *r = tls_row(w, m, side, hint, &t);
         if (has_part(parts, PART_EXCHANGE)) {
             r->handshakes++;
             r->first_ns = s->first_ts_ns < r->first_ns ? s->first_ts_ns : r->first_ns;

@@ -153,8 +153,13 @@ static const struct {
 static uint8_t next(uint8_t known, const struct line *l, size_t n, uint16_t port)
 {
     const uint8_t *p = guard_copy(l->p, n);
-    known = stream_via(known, p, n, 40000, port);
-    return stream_via_clear(known, l->client, p, n, port);
+    uint8_t now = stream_via(known, p, n, 40000, port);
+    if (!stream_via_maybe(p, n))
+        assert_int_equal(now, known);
+    uint8_t after = stream_via_clear(now, l->client, p, n, port);
+    if (stream_via_settled(now, l->client, port))
+        assert_int_equal(after, now);
+    return after;
 }
 
 static void conversations(void **state)

@@ -266,6 +266,44 @@ static void test_every_split(void **state)
     }
 }
 
+/* A certificate that begins like one that came before, but is another. */
+static void test_unlike(void **state)
+{
+    (void)state;
+    static struct rig warm, fresh;
+    enum { THIRD = 100 };
+    uint8_t fill[THIRD];
+    memset(fill, 0x32, sizeof fill);
+    make_hello(&usual);
+    make_ending(false, 0);
+    rig_new(&warm, NULL, NULL);
+    for (size_t at = 0; at < THIRD; at += 11)
+        for (size_t a = 0; a < flight.n; a += 5) {
+            make_flight(16384);
+            rig_again(&warm);
+            whole_handshake(&warm);
+            rig_send(&warm, SERVER, flight.b, flight.n);
+            finish_connection(&warm);
+            uint8_t *third = flight.b;
+            while (memcmp(third, fill, sizeof fill) != 0)
+                third++;
+            third[at] ^= 1;
+            rig_again(&warm);
+            rig_new(&fresh, NULL, NULL);
+            struct rig *const both[] = {&warm, &fresh};
+            for (int i = 0; i < 2; i++) {
+                whole_handshake(both[i]);
+                send_pieces(both[i], a, a + (flight.n - a) / 2, (unsigned)a % 6);
+                finish_connection(both[i]);
+            }
+            assert_string_equal(warm.flight, fresh.flight);
+            assert_int_equal(warm.answer.certs[2], fresh.answer.certs[2]);
+            assert_int_equal(warm.answer.certs[2], cert_id(third, THIRD));
+            rig_free(&fresh);
+        }
+    rig_free(&warm);
+}
+
 static void test_hello_splits(void **state)
 {
     (void)state;
@@ -506,11 +544,17 @@ static void test_strangers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ske_dhe),      cmocka_unit_test(test_ske_others),
-        cmocka_unit_test(test_kx),           cmocka_unit_test(test_every_split),
-        cmocka_unit_test(test_hello_splits), cmocka_unit_test(test_resumption),
-        cmocka_unit_test(test_heartbleed),   cmocka_unit_test(test_huge_claims),
-        cmocka_unit_test(test_tiny_records), cmocka_unit_test(test_half_open_flood),
+        cmocka_unit_test(test_ske_dhe),
+        cmocka_unit_test(test_ske_others),
+        cmocka_unit_test(test_kx),
+        cmocka_unit_test(test_every_split),
+        cmocka_unit_test(test_unlike),
+        cmocka_unit_test(test_hello_splits),
+        cmocka_unit_test(test_resumption),
+        cmocka_unit_test(test_heartbleed),
+        cmocka_unit_test(test_huge_claims),
+        cmocka_unit_test(test_tiny_records),
+        cmocka_unit_test(test_half_open_flood),
         cmocka_unit_test(test_strangers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

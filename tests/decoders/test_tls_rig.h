@@ -231,7 +231,7 @@ struct rig {
     uint8_t last_outcome, last_proto;
     uint16_t last_service, last_flags;
     uint64_t unseen[2]; /* by side */
-    unsigned n_client_hellos, n_sessions, n_alive, n_decided, n_offers;
+    unsigned n_client_hellos, n_sessions, n_alive, n_decided;
     uint64_t bytes[2];
     uint64_t first_ts_ns;                          /* of the session told of last */
     uint16_t told_port[512];                       /* the client's, of the sessions told of last */
@@ -309,7 +309,6 @@ static inline void rig_session(struct rig *r, const struct tls_session_msg *s)
     r->n_alive += s->alive;
     r->first_ts_ns = s->first_ts_ns;
     r->n_decided += s->decided;
-    r->n_offers += s->offer.len > 0;
     rig_answer(r, s);
     r->bytes[0] += s->bytes[0];
     r->bytes[1] += s->bytes[1];
@@ -416,7 +415,7 @@ static inline void rig_free(struct rig *r)
 static inline void rig_again(struct rig *r)
 {
     r->text[0] = r->session[0] = r->flight[0] = '\0';
-    r->n_client_hellos = r->n_sessions = r->n_alive = r->n_decided = r->n_offers = 0;
+    r->n_client_hellos = r->n_sessions = r->n_alive = r->n_decided = 0;
     r->bytes[0] = r->bytes[1] = r->unseen[0] = r->unseen[1] = 0;
     r->client_port++;
     r->seq[CLIENT] = 1000;

@@ -1,7 +1,8 @@
 /* A ClientHello or ServerHello of any bytes: its JA4, if it has one, looks like one; remembered and
  * worked out anew it is the same; the order of extensions changes nothing in it that the decoder's
- * own view does not. Input: u8 carrier, the body. */
+ * own view does not. A hello told by those before it is as decoded. Input: u8 carrier, the body. */
 #include "decoders/fingerprint.h"
+#include "decoders/tls_known.h"
 
 #include <stdlib.h>
 
@@ -42,6 +43,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         memcpy(exact, data + 1, size);
     struct cur body = cur_of(exact, size, size);
     (void)tls_client_hello_decode(body, &h, &usable);
+    static struct tls_known before;
+    static struct tls_client_hello told;
+    bool told_usable;
+    (void)tls_known_decode(&before, body, &told, &told_usable);
+    if (usable != told_usable
+        || (usable
+            && (h.id != told.id || h.more != told.more || h.blob_len != told.blob_len
+                || h.max_version != told.max_version || h.sni.len != told.sni.len
+                || h.resumption_offered != told.resumption_offered || h.ech != told.ech
+                || h.alpn.len != told.alpn.len || memcmp(h.blob, told.blob, h.blob_len) != 0)))
+        abort();
     if (!usable || carrier == TLS_OVER_DTLS) /* whose hellos this decoder does not know */
         h = (struct tls_client_hello){.more = MORE_ODD};
     bool known = fingerprint_ja4(kept, &h, body, carrier, text[0]);

@@ -38,7 +38,6 @@ static void say_session(struct side *s, const struct tls_session_msg *m)
     say(s, m->server.b, sizeof m->server.b);
     say(s, m->sni.p, m->sni.len);
     say(s, m->alpn.p, m->alpn.len);
-    say(s, m->offer.p, m->offer.len);
 }
 
 static void fold(void *ctx, struct msgs *batch)
@@ -167,6 +166,9 @@ static void run(struct side *s, const uint8_t *data, size_t size)
     all_back(&d->calm);
     for (unsigned k = 0; k < BLOB_CLASSES; k++)
         all_back(&d->blobs.classes[k]);
+    for (unsigned i = 0; i < sizeof d->certs.seen / sizeof *d->certs.seen; i++)
+        if (d->certs.seen[i].users != 0)
+            abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
