@@ -228,7 +228,8 @@ enum { DNS_TYPE_SLOTS = 17 };
 extern const uint16_t dns_type_slots[DNS_TYPE_SLOTS - 1];
 extern const char *const dns_type_slot_names[DNS_TYPE_SLOTS];
 
-/* By cache lines: who; what queries add to; what responses add to. */
+/* By cache lines: who; what queries add to; what responses add to. Not in segments: asker, resolver:
+ * both sides as bindings tell them, once `resolver` is not 0. */
 struct row_dns {
     struct {
         struct client client;
@@ -238,10 +239,11 @@ struct row_dns {
     } key;
     uint32_t queries, responses;
     uint32_t by_qtype[DNS_TYPE_SLOTS]; /* of queries; last: other */
-    uint32_t answered, unmatched, duplicates;
+    uint32_t asker, resolver;
+    uint32_t answered;
     struct hist latency;   /* of answered queries */
     uint32_t by_rcode[16]; /* of responses */
-    uint32_t truncated, malformed, tcp_messages, pad[3];
+    uint32_t truncated, malformed, tcp_messages, unmatched, duplicates, pad;
 };
 static_assert(sizeof(struct row_dns) == 256, "four cache lines");
 
