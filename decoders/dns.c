@@ -143,58 +143,62 @@ static bool take_names(struct dns_names *names, struct dns_msg *m, struct cur da
     }
 }
 
+/* The data of a record that is kept. False: it breaks its format. */
 static CUR_INLINE bool take_data(struct walk *w, struct cur data, struct dns_answer *a)
 {
-    if (a->rtype == TYPE_A && data.left == 4)
+    a->text.p = NULL;
+    a->text.len = 0;
+    if (a->rtype == TYPE_A && data.left == 4) {
         a->addr = addr_v4(data.p);
-    else if (a->rtype == TYPE_AAAA && data.left == 16)
+        return true;
+    }
+    if (a->rtype == TYPE_AAAA && data.left == 16) {
         a->addr = addr_v6(data.p);
-    else if (a->rtype == TYPE_A || a->rtype == TYPE_AAAA)
-        return false;
-    else
-        return take_names(&w->names, w->m, data, a);
-    return true;
+        return true;
+    }
+    a->addr = (struct addr){{0}};
+    if (data.left == 0 && w->m->opcode == OPCODE_UPDATE)
+        return true; /* an UPDATE may name a record without its data (RFC 2136 2.4, 2.5) */
+    return a->rtype != TYPE_A && a->rtype != TYPE_AAAA && take_names(&w->names, w->m, data, a);
 }
 
-static CUR_INLINE bool walk_record(struct walk *w, struct cur *at, uint8_t section)
+/* Reads a record into `a`, if it is kept. Sets `made` where it is, and is no OPT. */
+static CUR_INLINE bool walk_record(struct walk *w, struct cur *at, uint8_t section, bool kept,
+                                   struct dns_answer *a, bool *made)
 {
-    struct dns_msg *m = w->m;
-    struct dns_answer unkept;
     struct cur fixed, data;
     uint16_t data_len;
-    bool kept = m->n_answers < w->answers_room;
-    struct dns_answer *a = kept ? &m->answers[m->n_answers] : &unkept;
+    *made = false;
     if (!walk_name(w, at, kept, &a->name))
         return false;
     if (!cur_take(at, 10, &fixed) || !cur_u16(&fixed, &a->rtype) || !cur_u16(&fixed, &a->rclass)
         || !cur_u32(&fixed, &a->ttl_s) || !cur_u16(&fixed, &data_len)
         || !cur_take(at, data_len, &data))
-        return stop(m, at);
+        return stop(w->m, at);
     if (a->rtype == TYPE_OPT && section == SECTION_ADDITIONAL) {
         take_opt(w, a->rclass, a->ttl_s);
         return true;
     }
-    if (!kept)
-        return true;
-    m->n_answers++;
-    a->addr = (struct addr){{0}};
-    a->text.p = NULL;
-    a->text.len = 0;
+    *made = kept;
     a->section = section;
-    /* An UPDATE may name a record without its data (RFC 2136 2.4, 2.5). */
-    if ((data_len > 0 || m->opcode != OPCODE_UPDATE) && !take_data(w, data, a))
-        m->malformed = true;
+    if (kept && !take_data(w, data, a))
+        w->m->malformed = true;
     return true;
 }
 
 static PART void walk_records(struct walk *w)
 {
-    const uint16_t counts[SECTION_N] = {w->m->ancount, w->m->nscount, w->m->arcount};
+    struct dns_msg *m = w->m;
+    const uint16_t counts[SECTION_N] = {m->ancount, m->nscount, m->arcount};
+    struct dns_answer unkept, *a = m->answers, *end = a + w->answers_room;
     struct cur at = w->at;
+    bool made, more = true;
     for (uint8_t section = 0; section < SECTION_N; section++)
-        for (uint32_t left = counts[section]; left > 0; left--)
-            if (!walk_record(w, &at, section))
-                return;
+        for (uint32_t left = counts[section]; left > 0 && more; left--) {
+            more = walk_record(w, &at, section, a < end, a < end ? a : &unkept, &made);
+            a += made;
+        }
+    m->n_answers = (unsigned)(a - m->answers);
 }
 
 /* One field after the other: gcc begins a struct of many zeros with a slow `rep stos`. */
@@ -221,10 +225,11 @@ static CUR_INLINE bool fill_head(struct dns_msg *m, struct cur head)
  * its counts say. */
 static CUR_INLINE void make_tables(struct walk *w, struct msgs *out, uint32_t records)
 {
+    static_assert(sizeof(struct dns_question) % 8 == 0 && sizeof(struct dns_answer) % 8 == 0,
+                  "one table right behind the other");
     struct dns_msg *m = w->m;
-    uint32_t questions = m->qdcount,
-             answers = records < DNS_ANSWERS_MAX ? records : DNS_ANSWERS_MAX;
-    uint32_t more = 0;
+    uint32_t questions = m->qdcount, more = 0;
+    uint32_t answers = records < DNS_ANSWERS_MAX ? records : DNS_ANSWERS_MAX;
     if (questions * QUESTION_MIN > w->at.left)
         questions = (uint32_t)(w->at.left / QUESTION_MIN);
     if (questions > DNS_QUESTIONS_MAX) {
@@ -233,9 +238,13 @@ static CUR_INLINE void make_tables(struct walk *w, struct msgs *out, uint32_t re
     }
     if (answers * RECORD_MIN > w->at.left)
         answers = (uint32_t)(w->at.left / RECORD_MIN);
-    m->questions = msgs_take(out, questions * (uint32_t)sizeof *m->questions, 8);
-    m->answers = msgs_take(out, answers * (uint32_t)sizeof *m->answers, 8);
-    m->more_qtypes = more == 0 ? NULL : msgs_take(out, more * (uint32_t)sizeof *m->more_qtypes, 2);
+    uint32_t questions_bytes = questions * (uint32_t)sizeof *m->questions;
+    uint32_t answers_bytes = answers * (uint32_t)sizeof *m->answers;
+    uint8_t *at = msgs_take(
+        out, questions_bytes + answers_bytes + more * (uint32_t)sizeof *m->more_qtypes, 8);
+    m->questions = (struct dns_question *)(void *)at;
+    m->answers = (struct dns_answer *)(void *)(at + questions_bytes);
+    m->more_qtypes = more == 0 ? NULL : (uint16_t *)(void *)(at + questions_bytes + answers_bytes);
     w->questions_room = questions;
     w->answers_room = answers;
     w->more_room = more;
