@@ -86,12 +86,12 @@ static struct asked asked_of(struct window *w, const struct rec *rec, int client
                              struct row_dns *r)
 {
     const struct addr *resolver = side_addr(rec, !client_side);
-    struct asked a = {r->asker, r->resolver};
+    struct asked a = {r->key.asker, r->resolver};
     if (a.resolver == 0) {
         a.client = (uint32_t)client_hash(w, &rec->client[client_side]);
         a.resolver = 1u << hash_bytes(resolver->b, sizeof resolver->b, 0) % 32;
         if ((uint8_t *)r != w->other[ROW_DNS] && addr_equal(resolver, &r->key.peer)) {
-            r->asker = a.client;
+            r->key.asker = a.client;
             r->resolver = a.resolver;
         }
     }
@@ -168,6 +168,9 @@ void dns_settle(struct window *w)
         return;
     w->unsettled = false;
     answer_sets_fold(w);
+    for (uint32_t i = 0; i < w->tabs[ROW_DNS].n; i++)
+        dns_row_settle(w, rowtab_at(&w->tabs[ROW_DNS], i));
+    dns_row_settle(w, (struct row_dns *)(void *)w->other[ROW_DNS]);
     for (unsigned family = 0; family < 2; family++)
         for (uint32_t code = 0; code < 256; code++) {
             if (w->often[family][code] > 0)
@@ -236,6 +239,12 @@ static int dns_client_side(const struct msg *m)
     return m->dns.response ? !m->sender : m->sender;
 }
 
+void dns_row_settle(struct window *w, struct row_dns *r)
+{
+    for (; r->late != 0; r->late >>= 8)
+        window_hist_add(w, &r->latency, (int)(r->late & 0xff) - HIST_MAX - 1, 1);
+}
+
 static KEY(row_dns) dns_key(const struct window *w, const struct msg *m, int side)
 {
     return (KEY(row_dns)){.client = m->rec->client[side],
@@ -243,17 +252,43 @@ static KEY(row_dns) dns_key(const struct window *w, const struct msg *m, int sid
                           .role = side == dns_client_side(m) ? ROLE_CLIENT : ROLE_SERVER};
 }
 
-static struct row_dns *dns_row(struct window *w, const struct msg *m, int side, uint32_t near)
+static __attribute__((noinline)) struct row_dns *dns_row_far(struct window *w, const struct msg *m,
+                                                             int side)
 {
     KEY(row_dns) key = dns_key(w, m, side);
-    struct row_dns *r =
-        rowtab_near(&w->tabs[ROW_DNS], near, &key, offsetof(struct row_dns, key), sizeof key);
-    if (r != NULL)
-        return r;
-    r = row_of(w, ROW_DNS, key_tag(w, &key, sizeof key), &key);
-    if (r != row_other(w, ROW_DNS))
+    struct row_dns *r = row_of(w, ROW_DNS, key_tag(w, &key, DNS_KEY_LEN), &key);
+    if ((uint8_t *)r != w->other[ROW_DNS])
         *link_of(w, m->rec, side) = row_number(w, ROW_DNS, r);
     return r;
+}
+
+/* Row `at`, with its size told as a constant. */
+static inline struct row_dns *dns_at(const struct window *w, uint32_t at)
+{
+    return &((struct row_dns *)(void *)w->tabs[ROW_DNS].rows)[at];
+}
+
+static inline struct row_dns *dns_row(struct window *w, const struct msg *m, int side,
+                                      uint32_t near)
+{
+    const struct row_dns *r = dns_at(w, near);
+    const struct addr *peer = peer_addr_at(w, m->rec, !side);
+    enum role role = side == dns_client_side(m) ? ROLE_CLIENT : ROLE_SERVER;
+    if (near < w->tabs[ROW_DNS].n && r->key.role == role
+        && rowtab_key_equal(&r->key.client, &m->rec->client[side], sizeof r->key.client)
+        && rowtab_key_equal(&r->key.peer, peer, sizeof *peer))
+        return dns_at(w, near);
+    return dns_row_far(w, m, side);
+}
+
+/* A response came so much later than its query: noted in the row, whose histogram lies elsewhere.
+ */
+static inline void count_latency(struct window *w, struct row_dns *r, uint64_t ns)
+{
+    static_assert(2 * HIST_MAX + 1 < 256, "one more than the index of a bucket fits a byte");
+    r->late = r->late << 8 | (uint64_t)(hist_bucket((int64_t)ns) + HIST_MAX + 1);
+    if (r->late >> 56 != 0)
+        dns_row_settle(w, r);
 }
 
 void fold_dns(struct window *w, const struct msg *m, const struct message_hint *hint,
@@ -282,7 +317,7 @@ void fold_dns(struct window *w, const struct msg *m, const struct message_hint *
             dns_count(r, d);
         if (exchange) {
             count32(&r->answered, 1);
-            window_hist_add(w, &r->latency, hist_bucket((int64_t)(m->ts_ns - d->query_ts_ns)), 1);
+            count_latency(w, r, m->ts_ns - d->query_ts_ns);
         }
     }
     if (!message)
@@ -348,15 +383,16 @@ void fold_dns_hint_rows(const struct window *w, struct message_hint *hint)
                                                    sizeof(struct row_binding));
 }
 
+/* Of a row whose notes of latencies the next one fills. */
 static void hint_latency(const struct window *w, const struct dns_msg *d, uint64_t ts_ns,
                          const struct message_hint *hint)
 {
-    const struct rowtab *t = &w->tabs[ROW_DNS];
     for (int side = 0; side < 2; side++) {
-        if ((hint->sides >> side & 1) == 0 || hint->row[side] >= t->n)
+        if ((hint->sides >> side & 1) == 0 || hint->row[side] >= w->tabs[ROW_DNS].n)
             continue;
-        const struct row_dns *r = rowtab_at(t, hint->row[side]);
-        const struct hist_block *b = window_hist_block(w, &r->latency);
+        const struct row_dns *r = dns_at(w, hint->row[side]);
+        const struct hist_block *b =
+            r->late >> 48 != 0 ? window_hist_block(w, &r->latency) : NULL;
         if (b != NULL)
             __builtin_prefetch(&b->count[hist_bucket((int64_t)(ts_ns - d->query_ts_ns)) + HIST_MAX],
                                1);

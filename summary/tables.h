@@ -108,6 +108,8 @@ static inline void *row_other(const struct window *w, enum row_kind kind)
 
 /* Adds what DNS summed aside to the rows it belongs to: a part of window_settle. */
 void dns_settle(struct window *w);
+/* Of one of its rows alone: before it leaves. */
+void dns_row_settle(struct window *w, struct row_dns *r);
 
 void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,
                uint64_t count);

@@ -340,6 +340,8 @@ struct leaving {
 static void row_leaves(void *ctx, void *row)
 {
     struct leaving *l = ctx;
+    if (l->kind == ROW_DNS)
+        dns_row_settle(l->w, row);
     window_row_add(l->w, l->kind, window_other_make(l->w, l->kind), l->w, row);
     row_blocks_give(l->w, l->kind, row);
 }
