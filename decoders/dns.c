@@ -41,6 +41,7 @@ struct walk {
     struct dns_msg *m;
     struct cur at;
     struct dns_names names;
+    uint32_t n[SECTION_N]; /* records up to the end of each section */
     uint32_t questions_room, more_room, answers_room;
     bool opt_seen;
 };
@@ -71,12 +72,12 @@ static CUR_INLINE bool walk_name(struct walk *w, struct cur *c, bool kept, struc
 
 /* Questions and records are filled in place, and fixed parts taken whole: stores that are soon read
  * again in another width took a third of the decoder's time. */
-static CUR_INLINE bool walk_questions(struct walk *w)
+static CUR_INLINE bool walk_questions(struct walk *w, uint32_t n)
 {
     struct dns_msg *m = w->m;
     struct dns_question unkept, *next = m->questions;
     struct cur at = w->at, fixed;
-    for (uint32_t left = m->qdcount, room = w->questions_room; left > 0; left--) {
+    for (uint32_t left = n, room = w->questions_room; left > 0; left--) {
         struct dns_question *q = room > 0 ? next : &unkept;
         if (!walk_name(w, &at, room > 0, &q->name))
             return false;
@@ -189,15 +190,14 @@ static CUR_INLINE bool walk_record(struct walk *w, struct cur *at, uint8_t secti
 static PART void walk_records(struct walk *w)
 {
     struct dns_msg *m = w->m;
-    const uint16_t counts[SECTION_N] = {m->ancount, m->nscount, m->arcount};
     struct dns_answer unkept, *a = m->answers, *end = a + w->answers_room;
     struct cur at = w->at;
     bool made, more = true;
-    for (uint8_t section = 0; section < SECTION_N; section++)
-        for (uint32_t left = counts[section]; left > 0 && more; left--) {
-            more = walk_record(w, &at, section, a < end, a < end ? a : &unkept, &made);
-            a += made;
-        }
+    for (uint32_t i = 0; i < w->n[SECTION_ADDITIONAL] && more; i++) {
+        uint8_t section = (uint8_t)((i >= w->n[SECTION_ANSWER]) + (i >= w->n[SECTION_AUTHORITY]));
+        more = walk_record(w, &at, section, a < end, a < end ? a : &unkept, &made);
+        a += made;
+    }
     m->n_answers = (unsigned)(a - m->answers);
 }
 
@@ -223,12 +223,13 @@ static CUR_INLINE bool fill_head(struct dns_msg *m, struct cur head)
 
 /* Tables for what a message with this header may hold: not more than its length allows, whatever
  * its counts say. */
-static CUR_INLINE void make_tables(struct walk *w, struct msgs *out, uint32_t records)
+static CUR_INLINE void make_tables(struct walk *w, struct msgs *out, uint32_t questions,
+                                   uint32_t records)
 {
     static_assert(sizeof(struct dns_question) % 8 == 0 && sizeof(struct dns_answer) % 8 == 0,
                   "one table right behind the other");
     struct dns_msg *m = w->m;
-    uint32_t questions = m->qdcount, more = 0;
+    uint32_t more = 0;
     uint32_t answers = records < DNS_ANSWERS_MAX ? records : DNS_ANSWERS_MAX;
     if (questions * QUESTION_MIN > w->at.left)
         questions = (uint32_t)(w->at.left / QUESTION_MIN);
@@ -263,10 +264,8 @@ enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, en
                         bool tcp, struct msgs *out, struct dns_msg **made)
 {
     struct walk w;
-    struct cur head;
     *made = NULL;
-    w.at = in;
-    if (!cur_take(&w.at, HEADER_BYTES, &head))
+    if (in.left < HEADER_BYTES)
         return cur_why(&in);
 
     struct msg *pushed = msgs_room(out, arena_bytes(in.left));
@@ -275,14 +274,17 @@ enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, en
     m->len = len > UINT16_MAX ? UINT16_MAX : (uint16_t)len;
     m->tcp = tcp;
     m->service = (uint8_t)service;
-    bool whole = fill_head(m, head);
+    bool whole = fill_head(m, in);
     msgs_add(out, pushed, MSG_DNS, rec, sender);
 
-    uint32_t records = (uint32_t)m->ancount + m->nscount + m->arcount;
+    w.at = (struct cur){in.p + HEADER_BYTES, in.left - HEADER_BYTES, in.snapped};
+    w.n[SECTION_ANSWER] = m->ancount;
+    w.n[SECTION_AUTHORITY] = w.n[SECTION_ANSWER] + m->nscount;
+    w.n[SECTION_ADDITIONAL] = w.n[SECTION_AUTHORITY] + m->arcount;
     w.opt_seen = false;
-    make_tables(&w, out, records);
-    dns_names_init(&w.names, in, out);
-    if (whole && walk_questions(&w) && records > 0)
+    dns_names_init(&w.names, &in, out);
+    make_tables(&w, out, m->qdcount, w.n[SECTION_ADDITIONAL]);
+    if (whole && walk_questions(&w, m->qdcount) && w.n[SECTION_ADDITIONAL] > 0)
         walk_records(&w);
     *made = m;
     return m->malformed ? OUT_MALFORMED : m->truncated ? OUT_TRUNCATED : OUT_OK;
