@@ -179,6 +179,15 @@ void dns_settle(struct window *w)
         }
 }
 
+static inline void count_name(struct window *w, struct bytes name)
+{
+    struct distinct *all = &w->totals.dns.qnames;
+    struct distinct_block *b = all->block != 0 ? pool_at(&w->large, all->block)
+                                               : window_distinct_make(w, all, &distinct_large);
+    if (b != NULL)
+        distinct_add(&distinct_large, b, hash_bytes(name.p, name.len, w->config->seed));
+}
+
 /* `known`: the name of the first question is in the sketch already. */
 static void dns_totals(struct window *w, const struct msg *m, bool known)
 {
@@ -206,10 +215,7 @@ static void dns_totals(struct window *w, const struct msg *m, bool known)
         tally_often(w, TALLY_DNS_QTYPE, d->questions[i].qtype);
         if (i == 0 && known)
             continue;
-        struct distinct_block *b = window_distinct_make(w, &t->dns.qnames, &distinct_large);
-        struct bytes name = d->questions[i].name;
-        if (b != NULL)
-            distinct_add(&distinct_large, b, hash_bytes(name.p, name.len, w->config->seed));
+        count_name(w, d->questions[i].name);
     }
 }
 
