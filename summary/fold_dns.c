@@ -314,9 +314,8 @@ void fold_dns(struct window *w, const struct msg *m, const struct message_hint *
     if (d->service != PROTO_DNS)
         return; /* never evidence: anyone on the link may say anything */
     struct row_dns *client_row = NULL;
-    for (int side = 0; side < 2; side++) {
-        if ((hint->sides >> side & 1) == 0)
-            continue;
+    for (unsigned left = hint->sides; left != 0; left &= left - 1) {
+        int side = __builtin_ctz(left);
         struct row_dns *r = dns_row(w, m, side, hint->row[side]);
         client_row = side == client_side ? r : client_row;
         if (message)
@@ -393,8 +392,9 @@ void fold_dns_hint_rows(const struct window *w, struct message_hint *hint)
 static void hint_latency(const struct window *w, const struct dns_msg *d, uint64_t ts_ns,
                          const struct message_hint *hint)
 {
-    for (int side = 0; side < 2; side++) {
-        if ((hint->sides >> side & 1) == 0 || hint->row[side] >= w->tabs[ROW_DNS].n)
+    for (unsigned left = hint->sides; left != 0; left &= left - 1) {
+        int side = __builtin_ctz(left);
+        if (hint->row[side] >= w->tabs[ROW_DNS].n)
             continue;
         const struct row_dns *r = dns_at(w, hint->row[side]);
         const struct hist_block *b =
