@@ -14,11 +14,11 @@ enum {
 /* The names of one message as they are read. */
 struct dns_names {
     const struct cur *whole; /* the message: pointers count from its start */
-    struct msgs *out;    /* whose arena takes the text */
-    uint32_t text_left;  /* bytes; a message may not fill the arena */
-    uint32_t steps_left; /* a message may not buy time with pointers */
-    uint64_t hash;       /* dns_name_hash of the name read last, if it has text */
-    unsigned n_cached;   /* names read in full, by where they begin: most pointers lead to one */
+    struct msgs *out;        /* whose arena takes the text */
+    uint32_t text_left;      /* bytes; a message may not fill the arena */
+    uint32_t steps_left;     /* a message may not buy time with pointers */
+    uint64_t hash;           /* dns_name_hash of the name read last, if it has text */
+    unsigned n_cached; /* names read in full, by where they begin: most pointers lead to one */
     struct {
         uint16_t at;
         uint8_t jumps;

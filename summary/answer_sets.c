@@ -98,8 +98,8 @@ void answer_set_offer(struct window *w, uint32_t tag, const struct dns_msg *d,
     sets->place[place].tag = tag;
     sets->place[place].next = 0;
     w->unsettled = true;
-    s->sum.key = (KEY(row_binding)){
-        .client = {.site = a->site}, .value = a->value, .kind = BIND_DNS};
+    s->sum.key =
+        (KEY(row_binding)){.client = {.site = a->site}, .value = a->value, .kind = BIND_DNS};
     sum_empty(w, s);
     s->counted = a->counted;
     s->name_len = (uint8_t)name.len;

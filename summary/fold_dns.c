@@ -397,8 +397,7 @@ static void hint_latency(const struct window *w, const struct dns_msg *d, uint64
         if (hint->row[side] >= w->tabs[ROW_DNS].n)
             continue;
         const struct row_dns *r = dns_at(w, hint->row[side]);
-        const struct hist_block *b =
-            r->late >> 48 != 0 ? window_hist_block(w, &r->latency) : NULL;
+        const struct hist_block *b = r->late >> 48 != 0 ? window_hist_block(w, &r->latency) : NULL;
         if (b != NULL)
             __builtin_prefetch(&b->count[hist_bucket((int64_t)(ts_ns - d->query_ts_ns)) + HIST_MAX],
                                1);

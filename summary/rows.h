@@ -228,9 +228,9 @@ enum { DNS_TYPE_SLOTS = 17 };
 extern const uint16_t dns_type_slots[DNS_TYPE_SLOTS - 1];
 extern const char *const dns_type_slot_names[DNS_TYPE_SLOTS];
 
-/* By cache lines: who; what queries add to; what responses add to. Not in segments: asker, resolver:
- * both sides as bindings tell them, once `resolver` is not 0; late: up to seven buckets that
- * `latency` lacks, in a byte each: their index in a block, plus 1. */
+/* By cache lines: who; what queries add to; what responses add to. Not in segments: asker,
+ * resolver: both sides as bindings tell them, once `resolver` is not 0; late: up to seven buckets
+ * that `latency` lacks, in a byte each: their index in a block, plus 1. */
 struct row_dns {
     struct {
         struct client client;

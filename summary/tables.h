@@ -30,7 +30,7 @@ struct window {
     struct totals totals;
     uint64_t often[2][256]; /* by family, code: counts that their tally rows lack */
     struct answer_sets answer_sets;
-    bool unsettled; /* anything in these two: see dns_settle */
+    bool unsettled;                  /* anything in these two: see dns_settle */
     uint64_t seen_hosts[SEEN_HOSTS]; /* hashes lately added to totals.hosts: spares the sketch */
     struct {
         uint64_t id;

@@ -37,10 +37,9 @@ static void response_of(struct random *r, struct response *e)
     e->rec.client[SIDE_SRC].site = e->rec.client[SIDE_DST].site;
     e->rec.addr[SIDE_SRC] = device_addr(16 + random_below(r, 3));
     e->rec.addr[SIDE_DST] = device_addr(client);
-    int len = snprintf(e->name, sizeof e->name, "%s%u.%s.example", random_one_in(r, 30) ? "N" : "n",
-                       name,
-                       name % 50 == 0 ? "a-name-that-is-longer-than-sets-have-room-for-so-none-is"
-                                      : "short");
+    int len = snprintf(
+        e->name, sizeof e->name, "%s%u.%s.example", random_one_in(r, 30) ? "N" : "n", name,
+        name % 50 == 0 ? "a-name-that-is-longer-than-sets-have-room-for-so-none-is" : "short");
     e->question = (struct dns_question){{(const uint8_t *)e->name, (uint32_t)len}, 1, 1};
     unsigned n = 0;
     uint32_t ttl_s = random_below(r, 300);
