@@ -11,8 +11,15 @@ struct addr {
 
 static inline struct addr addr_v4(const uint8_t b[4])
 {
-    struct addr a = {{[10] = 0xff, [11] = 0xff}};
-    memcpy(a.b + 12, b, 4);
+    struct addr a;
+    uint32_t v4;
+    memcpy(&v4, b, sizeof v4);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    const uint64_t half[2] = {0, UINT64_C(0xffff) << 32 | v4};
+#else
+    const uint64_t half[2] = {0, (uint64_t)v4 << 32 | 0xffff0000};
+#endif
+    memcpy(a.b, half, sizeof half);
     return a;
 }
 

@@ -41,6 +41,7 @@ struct walk {
     struct dns_msg *m;
     struct cur at;
     struct dns_names names;
+    uint32_t n[SECTION_N]; /* records up to the end of each section */
     uint32_t questions_room, more_room, answers_room;
     bool opt_seen;
 };
@@ -71,12 +72,12 @@ static CUR_INLINE bool walk_name(struct walk *w, struct cur *c, bool kept, struc
 
 /* Questions and records are filled in place, and fixed parts taken whole: stores that are soon read
  * again in another width took a third of the decoder's time. */
-static CUR_INLINE bool walk_questions(struct walk *w)
+static CUR_INLINE bool walk_questions(struct walk *w, uint32_t n)
 {
     struct dns_msg *m = w->m;
     struct dns_question unkept, *next = m->questions;
     struct cur at = w->at, fixed;
-    for (uint32_t left = m->qdcount, room = w->questions_room; left > 0; left--) {
+    for (uint32_t left = n, room = w->questions_room; left > 0; left--) {
         struct dns_question *q = room > 0 ? next : &unkept;
         if (!walk_name(w, &at, room > 0, &q->name))
             return false;
@@ -143,58 +144,61 @@ static bool take_names(struct dns_names *names, struct dns_msg *m, struct cur da
     }
 }
 
+/* The data of a record that is kept. False: it breaks its format. */
 static CUR_INLINE bool take_data(struct walk *w, struct cur data, struct dns_answer *a)
 {
-    if (a->rtype == TYPE_A && data.left == 4)
+    a->text.p = NULL;
+    a->text.len = 0;
+    if (a->rtype == TYPE_A && data.left == 4) {
         a->addr = addr_v4(data.p);
-    else if (a->rtype == TYPE_AAAA && data.left == 16)
+        return true;
+    }
+    if (a->rtype == TYPE_AAAA && data.left == 16) {
         a->addr = addr_v6(data.p);
-    else if (a->rtype == TYPE_A || a->rtype == TYPE_AAAA)
-        return false;
-    else
-        return take_names(&w->names, w->m, data, a);
-    return true;
+        return true;
+    }
+    a->addr = (struct addr){{0}};
+    if (data.left == 0 && w->m->opcode == OPCODE_UPDATE)
+        return true; /* an UPDATE may name a record without its data (RFC 2136 2.4, 2.5) */
+    return a->rtype != TYPE_A && a->rtype != TYPE_AAAA && take_names(&w->names, w->m, data, a);
 }
 
-static CUR_INLINE bool walk_record(struct walk *w, struct cur *at, uint8_t section)
+/* Reads a record into `a`, if it is kept. Sets `made` where it is, and is no OPT. */
+static CUR_INLINE bool walk_record(struct walk *w, struct cur *at, uint8_t section, bool kept,
+                                   struct dns_answer *a, bool *made)
 {
-    struct dns_msg *m = w->m;
-    struct dns_answer unkept;
     struct cur fixed, data;
     uint16_t data_len;
-    bool kept = m->n_answers < w->answers_room;
-    struct dns_answer *a = kept ? &m->answers[m->n_answers] : &unkept;
+    *made = false;
     if (!walk_name(w, at, kept, &a->name))
         return false;
     if (!cur_take(at, 10, &fixed) || !cur_u16(&fixed, &a->rtype) || !cur_u16(&fixed, &a->rclass)
         || !cur_u32(&fixed, &a->ttl_s) || !cur_u16(&fixed, &data_len)
         || !cur_take(at, data_len, &data))
-        return stop(m, at);
+        return stop(w->m, at);
     if (a->rtype == TYPE_OPT && section == SECTION_ADDITIONAL) {
         take_opt(w, a->rclass, a->ttl_s);
         return true;
     }
-    if (!kept)
-        return true;
-    m->n_answers++;
-    a->addr = (struct addr){{0}};
-    a->text.p = NULL;
-    a->text.len = 0;
+    *made = kept;
     a->section = section;
-    /* An UPDATE may name a record without its data (RFC 2136 2.4, 2.5). */
-    if ((data_len > 0 || m->opcode != OPCODE_UPDATE) && !take_data(w, data, a))
-        m->malformed = true;
+    if (kept && !take_data(w, data, a))
+        w->m->malformed = true;
     return true;
 }
 
 static PART void walk_records(struct walk *w)
 {
-    const uint16_t counts[SECTION_N] = {w->m->ancount, w->m->nscount, w->m->arcount};
+    struct dns_msg *m = w->m;
+    struct dns_answer unkept, *a = m->answers, *end = a + w->answers_room;
     struct cur at = w->at;
-    for (uint8_t section = 0; section < SECTION_N; section++)
-        for (uint32_t left = counts[section]; left > 0; left--)
-            if (!walk_record(w, &at, section))
-                return;
+    bool made, more = true;
+    for (uint32_t i = 0; i < w->n[SECTION_ADDITIONAL] && more; i++) {
+        uint8_t section = (uint8_t)((i >= w->n[SECTION_ANSWER]) + (i >= w->n[SECTION_AUTHORITY]));
+        more = walk_record(w, &at, section, a < end, a < end ? a : &unkept, &made);
+        a += made;
+    }
+    m->n_answers = (unsigned)(a - m->answers);
 }
 
 /* One field after the other: gcc begins a struct of many zeros with a slow `rep stos`. */
@@ -219,12 +223,14 @@ static CUR_INLINE bool fill_head(struct dns_msg *m, struct cur head)
 
 /* Tables for what a message with this header may hold: not more than its length allows, whatever
  * its counts say. */
-static CUR_INLINE void make_tables(struct walk *w, struct msgs *out, uint32_t records)
+static CUR_INLINE void make_tables(struct walk *w, struct msgs *out, uint32_t questions,
+                                   uint32_t records)
 {
+    static_assert(sizeof(struct dns_question) % 8 == 0 && sizeof(struct dns_answer) % 8 == 0,
+                  "one table right behind the other");
     struct dns_msg *m = w->m;
-    uint32_t questions = m->qdcount,
-             answers = records < DNS_ANSWERS_MAX ? records : DNS_ANSWERS_MAX;
     uint32_t more = 0;
+    uint32_t answers = records < DNS_ANSWERS_MAX ? records : DNS_ANSWERS_MAX;
     if (questions * QUESTION_MIN > w->at.left)
         questions = (uint32_t)(w->at.left / QUESTION_MIN);
     if (questions > DNS_QUESTIONS_MAX) {
@@ -233,9 +239,13 @@ static CUR_INLINE void make_tables(struct walk *w, struct msgs *out, uint32_t re
     }
     if (answers * RECORD_MIN > w->at.left)
         answers = (uint32_t)(w->at.left / RECORD_MIN);
-    m->questions = msgs_take(out, questions * (uint32_t)sizeof *m->questions, 8);
-    m->answers = msgs_take(out, answers * (uint32_t)sizeof *m->answers, 8);
-    m->more_qtypes = more == 0 ? NULL : msgs_take(out, more * (uint32_t)sizeof *m->more_qtypes, 2);
+    uint32_t questions_bytes = questions * (uint32_t)sizeof *m->questions;
+    uint32_t answers_bytes = answers * (uint32_t)sizeof *m->answers;
+    uint8_t *at = msgs_take(
+        out, questions_bytes + answers_bytes + more * (uint32_t)sizeof *m->more_qtypes, 8);
+    m->questions = (struct dns_question *)(void *)at;
+    m->answers = (struct dns_answer *)(void *)(at + questions_bytes);
+    m->more_qtypes = more == 0 ? NULL : (uint16_t *)(void *)(at + questions_bytes + answers_bytes);
     w->questions_room = questions;
     w->answers_room = answers;
     w->more_room = more;
@@ -254,10 +264,8 @@ enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, en
                         bool tcp, struct msgs *out, struct dns_msg **made)
 {
     struct walk w;
-    struct cur head;
     *made = NULL;
-    w.at = in;
-    if (!cur_take(&w.at, HEADER_BYTES, &head))
+    if (in.left < HEADER_BYTES)
         return cur_why(&in);
 
     struct msg *pushed = msgs_room(out, arena_bytes(in.left));
@@ -266,14 +274,17 @@ enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, en
     m->len = len > UINT16_MAX ? UINT16_MAX : (uint16_t)len;
     m->tcp = tcp;
     m->service = (uint8_t)service;
-    bool whole = fill_head(m, head);
+    bool whole = fill_head(m, in);
     msgs_add(out, pushed, MSG_DNS, rec, sender);
 
-    uint32_t records = (uint32_t)m->ancount + m->nscount + m->arcount;
+    w.at = (struct cur){in.p + HEADER_BYTES, in.left - HEADER_BYTES, in.snapped};
+    w.n[SECTION_ANSWER] = m->ancount;
+    w.n[SECTION_AUTHORITY] = w.n[SECTION_ANSWER] + m->nscount;
+    w.n[SECTION_ADDITIONAL] = w.n[SECTION_AUTHORITY] + m->arcount;
     w.opt_seen = false;
-    make_tables(&w, out, records);
-    dns_names_init(&w.names, in, out);
-    if (whole && walk_questions(&w) && records > 0)
+    dns_names_init(&w.names, &in, out);
+    make_tables(&w, out, m->qdcount, w.n[SECTION_ADDITIONAL]);
+    if (whole && walk_questions(&w, m->qdcount) && w.n[SECTION_ADDITIONAL] > 0)
         walk_records(&w);
     *made = m;
     return m->malformed ? OUT_MALFORMED : m->truncated ? OUT_TRUNCATED : OUT_OK;

@@ -170,7 +170,7 @@ static inline size_t read_plain(struct dns_names *n, struct cur at, struct bytes
 static __attribute__((noinline)) enum dns_name_result read_any(struct dns_names *n, struct cur *c,
                                                                struct bytes *name)
 {
-    size_t start = (size_t)(c->p - n->whole.p);
+    size_t start = (size_t)(c->p - n->whole->p);
     struct cur at = *c, label;
     uint8_t *text = n->out->arena + n->out->used;
     size_t floor = start; /* where the piece being read begins: pointers must lead before it */
@@ -196,8 +196,8 @@ static __attribute__((noinline)) enum dns_name_result read_any(struct dns_names 
             if (to < HEADER_BYTES || to >= floor || jumps > DNS_NAME_JUMPS_MAX)
                 return bad_name(c, past);
             floor = to;
-            at.p = n->whole.p;
-            at.left = n->whole.left;
+            at.p = n->whole->p;
+            at.left = n->whole->left;
             if (!cur_skip(&at, to))
                 return bad_name(c, past);
             continue;
@@ -236,6 +236,6 @@ enum dns_name_result dns_name_read_new(struct dns_names *n, struct cur *c, struc
     size_t plain = read_plain(n, *c, name);
     if (plain == 0)
         return read_any(n, c, name);
-    cache_name(n, (size_t)(c->p - n->whole.p), 0, name);
+    cache_name(n, (size_t)(c->p - n->whole->p), 0, name);
     return cur_skip(c, plain) ? DNS_NAME_OK : DNS_NAME_LOST;
 }

@@ -13,12 +13,12 @@ enum {
 
 /* The names of one message as they are read. */
 struct dns_names {
-    struct cur whole;    /* the message: pointers count from its start */
-    struct msgs *out;    /* whose arena takes the text */
-    uint32_t text_left;  /* bytes; a message may not fill the arena */
-    uint32_t steps_left; /* a message may not buy time with pointers */
-    uint64_t hash;       /* dns_name_hash of the name read last, if it has text */
-    unsigned n_cached;   /* names read in full, by where they begin: most pointers lead to one */
+    const struct cur *whole; /* the message: pointers count from its start */
+    struct msgs *out;        /* whose arena takes the text */
+    uint32_t text_left;      /* bytes; a message may not fill the arena */
+    uint32_t steps_left;     /* a message may not buy time with pointers */
+    uint64_t hash;           /* dns_name_hash of the name read last, if it has text */
+    unsigned n_cached; /* names read in full, by where they begin: most pointers lead to one */
     struct {
         uint16_t at;
         uint8_t jumps;
@@ -37,7 +37,7 @@ enum dns_name_result {
 
 /* `out` must have DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM bytes reserved (msgs_push). Sets all but the
  * cached names. */
-static inline void dns_names_init(struct dns_names *n, struct cur whole, struct msgs *out)
+static inline void dns_names_init(struct dns_names *n, const struct cur *whole, struct msgs *out)
 {
     n->whole = whole;
     n->out = out;

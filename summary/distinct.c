@@ -5,21 +5,10 @@
 const struct distinct_shape distinct_small = {16, 7};
 const struct distinct_shape distinct_large = {1024, 14};
 
-enum { REGISTERS = UINT32_MAX };
-
 size_t distinct_block_size(const struct distinct_shape *s)
 {
     size_t exact = s->exact_max * sizeof(uint64_t), registers = (size_t)1 << s->p;
     return offsetof(struct distinct_block, hash) + (exact > registers ? exact : registers);
-}
-
-static void register_add(const struct distinct_shape *s, uint8_t reg[], uint64_t hash)
-{
-    uint64_t rest = hash << s->p | (uint64_t)1 << (s->p - 1); /* the guard bit bounds the rank */
-    uint8_t rank = (uint8_t)(__builtin_clzll(rest) + 1);
-    uint64_t i = hash >> (64 - s->p);
-    if (rank > reg[i])
-        reg[i] = rank;
 }
 
 static void to_registers(const struct distinct_shape *s, struct distinct_block *b)
@@ -28,17 +17,13 @@ static void to_registers(const struct distinct_shape *s, struct distinct_block *
     uint32_t n = b->n;
     memcpy(kept, b->hash, n * sizeof *kept);
     memset(b->reg, 0, (size_t)1 << s->p);
-    b->n = REGISTERS;
+    b->n = DISTINCT_REGISTERS;
     for (uint32_t i = 0; i < n; i++)
-        register_add(s, b->reg, kept[i]);
+        distinct_add_register(s, b->reg, kept[i]);
 }
 
-void distinct_add(const struct distinct_shape *s, struct distinct_block *b, uint64_t hash)
+void distinct_add_exact(const struct distinct_shape *s, struct distinct_block *b, uint64_t hash)
 {
-    if (b->n == REGISTERS) {
-        register_add(s, b->reg, hash);
-        return;
-    }
     uint32_t low = 0, high = b->n;
     while (low < high) {
         uint32_t mid = (low + high) / 2;
@@ -51,7 +36,7 @@ void distinct_add(const struct distinct_shape *s, struct distinct_block *b, uint
         return;
     if (b->n == s->exact_max) {
         to_registers(s, b);
-        register_add(s, b->reg, hash);
+        distinct_add_register(s, b->reg, hash);
         return;
     }
     memmove(b->hash + low + 1, b->hash + low, (b->n - low) * sizeof *b->hash);
@@ -62,12 +47,12 @@ void distinct_add(const struct distinct_shape *s, struct distinct_block *b, uint
 void distinct_merge(const struct distinct_shape *s, struct distinct_block *into,
                     const struct distinct_block *from)
 {
-    if (from->n != REGISTERS) {
+    if (from->n != DISTINCT_REGISTERS) {
         for (uint32_t i = 0; i < from->n; i++)
             distinct_add(s, into, from->hash[i]);
         return;
     }
-    if (into->n != REGISTERS)
+    if (into->n != DISTINCT_REGISTERS)
         to_registers(s, into);
     for (size_t i = 0; i < (size_t)1 << s->p; i++)
         if (from->reg[i] > into->reg[i])
@@ -106,7 +91,7 @@ static double tau(double x)
 
 uint64_t distinct_count(const struct distinct_shape *s, const struct distinct_block *b)
 {
-    if (b->n != REGISTERS)
+    if (b->n != DISTINCT_REGISTERS)
         return b->n;
     uint32_t count[66] = {0};
     double m = (double)((uint64_t)1 << s->p);

@@ -11,11 +11,6 @@ static int dns_type_slot(uint16_t type)
     return DNS_TYPE_SLOTS - 1;
 }
 
-static bool is_address(const struct dns_answer *a)
-{
-    return a->section == 0 && (a->rtype == 1 || a->rtype == 28);
-}
-
 static KEY(row_binding) binding_key(uint64_t site, const struct dns_answer *a)
 {
     return (KEY(row_binding)){.client = {.site = site}, .addr = a->addr, .kind = BIND_DNS};
@@ -75,9 +70,46 @@ static __attribute__((noinline)) struct row_binding *binding_row(struct window *
     return key.value == 0 ? window_other_make(w, ROW_BINDING) : row_of(w, ROW_BINDING, tag, &key);
 }
 
+/* Of the totals' DNS, which is DNS on its own port, or over TCP. */
+static inline bool is_counted(const struct msg *m)
+{
+    return m->dns.tcp || m->rec->sport == DNS_PORT || m->rec->dport == DNS_PORT;
+}
+
+/* Who asked and who answered, as bindings tell it. */
+struct asked {
+    uint32_t client, resolver;
+};
+
+/* Hashed once for a row: `r` is that of the client's side. */
+static struct asked asked_of(struct window *w, const struct rec *rec, int client_side,
+                             struct row_dns *r)
+{
+    const struct addr *resolver = side_addr(rec, !client_side);
+    struct asked a = {r->key.asker, r->resolver};
+    if (a.resolver == 0) {
+        a.client = (uint32_t)client_hash(w, &rec->client[client_side]);
+        a.resolver = 1u << hash_bytes(resolver->b, sizeof resolver->b, 0) % 32;
+        if ((uint8_t *)r != w->other[ROW_DNS] && addr_equal(resolver, &r->key.peer)) {
+            r->key.asker = a.client;
+            r->resolver = a.resolver;
+        }
+    }
+    return a;
+}
+
+static inline void bind(struct window *w, struct row_binding *b, const struct msg *m,
+                        uint32_t ttl_s, const struct asked *asked)
+{
+    binding_count(b, m->ts_ns, m->dns.matched);
+    b->key.ttl_max_s = ttl_s > b->key.ttl_max_s ? ttl_s : b->key.ttl_max_s;
+    window_set8_add(w, &b->clients, asked->client, 1);
+    b->resolvers |= asked->resolver;
+}
+
 /* The addresses a name was resolved to, as the asking client was told. */
 static void bind_answers(struct window *w, const struct msg *m, const struct message_hint *hint,
-                         int client_side)
+                         uint64_t site, const struct asked *asked)
 {
     const struct dns_msg *d = &m->dns;
     char text[NAME_MAX_TEXT];
@@ -88,32 +120,76 @@ static void bind_answers(struct window *w, const struct msg *m, const struct mes
             return;
         bound.hash = strings_hash(bound.name.p, bound.name.len);
     }
-    uint32_t client = (uint32_t)client_hash(w, &m->rec->client[client_side]);
-    uint32_t resolver = 1u << hash_bytes(side_addr(m->rec, !client_side)->b, 16, 0) % 32;
-    uint64_t site = m->rec->client[client_side].site;
+    struct answered done = {.site = site, .counted = is_counted(m)};
+    bool whole = true;
     unsigned n = 0;
     for (unsigned i = 0; i < d->n_answers; i++) {
         const struct dns_answer *a = &d->answers[i];
-        if (!is_address(a))
+        if (!dns_is_address(a))
             continue;
         struct row_binding *b = NULL;
         uint32_t tag;
         if (n < hint->n_answers) {
             tag = hint->binding_tag[n];
-            b = binding_near(w, hint->binding_row[n++], site, &a->addr, &bound);
+            b = binding_near(w, hint->binding_row[n], site, &a->addr, &bound);
         } else {
             tag = binding_tag(site_mix(w, site), a, bound.hash);
         }
         if (b == NULL)
             b = binding_row(w, tag, site, a, &bound);
-        binding_count(b, m->ts_ns, d->matched);
-        b->key.ttl_max_s = a->ttl_s > b->key.ttl_max_s ? a->ttl_s : b->key.ttl_max_s;
-        window_set8_add(w, &b->clients, client, 1);
-        b->resolvers |= resolver;
+        bind(w, b, m, a->ttl_s, asked);
+        whole = whole && (uint8_t *)b != w->other[ROW_BINDING] && n < ANSWER_SET_ADDRS;
+        if (whole)
+            done.row[n] = rowtab_number(&w->tabs[ROW_BINDING], b, sizeof *b);
+        n++;
     }
+    done.n = n;
+    done.value = bound.value;
+    if (whole && n > 0)
+        answer_set_offer(w, hint->set, d, &done);
 }
 
-static void dns_totals(struct window *w, const struct msg *m)
+/* A count for one of the first two families, whose codes come with every message: small ones are
+ * summed aside, once they have their row. */
+static inline void tally_often(struct window *w, enum tally family, uint32_t code)
+{
+    static_assert(TALLY_DNS_QTYPE < 2 && TALLY_DNS_RCODE < 2, "the families of `often`");
+    if (code >= 256) {
+        tally_add(w, family, code, (struct bytes){0}, 1);
+        return;
+    }
+    if (w->often[family][code]++ == 0)
+        tally_add(w, family, code, (struct bytes){0}, 0);
+}
+
+void dns_settle(struct window *w)
+{
+    if (!w->unsettled)
+        return;
+    w->unsettled = false;
+    answer_sets_fold(w);
+    for (uint32_t i = 0; i < w->tabs[ROW_DNS].n; i++)
+        dns_row_settle(w, rowtab_at(&w->tabs[ROW_DNS], i));
+    dns_row_settle(w, (struct row_dns *)(void *)w->other[ROW_DNS]);
+    for (unsigned family = 0; family < 2; family++)
+        for (uint32_t code = 0; code < 256; code++) {
+            if (w->often[family][code] > 0)
+                tally_add(w, family, code, (struct bytes){0}, w->often[family][code]);
+            w->often[family][code] = 0;
+        }
+}
+
+static inline void count_name(struct window *w, struct bytes name)
+{
+    struct distinct *all = &w->totals.dns.qnames;
+    struct distinct_block *b = all->block != 0 ? pool_at(&w->large, all->block)
+                                               : window_distinct_make(w, all, &distinct_large);
+    if (b != NULL)
+        distinct_add(&distinct_large, b, hash_bytes(name.p, name.len, w->config->seed));
+}
+
+/* `known`: the name of the first question is in the sketch already. */
+static void dns_totals(struct window *w, const struct msg *m, bool known)
 {
     const struct dns_msg *d = &m->dns;
     struct totals *t = &w->totals;
@@ -126,7 +202,7 @@ static void dns_totals(struct window *w, const struct msg *m)
             *(mdns ? &t->mdns.queries : &t->llmnr.queries) += 1;
         return;
     }
-    if (!d->tcp && m->rec->sport != DNS_PORT && m->rec->dport != DNS_PORT)
+    if (!is_counted(m))
         return;
     *(d->tcp ? &t->dns.tcp_messages : &t->dns.udp_messages) += 1;
     *(d->response ? &t->dns.responses : &t->dns.queries) += 1;
@@ -137,10 +213,9 @@ static void dns_totals(struct window *w, const struct msg *m)
         tally_often(w, TALLY_DNS_QTYPE, d->more_qtypes[i]);
     for (unsigned i = 0; i < d->n_questions; i++) {
         tally_often(w, TALLY_DNS_QTYPE, d->questions[i].qtype);
-        struct distinct_block *b = window_distinct_make(w, &t->dns.qnames, &distinct_large);
-        struct bytes name = d->questions[i].name;
-        if (b != NULL)
-            distinct_add(&distinct_large, b, hash_bytes(name.p, name.len, w->config->seed));
+        if (i == 0 && known)
+            continue;
+        count_name(w, d->questions[i].name);
     }
 }
 
@@ -170,6 +245,12 @@ static int dns_client_side(const struct msg *m)
     return m->dns.response ? !m->sender : m->sender;
 }
 
+void dns_row_settle(struct window *w, struct row_dns *r)
+{
+    for (; r->late != 0; r->late >>= 8)
+        window_hist_add(w, &r->latency, (int)(r->late & 0xff) - HIST_MAX - 1, 1);
+}
+
 static KEY(row_dns) dns_key(const struct window *w, const struct msg *m, int side)
 {
     return (KEY(row_dns)){.client = m->rec->client[side],
@@ -177,17 +258,43 @@ static KEY(row_dns) dns_key(const struct window *w, const struct msg *m, int sid
                           .role = side == dns_client_side(m) ? ROLE_CLIENT : ROLE_SERVER};
 }
 
-static struct row_dns *dns_row(struct window *w, const struct msg *m, int side, uint32_t near)
+static __attribute__((noinline)) struct row_dns *dns_row_far(struct window *w, const struct msg *m,
+                                                             int side)
 {
     KEY(row_dns) key = dns_key(w, m, side);
-    struct row_dns *r =
-        rowtab_near(&w->tabs[ROW_DNS], near, &key, offsetof(struct row_dns, key), sizeof key);
-    if (r != NULL)
-        return r;
-    r = row_of(w, ROW_DNS, key_tag(w, &key, sizeof key), &key);
-    if (r != row_other(w, ROW_DNS))
+    struct row_dns *r = row_of(w, ROW_DNS, key_tag(w, &key, DNS_KEY_LEN), &key);
+    if ((uint8_t *)r != w->other[ROW_DNS])
         *link_of(w, m->rec, side) = row_number(w, ROW_DNS, r);
     return r;
+}
+
+/* Row `at`, with its size told as a constant. */
+static inline struct row_dns *dns_at(const struct window *w, uint32_t at)
+{
+    return &((struct row_dns *)(void *)w->tabs[ROW_DNS].rows)[at];
+}
+
+static inline struct row_dns *dns_row(struct window *w, const struct msg *m, int side,
+                                      uint32_t near)
+{
+    const struct row_dns *r = dns_at(w, near);
+    const struct addr *peer = peer_addr_at(w, m->rec, !side);
+    enum role role = side == dns_client_side(m) ? ROLE_CLIENT : ROLE_SERVER;
+    if (near < w->tabs[ROW_DNS].n && r->key.role == role
+        && rowtab_key_equal(&r->key.client, &m->rec->client[side], sizeof r->key.client)
+        && rowtab_key_equal(&r->key.peer, peer, sizeof *peer))
+        return dns_at(w, near);
+    return dns_row_far(w, m, side);
+}
+
+/* A response came so much later than its query: noted in the row, whose histogram lies elsewhere.
+ */
+static inline void count_latency(struct window *w, struct row_dns *r, uint64_t ns)
+{
+    static_assert(2 * HIST_MAX + 1 < 256, "one more than the index of a bucket fits a byte");
+    r->late = r->late << 8 | (uint64_t)(hist_bucket((int64_t)ns) + HIST_MAX + 1);
+    if (r->late >> 56 != 0)
+        dns_row_settle(w, r);
 }
 
 void fold_dns(struct window *w, const struct msg *m, const struct message_hint *hint,
@@ -196,29 +303,39 @@ void fold_dns(struct window *w, const struct msg *m, const struct message_hint *
     const struct dns_msg *d = &m->dns;
     const struct rec *rec = m->rec;
     bool message = has_part(parts, PART_MESSAGE), exchange = has_part(parts, PART_EXCHANGE);
+    int client_side = dns_client_side(m);
+    uint64_t site = rec->client[client_side].site;
+    uint32_t ttl_s = 0;
+    struct answer_set *set =
+        message && hint->set != 0 ? answer_set_find(w, hint->set, site, d, &ttl_s) : NULL;
+    w->unsettled = true;
     if (message)
-        dns_totals(w, m);
+        dns_totals(w, m, set != NULL && set->counted);
     if (d->service != PROTO_DNS)
         return; /* never evidence: anyone on the link may say anything */
-    for (int side = 0; side < 2; side++) {
-        if ((hint->sides >> side & 1) == 0)
-            continue;
+    struct row_dns *client_row = NULL;
+    for (unsigned left = hint->sides; left != 0; left &= left - 1) {
+        int side = __builtin_ctz(left);
         struct row_dns *r = dns_row(w, m, side, hint->row[side]);
+        client_row = side == client_side ? r : client_row;
         if (message)
             dns_count(r, d);
         if (exchange) {
             count32(&r->answered, 1);
-            window_hist_add(w, &r->latency, hist_bucket((int64_t)(m->ts_ns - d->query_ts_ns)), 1);
+            count_latency(w, r, m->ts_ns - d->query_ts_ns);
         }
     }
     if (!message)
         return;
-    int client_side = dns_client_side(m);
-    bool visible = hint->sides >> client_side & 1;
-    if (!visible && !d->response)
+    if (client_row == NULL && !d->response)
         unattributed_row(w, rec, rec->client[client_side].kind)->dns_exchanges++;
-    if (visible && d->response && d->n_questions > 0 && d->n_answers > 0)
-        bind_answers(w, m, hint, client_side);
+    if (hint->set == 0)
+        return;
+    struct asked asked = asked_of(w, rec, client_side, client_row);
+    if (set != NULL)
+        bind(w, &set->sum, m, ttl_s, &asked);
+    else
+        bind_answers(w, m, hint, site, &asked);
 }
 
 void fold_dns_hint(const struct window *w, const struct msg *m, struct message_hint *hint)
@@ -226,6 +343,7 @@ void fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
     const struct dns_msg *d = &m->dns;
     char text[NAME_MAX_TEXT];
     hint->name_len = hint->n_answers = 0;
+    hint->set = 0;
     if (d->service != PROTO_DNS)
         return;
     for (int side = 0; side < 2; side++) {
@@ -241,13 +359,21 @@ void fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
     if (!d->response || d->n_questions == 0 || d->n_answers == 0
         || (hint->sides >> client_side & 1) == 0)
         return;
+    uint64_t site = m->rec->client[client_side].site;
+    hint->set = answer_set_tag(w, site, d);
+    const struct answer_set *set = answer_set_maybe(&w->answer_sets, hint->set);
+    if (set != NULL) {
+        for (size_t line = 0; line < sizeof *set; line += 64)
+            __builtin_prefetch((const char *)set + line, 1);
+        return;
+    }
     struct bytes name = name_of(w, d->questions[0].name, true, text);
     if (name.len == 0 || name.len > HINT_NAME)
         return;
     hint_name(hint, name, text, strings_hash(name.p, name.len));
-    uint64_t mix = site_mix(w, m->rec->client[client_side].site);
+    uint64_t mix = site_mix(w, site);
     for (unsigned i = 0; i < d->n_answers && hint->n_answers < HINT_ANSWERS; i++) {
-        if (!is_address(&d->answers[i]))
+        if (!dns_is_address(&d->answers[i]))
             continue;
         uint32_t tag = binding_tag(mix, &d->answers[i], hint->name_hash);
         rowtab_prefetch(&w->tabs[ROW_BINDING], tag);
@@ -262,15 +388,16 @@ void fold_dns_hint_rows(const struct window *w, struct message_hint *hint)
                                                    sizeof(struct row_binding));
 }
 
+/* Of a row whose notes of latencies the next one fills. */
 static void hint_latency(const struct window *w, const struct dns_msg *d, uint64_t ts_ns,
                          const struct message_hint *hint)
 {
-    const struct rowtab *t = &w->tabs[ROW_DNS];
-    for (int side = 0; side < 2; side++) {
-        if ((hint->sides >> side & 1) == 0 || hint->row[side] >= t->n)
+    for (unsigned left = hint->sides; left != 0; left &= left - 1) {
+        int side = __builtin_ctz(left);
+        if (hint->row[side] >= w->tabs[ROW_DNS].n)
             continue;
-        const struct row_dns *r = rowtab_at(t, hint->row[side]);
-        const struct hist_block *b = window_hist_block(w, &r->latency);
+        const struct row_dns *r = dns_at(w, hint->row[side]);
+        const struct hist_block *b = r->late >> 48 != 0 ? window_hist_block(w, &r->latency) : NULL;
         if (b != NULL)
             __builtin_prefetch(&b->count[hist_bucket((int64_t)(ts_ns - d->query_ts_ns)) + HIST_MAX],
                                1);

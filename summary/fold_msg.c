@@ -13,24 +13,6 @@ static struct row_tally *tally_row(struct window *w, enum tally family, uint32_t
                                          : row_of(w, ROW_TALLY, tag, &key);
 }
 
-void tally_often(struct window *w, enum tally family, uint32_t code)
-{
-    static_assert(TALLY_DNS_QTYPE < 2 && TALLY_DNS_RCODE < 2, "the families of tally_near");
-    struct rowtab *t = &w->tabs[ROW_TALLY];
-    if (code < 256) {
-        struct row_tally *row = rowtab_at(t, w->tally_near[family][code]);
-        if (w->tally_near[family][code] < t->n && row->key.family == family
-            && row->key.code == code) {
-            row->count++;
-            return;
-        }
-    }
-    struct row_tally *row = tally_row(w, family, code, (struct bytes){0});
-    row->count++;
-    if (code < 256 && row != row_other(w, ROW_TALLY))
-        w->tally_near[family][code] = rowtab_number(t, row, sizeof *row);
-}
-
 void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,
                uint64_t count)
 {

@@ -51,10 +51,6 @@ static inline bool has_part(unsigned parts, enum msg_part part)
     return parts >> part & 1;
 }
 
-/* As tally_add of 1 without a name, for the first two families, whose codes come with every DNS
- * message: their rows are remembered. */
-void tally_often(struct window *w, enum tally family, uint32_t code);
-
 void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *hint,
               unsigned parts);
 void fold_ntp_hint(const struct window *w, const struct msg *m, struct message_hint *hint);

@@ -228,20 +228,25 @@ enum { DNS_TYPE_SLOTS = 17 };
 extern const uint16_t dns_type_slots[DNS_TYPE_SLOTS - 1];
 extern const char *const dns_type_slot_names[DNS_TYPE_SLOTS];
 
-/* By cache lines: who; what queries add to; what responses add to. */
+/* By cache lines: who; what queries add to; what responses add to. Not in segments: asker,
+ * resolver: both sides as bindings tell them, once `resolver` is not 0; late: up to seven buckets
+ * that `latency` lacks, in a byte each: their index in a block, plus 1. */
 struct row_dns {
     struct {
         struct client client;
         struct addr peer;
         uint8_t role;
-        uint8_t pad[7];
+        uint8_t pad[3];
+        uint32_t asker; /* no part of the key, in its last gap */
     } key;
     uint32_t queries, responses;
     uint32_t by_qtype[DNS_TYPE_SLOTS]; /* of queries; last: other */
-    uint32_t answered, unmatched, duplicates;
+    uint32_t resolver;
+    uint64_t late;
+    uint32_t answered;
     struct hist latency;   /* of answered queries */
     uint32_t by_rcode[16]; /* of responses */
-    uint32_t truncated, malformed, tcp_messages, pad[3];
+    uint32_t truncated, malformed, tcp_messages, unmatched, duplicates;
 };
 static_assert(sizeof(struct row_dns) == 256, "four cache lines");
 
@@ -410,6 +415,7 @@ enum {
         offsetof(struct row_binding, key.ttl_max_s) - offsetof(struct row_binding, key),
     PEER_KEY_LEN = offsetof(struct row_peer, key.protocols) - offsetof(struct row_peer, key),
     NTP_KEY_LEN = offsetof(struct row_ntp, key.unsynchronised) - offsetof(struct row_ntp, key),
+    DNS_KEY_LEN = offsetof(struct row_dns, key.asker) - offsetof(struct row_dns, key),
 };
 
 extern const struct field totals_fields[]; /* ends with F_END; offsets in struct totals */

@@ -1,6 +1,7 @@
 /* What a window is made of: for the files of this folder only. */
 #pragma once
 #include "core/hash.h"
+#include "summary/answer_sets.h"
 #include "summary/pool.h"
 #include "summary/rowtab.h"
 #include "summary/strings.h"
@@ -27,7 +28,9 @@ struct window {
     struct strings strings;
     struct pool hists, sets, small, large;
     struct totals totals;
-    uint32_t tally_near[2][256]; /* where the rows of small codes of the first two families are */
+    uint64_t often[2][256]; /* by family, code: counts that their tally rows lack */
+    struct answer_sets answer_sets;
+    bool unsettled;                  /* anything in these two: see dns_settle */
     uint64_t seen_hosts[SEEN_HOSTS]; /* hashes lately added to totals.hosts: spares the sketch */
     struct {
         uint64_t id;
@@ -102,6 +105,11 @@ static inline void *row_other(const struct window *w, enum row_kind kind)
 {
     return w->has_other[kind] ? w->other[kind] : NULL;
 }
+
+/* Adds what DNS summed aside to the rows it belongs to: a part of window_settle. */
+void dns_settle(struct window *w);
+/* Of one of its rows alone: before it leaves. */
+void dns_row_settle(struct window *w, struct row_dns *r);
 
 void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,
                uint64_t count);

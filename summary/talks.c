@@ -296,4 +296,5 @@ void window_settle(struct window *w)
             arena_give_back(rowtab_at(&all->tab, from), sizeof(struct talk) * PORTION);
     }
     talks_clear(all);
+    dns_settle(w);
 }

@@ -51,7 +51,7 @@ static uint32_t block_limit(const struct config *c, enum field_type type)
     for (int kind = 0; kind < ROW_KIND_N; kind++)
         for (const struct field *f = row_types[kind].values; f->type != F_END; f++)
             n += f->type == type ? row_limit(c, (enum row_kind)kind) + 1 : 0;
-    return (uint32_t)n;
+    return (uint32_t)(n + (type == V_SET8 ? ANSWER_SETS : 0));
 }
 
 static void value_zero(const struct field *f, uint8_t *row)
@@ -147,6 +147,9 @@ void window_reset(struct window *w, uint64_t start_s, uint64_t length_s)
     pool_clear(&w->large);
     w->totals = (struct totals){0};
     memset(w->seen_hosts, 0, sizeof w->seen_hosts);
+    memset(w->often, 0, sizeof w->often);
+    answer_sets_clear(&w->answer_sets);
+    w->unsettled = false;
     w->start_s = start_s;
     w->length_s = length_s;
     w->start_ns = start_s * 1000000000;
@@ -337,6 +340,8 @@ struct leaving {
 static void row_leaves(void *ctx, void *row)
 {
     struct leaving *l = ctx;
+    if (l->kind == ROW_DNS)
+        dns_row_settle(l->w, row);
     window_row_add(l->w, l->kind, window_other_make(l->w, l->kind), l->w, row);
     row_blocks_give(l->w, l->kind, row);
 }

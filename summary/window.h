@@ -65,6 +65,7 @@ struct message_hint {
                           none, or too long for a hint */
     uint8_t n_answers; /* DNS: addresses bound to it that are hinted at */
     uint32_t row[2];   /* NTP, DNS: where both sides' rows were then: a guess */
+    uint32_t set;      /* DNS: what finds the set of its answers; 0: it binds none */
     uint32_t binding_tag[HINT_ANSWERS],
         binding_row[HINT_ANSWERS]; /* likewise of its first answers; TLS sessions: tags by side */
     uint64_t name_hash;            /* strings_hash of the name */
