@@ -46,6 +46,7 @@ struct fifo {
     struct fifo_origin *origins; /* by origin */
     size_t entry_size;
     uint32_t mask;       /* capacity now - 1 */
+    uint32_t head_mask;  /* buckets now - 1 */
     uint32_t limit_mask; /* what it may grow to */
     uint32_t newest;     /* number of the youngest entry; they count from 1 and may wrap */
     uint32_t n;          /* entries in the ring */
@@ -90,7 +91,7 @@ static inline struct fifo_key fifo_key_of(const struct fifo *f, const struct add
 
 static inline uint32_t *fifo_head(const struct fifo *f, uint32_t bucket)
 {
-    return &f->heads[bucket & (FIFO_BUCKETS * (f->mask + 1) - 1)];
+    return &f->heads[bucket & f->head_mask];
 }
 
 static inline struct fifo_entry *fifo_at(const struct fifo *f, uint32_t number)
@@ -118,7 +119,10 @@ static inline struct fifo_entry *fifo_next(const struct fifo *f, const struct fi
 
 static inline bool fifo_is(const struct fifo_entry *e, struct fifo_key key)
 {
-    return e->key.w[0] == key.w[0] && e->key.w[1] == key.w[1] && e->key.w[2] == key.w[2];
+    uint64_t a, b;
+    memcpy(&a, e->key.w, sizeof a);
+    memcpy(&b, key.w, sizeof b);
+    return a == b && e->key.w[2] == key.w[2];
 }
 
 /* Hints to the cache, the second some packets after the first. Always inline: gcc takes a function

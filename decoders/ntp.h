@@ -20,7 +20,62 @@
  *            extension field of a known type; 4 bytes are a crypto-NAK. Before version 4 the known
  *            lengths of MACs.
  * Cost:      no allocation; one loop over at most 16 extension fields. */
-enum outcome ntp_decode(struct cur in, struct ntp_msg *out);
+static inline enum outcome ntp_decode(struct cur in, struct ntp_msg *out);
+
+/* Of a payload that is not a whole header of modes 0 to 5: what it is then. */
+enum outcome ntp_other(struct cur in, struct ntp_msg *out);
+
+/* What follows the header: extension fields and MAC, told apart as RFC 7822 7.5 does. */
+void ntp_trailer(struct cur in, struct ntp_msg *out);
+
+static inline uint16_t ntp_len(size_t len)
+{
+    return len < UINT16_MAX ? (uint16_t)len : UINT16_MAX;
+}
+
+static inline bool ntp_refid_is_text(uint32_t refid)
+{
+    for (int shift = 0; shift < 32; shift += 8) {
+        uint8_t b = refid >> shift & 0xff;
+        if (b < 0x20 || b > 0x7e)
+            return false;
+    }
+    return true;
+}
+
+static inline bool ntp_is_kod(const struct ntp_msg *m)
+{
+    return m->stratum == 0 && (m->mode == 2 || m->mode == 4 || m->mode == 5)
+           && (m->leap == 3 || ntp_refid_is_text(m->refid));
+}
+
+/* Inline, and each field straight to its place: a quarter of all packets may be NTP, and building a
+ * message to copy it took longer than all the rest. */
+static inline enum outcome ntp_decode(struct cur in, struct ntp_msg *out)
+{
+    /* by the first byte but for the leap bits: versions 1 to 4, modes 1 to 5, and version 1's 0 */
+    const uint64_t headers = UINT64_C(0x3e3e3e3f00);
+    struct cur at = in, head;
+    uint8_t first;
+    if (!cur_take(&at, 48, &head) || !cur_u8(&head, &first) || (headers >> (first & 63) & 1) == 0)
+        return ntp_other(in, out);
+    const size_t rest = offsetof(struct ntp_msg, ext_bytes);
+    memset((uint8_t *)out + rest, 0, sizeof *out - rest);
+    out->leap = first >> 6;
+    out->version = first >> 3 & 7;
+    out->mode = first & 7;
+    out->payload_len = ntp_len(in.left);
+    out->is_request = out->is_reply = false;
+    out->whole = cur_u8(&head, &out->stratum) && cur_i8(&head, &out->poll_log2_s)
+                 && cur_i8(&head, &out->precision_log2_s) && cur_u32(&head, &out->root_delay_s16)
+                 && cur_u32(&head, &out->root_dispersion_s16) && cur_u32(&head, &out->refid)
+                 && cur_u64(&head, &out->ref_ntp64) && cur_u64(&head, &out->org_ntp64)
+                 && cur_u64(&head, &out->rec_ntp64) && cur_u64(&head, &out->xmt_ntp64);
+    out->kod = ntp_is_kod(out);
+    if (at.left > 0)
+        ntp_trailer(at, out);
+    return OUT_OK;
+}
 
 #define UNIX_EPOCH_NTP_S INT64_C(2208988800)
 #define NTP_NS_PER_S     UINT64_C(1000000000)
