@@ -51,8 +51,9 @@ static bool ext_take(struct cur *c, uint16_t *type, uint16_t *len)
     return true;
 }
 
-void ntp_trailer(struct cur in, struct ntp_msg *out)
+void ntp_trailer(const uint8_t *p, size_t left, bool snapped, struct ntp_msg *out)
 {
+    struct cur in = {.p = p, .left = left, .snapped = snapped};
     uint16_t type, len;
     while (out->version >= 4 && in.left > CRYPTO_NAK && out->n_ext < EXT_MAX
            && ext_take(&in, &type, &len)) {
@@ -93,9 +94,9 @@ static enum outcome control_decode(struct cur in, uint16_t payload_len, struct n
     return OUT_OK;
 }
 
-enum outcome ntp_other(struct cur in, struct ntp_msg *out)
+enum outcome ntp_other(const uint8_t *p, size_t left, bool snapped, struct ntp_msg *out)
 {
-    struct cur at = in;
+    struct cur in = {.p = p, .left = left, .snapped = snapped}, at = in;
     uint8_t first;
     if (!cur_u8(&at, &first))
         return in.snapped ? OUT_TRUNCATED : OUT_NOT_MINE;

@@ -22,11 +22,11 @@
  * Cost:      no allocation; one loop over at most 16 extension fields. */
 static inline enum outcome ntp_decode(struct cur in, struct ntp_msg *out);
 
-/* Of a payload that is not a whole header of modes 0 to 5: what it is then. */
-enum outcome ntp_other(struct cur in, struct ntp_msg *out);
-
-/* What follows the header: extension fields and MAC, told apart as RFC 7822 7.5 does. */
-void ntp_trailer(struct cur in, struct ntp_msg *out);
+/* Parts of it, their cursor in pieces, so that it stays out of memory. Of a payload that is not a
+ * whole header of modes 0 to 5: what it is then. What follows the header: extension fields and MAC,
+ * told apart as RFC 7822 7.5 does. */
+enum outcome ntp_other(const uint8_t *p, size_t left, bool snapped, struct ntp_msg *out);
+void ntp_trailer(const uint8_t *p, size_t left, bool snapped, struct ntp_msg *out);
 
 static inline uint16_t ntp_len(size_t len)
 {
@@ -58,7 +58,7 @@ static inline enum outcome ntp_decode(struct cur in, struct ntp_msg *out)
     struct cur at = in, head;
     uint8_t first;
     if (!cur_take(&at, 48, &head) || !cur_u8(&head, &first) || (headers >> (first & 63) & 1) == 0)
-        return ntp_other(in, out);
+        return ntp_other(in.p, in.left, in.snapped, out);
     const size_t rest = offsetof(struct ntp_msg, ext_bytes);
     memset((uint8_t *)out + rest, 0, sizeof *out - rest);
     out->leap = first >> 6;
@@ -73,7 +73,7 @@ static inline enum outcome ntp_decode(struct cur in, struct ntp_msg *out)
                  && cur_u64(&head, &out->rec_ntp64) && cur_u64(&head, &out->xmt_ntp64);
     out->kod = ntp_is_kod(out);
     if (at.left > 0)
-        ntp_trailer(at, out);
+        ntp_trailer(at.p, at.left, at.snapped, out);
     return OUT_OK;
 }
 

@@ -116,12 +116,15 @@ static inline struct pair *find(const struct ntp_pairs *p, const struct fifo_key
 }
 
 /* Of all that must be known to call a packet the reply to a request: the stamp it brings back, the
- * request's ports, and the high bits of its time (for times that agree in the low ones). */
+ * request's ports, and the high bits of its time (for times that agree in the low ones). A product
+ * of two numbers that nobody knows without the seed. */
 static inline uint64_t stamp_hash(const struct ntp_pairs *p, uint64_t stamp, uint16_t client_port,
                                   uint16_t server_port, uint64_t ts_ns)
 {
     uint64_t ports = (uint64_t)client_port << 16 | server_port;
-    return fifo_fold(stamp ^ p->fifo.secret[4], ts_ns ^ ports ^ p->fifo.secret[5]);
+    unsigned __int128 product = (unsigned __int128)(stamp ^ p->fifo.secret[4])
+                                * (ts_ns ^ ports ^ p->fifo.secret[5]);
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 /* The low bits of the time of request `at`. */
@@ -210,25 +213,40 @@ static inline bool answers(const struct ntp_pairs *p, const struct pair *pair, u
     return (pair->state & INTERLEAVED << at) != 0 && (!f->by_rec || (uint32_t)back == (uint32_t)asked);
 }
 
-/* The youngest request that the reply answers: unanswered if there is one. */
-static __attribute__((noinline)) struct found find_request(const struct ntp_pairs *p,
-                                                           const struct pair *pair,
-                                                           const struct rec *rec,
-                                                           const struct ntp_msg *m)
+/* Likewise of those before the youngest, of which `f` tells: the youngest that has no reply yet, or
+ * else the youngest. */
+static __attribute__((noinline)) struct found find_older(const struct ntp_pairs *p,
+                                                         const struct pair *pair,
+                                                         const struct rec *rec,
+                                                         const struct ntp_msg *m, struct found f)
 {
-    struct found had_reply = {.at = NO_REQUEST}, f;
-    for (unsigned age = 1; age <= REQUESTS; age++) {
-        unsigned at = ((pair->state >> NEXT_AT) - age) % REQUESTS;
+    unsigned next = pair->state >> NEXT_AT;
+    for (unsigned age = 2; age <= REQUESTS; age++) {
+        unsigned at = (next - age) % REQUESTS;
+        struct found older;
         if (pair->asked[at] == 0) /* nor are any before it */
             break;
-        if (!answers(p, pair, at, rec, m, &f))
+        if (!answers(p, pair, at, rec, m, &older))
             continue;
         if ((pair->state & ANSWERED << at) == 0)
-            return f;
-        if (had_reply.at == NO_REQUEST)
-            had_reply = f;
+            return older;
+        if (f.at == NO_REQUEST)
+            f = older;
     }
-    return had_reply;
+    return f;
+}
+
+/* The youngest request that the reply answers: unanswered if there is one. */
+static inline struct found find_request(const struct ntp_pairs *p, const struct pair *pair,
+                                        const struct rec *rec, const struct ntp_msg *m)
+{
+    unsigned next = pair->state >> NEXT_AT, youngest = (next - 1) % REQUESTS;
+    struct found f;
+    if (!answers(p, pair, youngest, rec, m, &f))
+        f.at = NO_REQUEST;
+    else if ((pair->state & ANSWERED << youngest) == 0)
+        return f;
+    return find_older(p, pair, rec, m, f);
 }
 
 /* RFC 5905 8, with the capture times in the client's place. No difference here overflows: NTP times
@@ -323,10 +341,8 @@ static inline unsigned see_last(struct pair *last, unsigned state, const struct 
 static inline void see_reply(const struct ntp_pairs *p, struct pair *pair, const struct rec *rec,
                              struct ntp_msg *m, bool only_reply)
 {
-    unsigned state = pair->state, youngest = ((state >> NEXT_AT) - 1) % REQUESTS;
-    struct found f;
-    if ((state & ANSWERED << youngest) != 0 || !answers(p, pair, youngest, rec, m, &f))
-        f = find_request(p, pair, rec, m);
+    unsigned state = pair->state;
+    struct found f = find_request(p, pair, rec, m);
     if (f.at == NO_REQUEST && !only_reply)
         return;
     m->is_reply = true;
@@ -364,22 +380,24 @@ void ntp_pairs_prefetch(const struct ntp_pairs *p, const struct fifo_ahead *ahea
 void ntp_pairs_see(struct ntp_pairs *p, const struct rec *rec, const struct fifo_ahead *ahead,
                    struct ntp_msg *m)
 {
-    if (!m->whole)
-        return;
     enum direction d = direction(rec, m->mode, m->version);
     if (d == NEITHER)
         return;
-    struct fifo_key key = ahead != NULL && ahead->proto == PROTO_NTP ? ahead->key
-                                                                     : make_key(p, rec, d != REPLY);
+    struct fifo_key made;
+    const struct fifo_key *key = &made;
+    if (ahead != NULL && ahead->proto == PROTO_NTP)
+        key = &ahead->key;
+    else
+        made = make_key(p, rec, d != REPLY);
     if (d == BOTH) {
         struct fifo_key other = make_key(p, rec, false);
         struct pair *asked = find(p, &other);
         if (asked != NULL && m->org_ntp64 != 0)
             see_reply(p, asked, rec, m, false);
     }
-    struct pair *pair = find(p, &key);
+    struct pair *pair = find(p, key);
     if (pair == NULL)
-        pair = make(p, rec, &key);
+        pair = make(p, rec, key);
     if (d == REPLY)
         see_reply(p, pair, rec, m, true);
     else

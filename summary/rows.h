@@ -97,7 +97,19 @@ struct hist {
 struct hist_block {
     uint32_t count[2 * HIST_MAX + 1]; /* [bucket + HIST_MAX] */
 };
-int hist_bucket(int64_t ns);
+static inline int hist_bucket(int64_t ns)
+{
+    uint64_t us = (ns < 0 ? -(uint64_t)ns : (uint64_t)ns) / 1000, bits;
+    if (us == 0)
+        return 0;
+    /* A double's exponent and the top two bits of its fraction are octave and quarter. */
+    double us_float = (double)(int64_t)us;
+    memcpy(&bits, &us_float, sizeof bits);
+    int bucket = (int)(bits >> 50) - (1023 * 4 - 1);
+    if (bucket > HIST_MAX)
+        bucket = HIST_MAX;
+    return ns < 0 ? -bucket : bucket;
+}
 uint64_t hist_low_us(int bucket); /* for bucket > 0 */
 
 /* At most 8 values exactly, those with the smallest hash; the rest is summed. Up to 2 values lie

@@ -440,31 +440,55 @@ static struct hist_block *hist_spread(struct window *w, struct hist *h)
     return b;
 }
 
+/* A bucket that is not inline, or outgrows its count there. */
+static __attribute__((noinline)) void hist_add_new(struct window *w, struct hist *h, int bucket,
+                                                   uint32_t count)
+{
+    int i = 0;
+    while (i < h->n && h->bucket[i] < bucket)
+        i++;
+    bool found = i < h->n && h->bucket[i] == bucket;
+    if (!found && h->n < HIST_INLINE && count <= UINT16_MAX) {
+        memmove(h->bucket + i + 1, h->bucket + i, (size_t)(h->n - i) * sizeof *h->bucket);
+        memmove(h->count + i + 1, h->count + i, (size_t)(h->n - i) * sizeof *h->count);
+        h->bucket[i] = (int8_t)bucket;
+        h->count[i] = (uint16_t)count;
+        h->n++;
+        return;
+    }
+    struct hist_block *b = hist_spread(w, h);
+    if (b != NULL)
+        b->count[bucket + HIST_MAX] = add32(b->count[bucket + HIST_MAX], count);
+}
+
+/* The place of an inline bucket, at least `n` where it is not there: all are compared at once, each
+ * a byte of one word. */
+static inline unsigned hist_inline_at(const struct hist *h, int bucket)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+    const size_t at = offsetof(struct hist, n);
+    static_assert(offsetof(struct hist, bucket) == offsetof(struct hist, n) + 1
+                      && offsetof(struct hist, count) == offsetof(struct hist, n) + 8,
+                  "a byte before the buckets and one behind");
+    uint64_t word;
+    memcpy(&word, (const uint8_t *)h + at, sizeof word);
+    word = word >> 8 ^ (uint8_t)bucket * ones;
+    word = ((word - ones) & ~word & tops) | UINT64_C(1) << 63; /* the lowest that is set is true */
+    return (unsigned)__builtin_ctzll(word) / 8;
+}
+
 void window_hist_add(struct window *w, struct hist *h, int bucket, uint32_t count)
 {
-    struct hist_block *b = h->block != 0 ? pool_at(&w->hists, h->block) : NULL;
-    if (b == NULL) {
-        int i = 0;
-        while (i < h->n && h->bucket[i] < bucket)
-            i++;
-        bool found = i < h->n && h->bucket[i] == bucket;
-        if (found && h->count[i] + (uint64_t)count <= UINT16_MAX) {
-            h->count[i] = (uint16_t)(h->count[i] + count);
-            return;
-        }
-        if (!found && h->n < HIST_INLINE && count <= UINT16_MAX) {
-            memmove(h->bucket + i + 1, h->bucket + i, (size_t)(h->n - i) * sizeof *h->bucket);
-            memmove(h->count + i + 1, h->count + i, (size_t)(h->n - i) * sizeof *h->count);
-            h->bucket[i] = (int8_t)bucket;
-            h->count[i] = (uint16_t)count;
-            h->n++;
-            return;
-        }
-        b = hist_spread(w, h);
-        if (b == NULL)
-            return;
+    if (h->block != 0) {
+        struct hist_block *b = pool_at(&w->hists, h->block);
+        b->count[bucket + HIST_MAX] = add32(b->count[bucket + HIST_MAX], count);
+        return;
     }
-    b->count[bucket + HIST_MAX] = add32(b->count[bucket + HIST_MAX], count);
+    unsigned i = hist_inline_at(h, bucket);
+    if (i < h->n && h->count[i] + (uint64_t)count <= UINT16_MAX)
+        h->count[i] = (uint16_t)(h->count[i] + count);
+    else
+        hist_add_new(w, h, bucket, count);
 }
 
 uint32_t window_hist_count(const struct window *w, const struct hist *h, int bucket)
