@@ -26,14 +26,16 @@ struct bytes {
 
 /* ---- NTP: RFC 5905 7.3. Integers in host order. */
 struct ntp_msg {
-    uint8_t leap, version, mode, stratum;
+    /* in the order of the header: see ntp_decode */
+    uint8_t leap, stratum;
     int8_t poll_log2_s, precision_log2_s;
-    uint16_t payload_len;
     uint32_t root_delay_s16, root_dispersion_s16, refid;
+    uint64_t ref_ntp64, org_ntp64, rec_ntp64, xmt_ntp64;
+    uint8_t version, mode;
+    uint16_t payload_len;
     bool whole; /* modes 0-5: the 48-byte header was read; else only leap, version, mode */
     bool kod;   /* stratum 0 server reply: refid is a kiss code */
     bool is_request, is_reply; /* ntp_pair.c: 3->4, 1->2, 1->1; a v1 packet with mode 0 by port */
-    uint64_t ref_ntp64, org_ntp64, rec_ntp64, xmt_ntp64;
     /* zero in most messages: */
     uint16_t ext_bytes;         /* in extension fields, headers included */
     uint16_t ext_unknown_bytes; /* in extension fields of types no registry names */

@@ -22,6 +22,7 @@ struct fifo_key {
 struct fifo_ahead {
     struct fifo_key key;
     uint8_t proto; /* whose key: PROTO_DNS, PROTO_NTP, or PROTO_NONE */
+    uint8_t what;  /* the owner's */
 };
 
 struct fifo_entry {

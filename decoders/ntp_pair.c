@@ -213,40 +213,24 @@ static inline bool answers(const struct ntp_pairs *p, const struct pair *pair, u
     return (pair->state & INTERLEAVED << at) != 0 && (!f->by_rec || (uint32_t)back == (uint32_t)asked);
 }
 
-/* Likewise of those before the youngest, of which `f` tells: the youngest that has no reply yet, or
- * else the youngest. */
-static __attribute__((noinline)) struct found find_older(const struct ntp_pairs *p,
-                                                         const struct pair *pair,
-                                                         const struct rec *rec,
-                                                         const struct ntp_msg *m, struct found f)
+/* The youngest request that the reply answers: unanswered if there is one. */
+static struct found find_request(const struct ntp_pairs *p, const struct pair *pair,
+                                 const struct rec *rec, const struct ntp_msg *m)
 {
+    struct found had_reply = {.at = NO_REQUEST}, f;
     unsigned next = pair->state >> NEXT_AT;
-    for (unsigned age = 2; age <= REQUESTS; age++) {
+    for (unsigned age = 1; age <= REQUESTS; age++) {
         unsigned at = (next - age) % REQUESTS;
-        struct found older;
         if (pair->asked[at] == 0) /* nor are any before it */
             break;
-        if (!answers(p, pair, at, rec, m, &older))
+        if (!answers(p, pair, at, rec, m, &f))
             continue;
         if ((pair->state & ANSWERED << at) == 0)
-            return older;
-        if (f.at == NO_REQUEST)
-            f = older;
+            return f;
+        if (had_reply.at == NO_REQUEST)
+            had_reply = f;
     }
-    return f;
-}
-
-/* The youngest request that the reply answers: unanswered if there is one. */
-static inline struct found find_request(const struct ntp_pairs *p, const struct pair *pair,
-                                        const struct rec *rec, const struct ntp_msg *m)
-{
-    unsigned next = pair->state >> NEXT_AT, youngest = (next - 1) % REQUESTS;
-    struct found f;
-    if (!answers(p, pair, youngest, rec, m, &f))
-        f.at = NO_REQUEST;
-    else if ((pair->state & ANSWERED << youngest) == 0)
-        return f;
-    return find_older(p, pair, rec, m, f);
+    return had_reply;
 }
 
 /* RFC 5905 8, with the capture times in the client's place. No difference here overflows: NTP times
@@ -338,8 +322,10 @@ static inline unsigned see_last(struct pair *last, unsigned state, const struct 
            | (unsigned)(age_ns >> 32) << LAST_AGE_AT;
 }
 
-static inline void see_reply(const struct ntp_pairs *p, struct pair *pair, const struct rec *rec,
-                             struct ntp_msg *m, bool only_reply)
+/* A reply that does not simply answer the last request, once. `only_reply`: it is no request too. */
+static __attribute__((noinline)) void see_odd_reply(const struct ntp_pairs *p, struct pair *pair,
+                                                    const struct rec *rec, struct ntp_msg *m,
+                                                    bool only_reply)
 {
     unsigned state = pair->state;
     struct found f = find_request(p, pair, rec, m);
@@ -357,6 +343,25 @@ static inline void see_reply(const struct ntp_pairs *p, struct pair *pair, const
     pair->state = (uint16_t)state;
 }
 
+static __attribute__((noinline)) void see_reply(const struct ntp_pairs *p, struct pair *pair,
+                                                const struct rec *rec, struct ntp_msg *m)
+{
+    unsigned state = pair->state, youngest = ((state >> NEXT_AT) - 1) % REQUESTS;
+    struct found f;
+    if ((state & (ANSWERED | INTERLEAVED) << youngest) != 0
+        || !answers(p, pair, youngest, rec, m, &f)) {
+        see_odd_reply(p, pair, rec, m, true);
+        return;
+    }
+    f.by_rec = false;
+    m->is_reply = true;
+    set_matched(pair, &f, rec, m);
+    state |= ANSWERED << youngest;
+    if (!m->kod)
+        state = see_last(pair, state, rec, m);
+    pair->state = (uint16_t)state;
+}
+
 void ntp_pairs_ahead(const struct ntp_pairs *p, const struct rec *rec, struct fifo_ahead *ahead)
 {
     struct cur in = rec->payload;
@@ -368,6 +373,7 @@ void ntp_pairs_ahead(const struct ntp_pairs *p, const struct rec *rec, struct fi
     if (d == NEITHER)
         return;
     ahead->proto = PROTO_NTP;
+    ahead->what = (uint8_t)d;
     ahead->key = make_key(p, rec, d != REPLY);
     fifo_prefetch_head(&p->fifo, ahead->key.w[0]);
 }
@@ -377,31 +383,49 @@ void ntp_pairs_prefetch(const struct ntp_pairs *p, const struct fifo_ahead *ahea
     fifo_prefetch_entry(&p->fifo, ahead->key.w[0]);
 }
 
-void ntp_pairs_see(struct ntp_pairs *p, const struct rec *rec, const struct fifo_ahead *ahead,
-                   struct ntp_msg *m)
+/* The pair is not the first of its bucket, or new; or its key is not known yet (NULL); or there are
+ * two of them. */
+static __attribute__((noinline)) void see_far(struct ntp_pairs *p, const struct rec *rec,
+                                              const struct fifo_key *key, struct ntp_msg *m,
+                                              enum direction d)
 {
-    enum direction d = direction(rec, m->mode, m->version);
-    if (d == NEITHER)
-        return;
-    struct fifo_key made;
-    const struct fifo_key *key = &made;
-    if (ahead != NULL && ahead->proto == PROTO_NTP)
-        key = &ahead->key;
-    else
+    struct fifo_key made, other;
+    if (key == NULL) {
         made = make_key(p, rec, d != REPLY);
+        key = &made;
+    }
     if (d == BOTH) {
-        struct fifo_key other = make_key(p, rec, false);
+        other = make_key(p, rec, false);
         struct pair *asked = find(p, &other);
         if (asked != NULL && m->org_ntp64 != 0)
-            see_reply(p, asked, rec, m, false);
+            see_odd_reply(p, asked, rec, m, false);
     }
     struct pair *pair = find(p, key);
     if (pair == NULL)
         pair = make(p, rec, key);
     if (d == REPLY)
-        see_reply(p, pair, rec, m, true);
+        see_reply(p, pair, rec, m);
     else
         see_request(p, pair, rec, m);
+}
+
+void ntp_pairs_see(struct ntp_pairs *p, const struct rec *rec, const struct fifo_ahead *ahead,
+                   struct ntp_msg *m)
+{
+    if (ahead == NULL || ahead->proto != PROTO_NTP) {
+        enum direction d = direction(rec, m->mode, m->version);
+        if (d != NEITHER)
+            see_far(p, rec, NULL, m, d);
+        return;
+    }
+    uint32_t number;
+    struct fifo_entry *e = fifo_first(&p->fifo, ahead->key, &number);
+    if (e == NULL || !fifo_is(e, ahead->key) || ahead->what == BOTH)
+        see_far(p, rec, &ahead->key, m, ahead->what);
+    else if (ahead->what == REPLY)
+        see_reply(p, (struct pair *)e, rec, m);
+    else
+        see_request(p, (struct pair *)e, rec, m);
 }
 
 void ntp_pairs_origin_end(struct ntp_pairs *p, uint16_t origin)

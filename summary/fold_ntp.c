@@ -158,9 +158,7 @@ void fold_ntp_hint(const struct window *w, const struct msg *m, struct message_h
         const struct row_ntp *r = &rows[hint->row[side]];
         __builtin_prefetch(&r->key, 1);
         __builtin_prefetch(&r->modes, 1);
-        if (!m->ntp.is_request) {
+        if (!m->ntp.is_request)
             __builtin_prefetch(&r->offset, 1);
-            __builtin_prefetch(&r->refids, 1);
-        }
     }
 }

@@ -211,7 +211,8 @@ struct row_peer {
 enum role { ROLE_CLIENT, ROLE_SERVER }; /* what our device was in the exchange */
 enum { KISS_RATE, KISS_DENY, KISS_RSTR, KISS_OTHER, KISS_N };
 
-/* By cache lines: who; what every message adds to; what replies add to. */
+/* By cache lines: who; what every message adds to; what replies add to; the rest. A histogram's last
+ * counts are seldom used. */
 struct row_ntp {
     struct {
         struct client client;
@@ -225,11 +226,11 @@ struct row_ntp {
     uint32_t modes[8];
     uint32_t strata, polls,
         versions; /* bits; stratum 31 stands for 31 and above, poll is clipped to 0..31 */
-    uint32_t duplicates, unmatched, malformed;
+    uint32_t unmatched;
+    struct set8 refids;
     struct hist offset, delay;
     uint32_t kiss[KISS_N];
-    struct set8 refids;
-    uint32_t not_ntp, longer;
+    uint32_t duplicates, malformed, not_ntp, longer;
     uint32_t ext_packets, nts_packets, mac_packets;
     uint64_t ext_bytes, ext_unknown_bytes;
 };
