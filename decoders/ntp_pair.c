@@ -213,13 +213,15 @@ static inline bool answers(const struct ntp_pairs *p, const struct pair *pair, u
     return (pair->state & INTERLEAVED << at) != 0 && (!f->by_rec || (uint32_t)back == (uint32_t)asked);
 }
 
-/* The youngest request that the reply answers: unanswered if there is one. */
-static struct found find_request(const struct ntp_pairs *p, const struct pair *pair,
-                                 const struct rec *rec, const struct ntp_msg *m)
+/* The youngest request that the reply answers: unanswered if there is one. Those younger than the
+ * request `age` (1: the youngest) are known to be none. */
+static inline struct found find_request(const struct ntp_pairs *p, const struct pair *pair,
+                                        const struct rec *rec, const struct ntp_msg *m,
+                                        unsigned age)
 {
     struct found had_reply = {.at = NO_REQUEST}, f;
     unsigned next = pair->state >> NEXT_AT;
-    for (unsigned age = 1; age <= REQUESTS; age++) {
+    for (; age <= REQUESTS; age++) {
         unsigned at = (next - age) % REQUESTS;
         if (pair->asked[at] == 0) /* nor are any before it */
             break;
@@ -322,13 +324,14 @@ static inline unsigned see_last(struct pair *last, unsigned state, const struct 
            | (unsigned)(age_ns >> 32) << LAST_AGE_AT;
 }
 
-/* A reply that does not simply answer the last request, once. `only_reply`: it is no request too. */
+/* A reply that does not simply answer the last request, once. `age`: of find_request. `only_reply`:
+ * it is no request too. */
 static __attribute__((noinline)) void see_odd_reply(const struct ntp_pairs *p, struct pair *pair,
                                                     const struct rec *rec, struct ntp_msg *m,
-                                                    bool only_reply)
+                                                    unsigned age, bool only_reply)
 {
     unsigned state = pair->state;
-    struct found f = find_request(p, pair, rec, m);
+    struct found f = find_request(p, pair, rec, m, age);
     if (f.at == NO_REQUEST && !only_reply)
         return;
     m->is_reply = true;
@@ -348,9 +351,9 @@ static __attribute__((noinline)) void see_reply(const struct ntp_pairs *p, struc
 {
     unsigned state = pair->state, youngest = ((state >> NEXT_AT) - 1) % REQUESTS;
     struct found f;
-    if ((state & (ANSWERED | INTERLEAVED) << youngest) != 0
-        || !answers(p, pair, youngest, rec, m, &f)) {
-        see_odd_reply(p, pair, rec, m, true);
+    bool odd = (state & (ANSWERED | INTERLEAVED) << youngest) != 0;
+    if (odd || !answers(p, pair, youngest, rec, m, &f)) {
+        see_odd_reply(p, pair, rec, m, odd ? 1 : 2, true);
         return;
     }
     f.by_rec = false;
@@ -398,7 +401,7 @@ static __attribute__((noinline)) void see_far(struct ntp_pairs *p, const struct 
         other = make_key(p, rec, false);
         struct pair *asked = find(p, &other);
         if (asked != NULL && m->org_ntp64 != 0)
-            see_odd_reply(p, asked, rec, m, false);
+            see_odd_reply(p, asked, rec, m, 1, false);
     }
     struct pair *pair = find(p, key);
     if (pair == NULL)
