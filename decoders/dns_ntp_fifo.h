@@ -10,7 +10,7 @@
 #include "core/addr.h"
 #include "core/err.h"
 
-enum { FIFO_BUCKETS = 2 /* an entry: most buckets that are looked up for nothing are empty */ };
+enum { FIFO_BUCKETS = 4 /* an entry: most buckets that are looked up for nothing are empty */ };
 
 /* 96 bits of a seeded hash: what it is of need not be kept. */
 struct fifo_key {
