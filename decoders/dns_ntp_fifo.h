@@ -28,9 +28,10 @@ struct fifo_ahead {
 struct fifo_entry {
     struct fifo_key key;
     uint32_t older;      /* number of the next older entry of the bucket */
-    uint32_t generation; /* of its origin when it was made: another one now means it is forgotten */
+    uint16_t generation; /* low bits of its origin's when it was made: others now mean that it is
+                            forgotten */
     uint16_t origin;
-    uint16_t unused;
+    uint16_t own[2]; /* its owner's */
 };
 static_assert(sizeof(struct fifo_entry) == 24, "an owner's entry fills whole cache lines");
 
@@ -126,22 +127,22 @@ static inline bool fifo_is(const struct fifo_entry *e, struct fifo_key key)
     return a == b && e->key.w[2] == key.w[2];
 }
 
-/* Hints to the cache, the second some packets after the first. Always inline: gcc takes a function
+/* Hints to the cache, the second some packets after the first: of an entry's first line, and where
+ * that is, for more of it, or NULL. Always inline: gcc takes a function
  * that does nothing but prefetch for one without effect, and drops the calls. */
 static CUR_INLINE void fifo_prefetch_head(const struct fifo *f, uint32_t bucket)
 {
     __builtin_prefetch(fifo_head(f, bucket), 1);
 }
 
-static CUR_INLINE void fifo_prefetch_entry(const struct fifo *f, uint32_t bucket)
+static CUR_INLINE const uint8_t *fifo_prefetch_entry(const struct fifo *f, uint32_t bucket)
 {
     uint32_t number = *fifo_head(f, bucket);
     if (f->newest - number >= f->n)
-        return;
+        return NULL;
     const uint8_t *e = f->entries + (number & f->mask) * f->entry_size;
     __builtin_prefetch(e, 1);
-    if (f->entry_size > 64)
-        __builtin_prefetch(e + 64, 1);
+    return e;
 }
 
 /* The entry that the next fifo_make overwrites, or NULL while there is room. */
@@ -152,7 +153,7 @@ static inline struct fifo_entry *fifo_victim(const struct fifo *f)
 
 static inline bool fifo_forgotten(const struct fifo *f, const struct fifo_entry *e)
 {
-    return f->origins[e->origin].generation != e->generation;
+    return (uint16_t)f->origins[e->origin].generation != e->generation;
 }
 
 static inline void fifo_origin_end(struct fifo *f, uint16_t origin)
@@ -169,7 +170,7 @@ static inline void fifo_unlink(struct fifo *f, struct fifo_entry *younger, struc
         younger->older = e->older;
     else
         *fifo_head(f, e->key.w[0]) = e->older;
-    e->generation = f->origins[e->origin].generation - 1;
+    e->generation = (uint16_t)(f->origins[e->origin].generation - 1);
 }
 
 /* A new entry under `key`; what follows the struct fifo_entry is as it was left: the owner fills
@@ -183,7 +184,7 @@ static inline struct fifo_entry *fifo_make(struct fifo *f, struct fifo_key key, 
         f->n++;
     e->key = key;
     e->older = *head;
-    e->generation = f->origins[origin].generation;
+    e->generation = (uint16_t)f->origins[origin].generation;
     e->origin = origin;
     *head = number;
     return e;

@@ -3,25 +3,26 @@
 
 #include <stdlib.h>
 
-enum { REQUESTS = 4, NTP_PORT = 123, TIME_BITS = 40 };
+enum { REQUESTS = 4, NTP_PORT = 123, NTP_LEN = 48, TIME_BITS = 34 };
 
 #define PENDING_NS UINT64_C(10000000000) /* 10 s */
 #define TIME_MASK  ((UINT64_C(1) << TIME_BITS) - 1)
+#define ASKED      (UINT64_C(1) << TIME_BITS) /* set in every hash of a request */
 
-/* Two cache lines a pair: state is most of what the program touches for NTP. So a request's time is
- * kept without its high bits: they are in its hash, with all that its reply has to match, and come
- * back from the reply's time. */
+/* Two cache lines a pair: state is most of what the program touches for NTP, and most requests touch
+ * the first line alone. So a request's time is kept without its high bits: they are in its hash,
+ * with all that its reply has to match, and come back from the reply's time. */
 struct pair {
-    struct fifo_entry entry;
-    uint64_t asked[REQUESTS]; /* by request: see stamp_hash; 0: none */
-    uint16_t len[REQUESTS];
-    /* second line: the rest of the requests, and the last reply */
-    uint32_t time_low[REQUESTS];
-    uint8_t time_high[REQUESTS];
-    uint16_t state; /* see below */
+    struct fifo_entry entry;        /* own[0]: see below; own[1]: rec_filter of the last reply */
+    uint64_t asked[REQUESTS];       /* 0: none; else its time's low bits below those of its hash */
+    uint16_t asked_more[REQUESTS];  /* its hash's lowest bits; interleaved: those of the second */
+    /* second line: what few requests have, and the last reply */
+    uint16_t second[REQUESTS]; /* interleaved: the next lowest bits of the second hash */
+    uint16_t len[REQUESTS];    /* OTHER_LEN */
     int8_t poll_log2_s, precision_log2_s;
+    uint8_t last_age_high;
+    uint32_t last_age_low; /* LAST_MATCHED: time from its request to it */
     uint32_t root_delay_s16, root_dispersion_s16, refid;
-    uint32_t last_age_low; /* LAST_MATCHED: time from its request to it: 34 bits hold 10 s */
     uint64_t last_ts_ns;
     union {
         struct {
@@ -31,15 +32,16 @@ struct pair {
     };
 };
 static_assert(sizeof(struct pair) == 128, "two cache lines");
+static_assert(offsetof(struct pair, second) == 64, "requests in the first");
 
 /* A pair's state, in one word: as bit-fields each of them cost a read and a write of its own. */
 enum {
     ANSWERED = 1 << 0,    /* << request */
     INTERLEAVED = 1 << 4, /* << request */
-    LAST_KNOWN = 1 << 8,
-    LAST_MATCHED = 1 << 9,
-    LAST_AGE_AT = 10, /* two bits: the rest of last_age_low */
-    NEXT_AT = 14,     /* where the next request goes: the top bits, which wrap by themselves */
+    OTHER_LEN = 1 << 8,   /* << request: it was not NTP_LEN long */
+    LAST_KNOWN = 1 << 12,
+    LAST_MATCHED = 1 << 13,
+    NEXT_AT = 14, /* where the next request goes: the top bits, which wrap by themselves */
 };
 
 struct ntp_pairs {
@@ -124,24 +126,24 @@ static inline uint64_t stamp_hash(const struct ntp_pairs *p, uint64_t stamp, uin
     uint64_t ports = (uint64_t)client_port << 16 | server_port;
     unsigned __int128 product = (unsigned __int128)(stamp ^ p->fifo.secret[4])
                                 * (ts_ns ^ ports ^ p->fifo.secret[5]);
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
+    return ((uint64_t)product ^ (uint64_t)(product >> 64)) | ASKED;
 }
 
-/* The low bits of the time of request `at`. */
-static inline uint64_t request_time(const struct pair *pair, unsigned at)
+/* Differs where the stamps differ, but for one in 65,536. */
+static inline uint16_t rec_filter(uint64_t rec_ntp64)
 {
-    return (uint64_t)pair->time_high[at] << 32 | pair->time_low[at];
+    return (uint16_t)(rec_ntp64 >> 16);
 }
 
 /* Whether pushing `pair` out at `now_ns` loses something. What lies ahead of now cannot be judged:
  * it counts. */
 static bool matters(const struct pair *pair, uint64_t now_ns)
 {
-    if (pair->state & LAST_KNOWN)
+    if (pair->entry.own[0] & LAST_KNOWN)
         return true;
     for (unsigned i = 0; i < REQUESTS; i++) {
-        uint64_t ts_ns = (uint64_t)pair->time_top[i] << TIME_BITS | request_time(pair, i);
-        bool open = pair->asked[i] != 0 && (pair->state & ANSWERED << i) == 0;
+        uint64_t ts_ns = (uint64_t)pair->time_top[i] << TIME_BITS | (pair->asked[i] & TIME_MASK);
+        bool open = pair->asked[i] != 0 && (pair->entry.own[0] & ANSWERED << i) == 0;
         if (open && (ts_ns > now_ns || now_ns - ts_ns <= PENDING_NS))
             return true;
     }
@@ -156,7 +158,7 @@ static __attribute__((noinline)) struct pair *make(struct ntp_pairs *p, const st
         p->turned_away += matters(victim, rec->ts_ns);
     struct pair *pair = (struct pair *)fifo_make(&p->fifo, *key, rec->origin);
     memset(pair->asked, 0, sizeof pair->asked);
-    pair->state = 0;
+    pair->entry.own[0] = 0;
     return pair;
 }
 
@@ -170,22 +172,28 @@ static inline uint16_t wire_len(const struct rec *rec, const struct ntp_msg *m)
 static inline void see_request(const struct ntp_pairs *p, struct pair *pair, const struct rec *rec,
                                struct ntp_msg *m)
 {
-    unsigned state = pair->state, at = state >> NEXT_AT;
+    unsigned state = pair->entry.own[0], at = state >> NEXT_AT;
     uint64_t ts_ns = rec->ts_ns;
-    uint64_t asked = stamp_hash(p, m->xmt_ntp64, rec->sport, rec->dport, ts_ns);
-    state = (state & ~((ANSWERED | INTERLEAVED) << at)) + (1u << NEXT_AT);
+    uint64_t asked = stamp_hash(p, m->xmt_ntp64, rec->sport, rec->dport, ts_ns), more = asked;
+    uint16_t len = wire_len(rec, m);
+    state = (state & ~((ANSWERED | INTERLEAVED | OTHER_LEN) << at)) + (1u << NEXT_AT);
     if ((state & LAST_KNOWN) == 0) {
         pair->time_top[at] = (uint32_t)(ts_ns >> TIME_BITS);
-    } else if (m->org_ntp64 == pair->rec_ntp64 && m->org_ntp64 != 0 && m->rec_ntp64 != 0) {
-        /* two stamps may come back: half a hash each */
-        asked = asked << 32 | (uint32_t)stamp_hash(p, m->rec_ntp64, rec->sport, rec->dport, ts_ns);
+    } else if (m->org_ntp64 != 0 && m->rec_ntp64 != 0
+               && rec_filter(m->org_ntp64) == pair->entry.own[1]
+               && m->org_ntp64 == pair->rec_ntp64) {
+        /* two stamps may come back: the second hash takes the place of half the first */
+        more = stamp_hash(p, m->rec_ntp64, rec->sport, rec->dport, ts_ns);
+        pair->second[at] = (uint16_t)(more >> 16);
         state |= INTERLEAVED << at;
     }
-    pair->asked[at] = asked;
-    pair->len[at] = wire_len(rec, m);
-    pair->time_low[at] = (uint32_t)ts_ns;
-    pair->time_high[at] = (uint8_t)(ts_ns >> 32);
-    pair->state = (uint16_t)state;
+    if (len != NTP_LEN) {
+        pair->len[at] = len;
+        state |= OTHER_LEN << at;
+    }
+    pair->asked[at] = (asked & ~TIME_MASK) | (ts_ns & TIME_MASK);
+    pair->asked_more[at] = (uint16_t)more;
+    pair->entry.own[0] = (uint16_t)state;
     m->is_request = true;
 }
 
@@ -199,18 +207,19 @@ enum { NO_REQUEST = REQUESTS };
 
 /* Does the reply answer request `at`? */
 static inline bool answers(const struct ntp_pairs *p, const struct pair *pair, unsigned at,
-                           const struct rec *rec, const struct ntp_msg *m, struct found *f)
+                           bool interleaved, const struct rec *rec, const struct ntp_msg *m,
+                           struct found *f)
 {
-    uint64_t asked = pair->asked[at];
-    uint64_t since_ns = (rec->ts_ns - request_time(pair, at)) & TIME_MASK;
+    uint64_t asked = pair->asked[at], since_ns = (rec->ts_ns - asked) & TIME_MASK;
     if (since_ns > PENDING_NS || since_ns > rec->ts_ns || asked == 0)
         return false;
     *f = (struct found){.at = at, .ts_ns = rec->ts_ns - since_ns};
     uint64_t back = stamp_hash(p, m->org_ntp64, rec->dport, rec->sport, f->ts_ns);
-    if (back == asked)
-        return true;
-    f->by_rec = (uint32_t)back != asked >> 32;
-    return (pair->state & INTERLEAVED << at) != 0 && (!f->by_rec || (uint32_t)back == (uint32_t)asked);
+    bool by_xmt = (back ^ asked) >> TIME_BITS == 0, more = (uint16_t)back == pair->asked_more[at];
+    if (!interleaved)
+        return by_xmt && more;
+    f->by_rec = !by_xmt;
+    return by_xmt || (more && (uint16_t)(back >> 16) == pair->second[at]);
 }
 
 /* The youngest request that the reply answers: unanswered if there is one. Those younger than the
@@ -220,14 +229,15 @@ static inline struct found find_request(const struct ntp_pairs *p, const struct 
                                         unsigned age)
 {
     struct found had_reply = {.at = NO_REQUEST}, f;
-    unsigned next = pair->state >> NEXT_AT;
+    unsigned next = pair->entry.own[0] >> NEXT_AT;
     for (; age <= REQUESTS; age++) {
         unsigned at = (next - age) % REQUESTS;
         if (pair->asked[at] == 0) /* nor are any before it */
             break;
-        if (!answers(p, pair, at, rec, m, &f))
+        bool interleaved = pair->entry.own[0] & INTERLEAVED << at;
+        if (!answers(p, pair, at, interleaved, rec, m, &f))
             continue;
-        if ((pair->state & ANSWERED << at) == 0)
+        if ((pair->entry.own[0] & ANSWERED << at) == 0)
             return f;
         if (had_reply.at == NO_REQUEST)
             had_reply = f;
@@ -276,7 +286,8 @@ static inline void set_times(struct ntp_msg *m, uint64_t t1_ns, uint64_t t2_ntp6
 static inline void set_matched(const struct pair *pair, const struct found *f,
                                const struct rec *rec, struct ntp_msg *m)
 {
-    uint16_t request_len = pair->len[f->at];
+    bool other_len = pair->entry.own[0] & OTHER_LEN << f->at;
+    uint16_t request_len = other_len ? pair->len[f->at] : NTP_LEN;
     m->matched = true;
     m->request_len = request_len;
     m->request_ts_ns = f->ts_ns;
@@ -286,9 +297,8 @@ static inline void set_matched(const struct pair *pair, const struct found *f,
     uint64_t t1_ns = f->ts_ns, t2_ntp64 = m->rec_ntp64, t3_ntp64 = m->xmt_ntp64;
     uint64_t t4_ns = rec->ts_ns;
     if (__builtin_expect(f->by_rec, false)) {
-        if (pair->state & LAST_MATCHED) {
-            uint64_t age_ns =
-                (uint64_t)(pair->state >> LAST_AGE_AT & 3) << 32 | pair->last_age_low;
+        if (pair->entry.own[0] & LAST_MATCHED) {
+            uint64_t age_ns = (uint64_t)pair->last_age_high << 32 | pair->last_age_low;
             t1_ns = pair->last_ts_ns - age_ns;
             t2_ntp64 = pair->rec_ntp64;
             t4_ns = pair->last_ts_ns;
@@ -314,14 +324,14 @@ static inline unsigned see_last(struct pair *last, unsigned state, const struct 
     last->rec_ntp64 = m->rec_ntp64;
     last->last_ts_ns = rec->ts_ns;
     last->last_age_low = (uint32_t)age_ns;
+    last->last_age_high = (uint8_t)(age_ns >> 32);
+    last->entry.own[1] = rec_filter(m->rec_ntp64);
     last->root_delay_s16 = m->root_delay_s16;
     last->root_dispersion_s16 = m->root_dispersion_s16;
     last->refid = m->refid;
     last->poll_log2_s = m->poll_log2_s;
     last->precision_log2_s = m->precision_log2_s;
-    state &= ~(LAST_MATCHED | 3u << LAST_AGE_AT);
-    return state | LAST_KNOWN | (m->matched ? LAST_MATCHED : 0)
-           | (unsigned)(age_ns >> 32) << LAST_AGE_AT;
+    return (state & ~(unsigned)LAST_MATCHED) | LAST_KNOWN | (m->matched ? LAST_MATCHED : 0);
 }
 
 /* A reply that does not simply answer the last request, once. `age`: of find_request. `only_reply`:
@@ -330,7 +340,7 @@ static __attribute__((noinline)) void see_odd_reply(const struct ntp_pairs *p, s
                                                     const struct rec *rec, struct ntp_msg *m,
                                                     unsigned age, bool only_reply)
 {
-    unsigned state = pair->state;
+    unsigned state = pair->entry.own[0];
     struct found f = find_request(p, pair, rec, m, age);
     if (f.at == NO_REQUEST && !only_reply)
         return;
@@ -343,26 +353,25 @@ static __attribute__((noinline)) void see_odd_reply(const struct ntp_pairs *p, s
     }
     if (!m->kod)
         state = see_last(pair, state, rec, m);
-    pair->state = (uint16_t)state;
+    pair->entry.own[0] = (uint16_t)state;
 }
 
 static __attribute__((noinline)) void see_reply(const struct ntp_pairs *p, struct pair *pair,
                                                 const struct rec *rec, struct ntp_msg *m)
 {
-    unsigned state = pair->state, youngest = ((state >> NEXT_AT) - 1) % REQUESTS;
+    unsigned state = pair->entry.own[0], youngest = ((state >> NEXT_AT) - 1) % REQUESTS;
     struct found f;
     bool odd = (state & (ANSWERED | INTERLEAVED) << youngest) != 0;
-    if (odd || !answers(p, pair, youngest, rec, m, &f)) {
+    if (odd || !answers(p, pair, youngest, false, rec, m, &f)) {
         see_odd_reply(p, pair, rec, m, odd ? 1 : 2, true);
         return;
     }
-    f.by_rec = false;
     m->is_reply = true;
     set_matched(pair, &f, rec, m);
     state |= ANSWERED << youngest;
     if (!m->kod)
         state = see_last(pair, state, rec, m);
-    pair->state = (uint16_t)state;
+    pair->entry.own[0] = (uint16_t)state;
 }
 
 void ntp_pairs_ahead(const struct ntp_pairs *p, const struct rec *rec, struct fifo_ahead *ahead)
@@ -383,7 +392,9 @@ void ntp_pairs_ahead(const struct ntp_pairs *p, const struct rec *rec, struct fi
 
 void ntp_pairs_prefetch(const struct ntp_pairs *p, const struct fifo_ahead *ahead)
 {
-    fifo_prefetch_entry(&p->fifo, ahead->key.w[0]);
+    const uint8_t *e = fifo_prefetch_entry(&p->fifo, ahead->key.w[0]);
+    if (ahead->what != REQUEST && e != NULL)
+        __builtin_prefetch(e + 64, 1);
 }
 
 /* The pair is not the first of its bucket, or new; or its key is not known yet (NULL); or there are
