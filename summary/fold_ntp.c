@@ -86,13 +86,27 @@ static inline void count_message(struct window *w, struct row_ntp *r, const stru
         window_set8_add(w, &r->refids, n->refid, 1);
 }
 
-static inline void count_exchange(struct window *w, struct row_ntp *r, const struct ntp_msg *n)
+struct buckets {
+    int offset, delay;
+};
+
+/* Where the times of an exchange are counted; false where they mean nothing (RFC 5905 7.4). */
+static inline bool has_times(const struct ntp_msg *n, struct buckets *b)
 {
-    count32(&r->pairs, 1);
     if (n->kod || n->rec_ntp64 == 0 || n->xmt_ntp64 == 0)
-        return; /* RFC 5905 7.4: its times mean nothing */
-    window_hist_add(w, &r->offset, hist_bucket(n->offset_ns), 1);
-    window_hist_add(w, &r->delay, hist_bucket(n->delay_ns), 1);
+        return false;
+    *b = (struct buckets){hist_bucket(n->offset_ns), hist_bucket(n->delay_ns)};
+    return true;
+}
+
+/* Blocks are large and many: one comes while the message is counted. Always inline: see
+ * fifo_prefetch_head. */
+static CUR_INLINE void hist_prefetch(const struct window *w, const struct hist *h, int bucket)
+{
+    if (h->block != 0) {
+        const struct hist_block *b = pool_at(&w->hists, h->block);
+        __builtin_prefetch(&b->count[bucket + HIST_MAX], 1);
+    }
 }
 
 /* No row was near: the row of this key, and the guess for the next message. */
@@ -126,6 +140,7 @@ void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *
     const struct ntp_msg *n = &m->ntp;
     bool message = has_part(parts, PART_MESSAGE), exchange = has_part(parts, PART_EXCHANGE);
     unsigned sides = hint->sides;
+    struct buckets b;
     int client_side = ntp_client_side(m);
     if (message) {
         w->totals.ntp.packets++;
@@ -140,10 +155,19 @@ void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *
         int side = __builtin_ctz(sides);
         uint8_t role = side == client_side ? ROLE_CLIENT : ROLE_SERVER;
         struct row_ntp *r = ntp_row(w, m, side, role, hint->row[side]);
+        bool timed = exchange && has_times(n, &b);
+        if (timed) {
+            hist_prefetch(w, &r->offset, b.offset);
+            hist_prefetch(w, &r->delay, b.delay);
+        }
         if (message)
             count_message(w, r, n);
         if (exchange)
-            count_exchange(w, r, n);
+            count32(&r->pairs, 1);
+        if (timed) {
+            window_hist_add(w, &r->offset, b.offset, 1);
+            window_hist_add(w, &r->delay, b.delay, 1);
+        }
     }
 }
 
