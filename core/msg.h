@@ -48,12 +48,12 @@ struct ntp_msg {
     uint8_t priv_code;  /* mode 7: request code; mode 6: opcode */
     bool response;      /* mode 6, 7: the response bit */
     /* pairing (ntp_pair.c), as is_request, is_reply, duplicate_reply, longer */
-    bool matched; /* a reply whose org is the xmt of a request at most 10 s before, mirrored
-                     ports */
-    uint16_t request_len;   /* of the matched request */
-    uint8_t free_changes;   /* of refid, rootdelay, rootdisp, precision, poll, reftime: how many
-                               differ from the pair's reply before this one */
-    uint64_t request_ts_ns; /* matched: time of the request (its window counts the exchange) */
+    bool matched;         /* a reply whose org is the xmt of a request at most 10 s before, mirrored
+                             ports */
+    uint16_t request_len; /* of the matched request */
+    uint8_t free_changes; /* of refid, rootdelay, rootdisp, precision, poll, reftime: how many
+                             differ from the pair's reply before this one */
+    uint64_t request_ts_ns;      /* matched: time of the request (its window counts the exchange) */
     int64_t offset_ns, delay_ns; /* matched: ((T2-t1)+(T3-t4))/2 and (t4-t1)-(T3-T2), t1,t4 =
                                     capture times (RFC 5905 8) */
 };

@@ -68,8 +68,9 @@ static inline enum outcome ntp_decode(struct cur in, struct ntp_msg *out)
     const uint64_t headers = UINT64_C(0x3e3e3e3f00);
     struct cur at = in, head;
     ntp_lanes a, b, c;
-    if (!cur_take(&at, 48, &head) || !cur_copy(&head, &a, sizeof a) || !cur_copy(&head, &b, sizeof b)
-        || !cur_copy(&head, &c, sizeof c) || (headers >> (a[0] & 63) & 1) == 0)
+    if (!cur_take(&at, 48, &head) || !cur_copy(&head, &a, sizeof a)
+        || !cur_copy(&head, &b, sizeof b) || !cur_copy(&head, &c, sizeof c)
+        || (headers >> (a[0] & 63) & 1) == 0)
         return ntp_other(in.p, in.left, in.snapped, out);
     uint8_t first = a[0], *fields = (uint8_t *)out;
     static_assert(offsetof(struct ntp_msg, version) == 48, "the header's fields");

@@ -9,13 +9,13 @@ enum { REQUESTS = 4, NTP_PORT = 123, NTP_LEN = 48, TIME_BITS = 34 };
 #define TIME_MASK  ((UINT64_C(1) << TIME_BITS) - 1)
 #define ASKED      (UINT64_C(1) << TIME_BITS) /* set in every hash of a request */
 
-/* Two cache lines a pair: state is most of what the program touches for NTP, and most requests touch
- * the first line alone. So a request's time is kept without its high bits: they are in its hash,
- * with all that its reply has to match, and come back from the reply's time. */
+/* Two cache lines a pair: state is most of what the program touches for NTP, and most requests
+ * touch the first line alone. So a request's time is kept without its high bits: they are in its
+ * hash, with all that its reply has to match, and come back from the reply's time. */
 struct pair {
-    struct fifo_entry entry;        /* own[0]: see below; own[1]: rec_filter of the last reply */
-    uint64_t asked[REQUESTS];       /* 0: none; else its time's low bits below those of its hash */
-    uint16_t asked_more[REQUESTS];  /* its hash's lowest bits; interleaved: those of the second */
+    struct fifo_entry entry;       /* own[0]: see below; own[1]: rec_filter of the last reply */
+    uint64_t asked[REQUESTS];      /* 0: none; else its time's low bits below those of its hash */
+    uint16_t asked_more[REQUESTS]; /* its hash's lowest bits; interleaved: those of the second */
     /* second line: what few requests have, and the last reply */
     uint16_t second[REQUESTS]; /* interleaved: the next lowest bits of the second hash */
     uint16_t len[REQUESTS];    /* OTHER_LEN */
@@ -124,8 +124,8 @@ static inline uint64_t stamp_hash(const struct ntp_pairs *p, uint64_t stamp, uin
                                   uint16_t server_port, uint64_t ts_ns)
 {
     uint64_t ports = (uint64_t)client_port << 16 | server_port;
-    unsigned __int128 product = (unsigned __int128)(stamp ^ p->fifo.secret[4])
-                                * (ts_ns ^ ports ^ p->fifo.secret[5]);
+    unsigned __int128 product =
+        (unsigned __int128)(stamp ^ p->fifo.secret[4]) * (ts_ns ^ ports ^ p->fifo.secret[5]);
     return ((uint64_t)product ^ (uint64_t)(product >> 64)) | ASKED;
 }
 

@@ -262,18 +262,17 @@ void fold_dns_hint_rows(const struct window *w, struct message_hint *hint)
                                                    sizeof(struct row_binding));
 }
 
-static void hint_latency(const struct window *w, const struct dns_msg *d, uint64_t ts_ns,
-                         const struct message_hint *hint)
+static inline __attribute__((always_inline)) void hint_latency(const struct window *w,
+                                                               const struct dns_msg *d,
+                                                               uint64_t ts_ns,
+                                                               const struct message_hint *hint)
 {
     const struct rowtab *t = &w->tabs[ROW_DNS];
     for (int side = 0; side < 2; side++) {
         if ((hint->sides >> side & 1) == 0 || hint->row[side] >= t->n)
             continue;
         const struct row_dns *r = rowtab_at(t, hint->row[side]);
-        const struct hist_block *b = window_hist_block(w, &r->latency);
-        if (b != NULL)
-            __builtin_prefetch(&b->count[hist_bucket((int64_t)(ts_ns - d->query_ts_ns)) + HIST_MAX],
-                               1);
+        hist_prefetch(w, &r->latency, hist_bucket((int64_t)(ts_ns - d->query_ts_ns)));
     }
 }
 

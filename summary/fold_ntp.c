@@ -37,10 +37,10 @@ static inline int ntp_client_side(const struct msg *m)
 /* Of nearly all messages nothing of this is true. */
 static inline bool is_rare(const struct ntp_msg *n)
 {
+    enum { AT = offsetof(struct ntp_msg, ext_bytes) };
     uint64_t any;
-    const size_t at = offsetof(struct ntp_msg, ext_bytes);
-    static_assert(offsetof(struct ntp_msg, longer) + 1 == at + sizeof any, "one word");
-    memcpy(&any, (const uint8_t *)n + at, sizeof any);
+    static_assert(offsetof(struct ntp_msg, longer) + 1 == AT + sizeof any, "one word");
+    memcpy(&any, (const uint8_t *)n + AT, sizeof any);
     return any != 0;
 }
 
@@ -99,16 +99,6 @@ static inline bool has_times(const struct ntp_msg *n, struct buckets *b)
     return true;
 }
 
-/* Blocks are large and many: one comes while the message is counted. Always inline: see
- * fifo_prefetch_head. */
-static CUR_INLINE void hist_prefetch(const struct window *w, const struct hist *h, int bucket)
-{
-    if (h->block != 0) {
-        const struct hist_block *b = pool_at(&w->hists, h->block);
-        __builtin_prefetch(&b->count[bucket + HIST_MAX], 1);
-    }
-}
-
 /* No row was near: the row of this key, and the guess for the next message. */
 static __attribute__((noinline)) struct row_ntp *ntp_row_find(struct window *w, const struct msg *m,
                                                               int side, uint8_t role)
@@ -128,7 +118,8 @@ static inline struct row_ntp *ntp_row(struct window *w, const struct msg *m, int
     const struct client *client = &m->rec->client[side];
     const struct addr *peer = peer_addr_at(w, m->rec, !side);
     struct row_ntp *r = (struct row_ntp *)(void *)t->rows + near;
-    if (near < t->n && r->key.role == role && rowtab_key_equal(&r->key.client, client, sizeof *client)
+    if (near < t->n && r->key.role == role
+        && rowtab_key_equal(&r->key.client, client, sizeof *client)
         && rowtab_key_equal(&r->key.peer, peer, sizeof *peer))
         return r;
     return ntp_row_find(w, m, side, role);
@@ -156,7 +147,7 @@ void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *
         uint8_t role = side == client_side ? ROLE_CLIENT : ROLE_SERVER;
         struct row_ntp *r = ntp_row(w, m, side, role, hint->row[side]);
         bool timed = exchange && has_times(n, &b);
-        if (timed) {
+        if (timed) { /* comes while the message is counted */
             hist_prefetch(w, &r->offset, b.offset);
             hist_prefetch(w, &r->delay, b.delay);
         }

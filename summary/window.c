@@ -100,6 +100,7 @@ bool window_new(struct window **out, const struct config *config, struct err *e)
     ok = ok && talks_new(&w->talks, config->limits.peers, e)
          && strings_new(&w->strings, config->limits.string_bytes, e)
          && pool_new(&w->hists, sizeof(struct hist_block), block_limit(config, V_HIST), e)
+         && pool_new(&w->few, sizeof(struct hist_few), block_limit(config, V_HIST), e)
          && pool_new(&w->sets, sizeof(struct set8_block), block_limit(config, V_SET8), e)
          && pool_new(&w->small, (uint32_t)distinct_block_size(&distinct_small),
                      block_limit(config, V_DISTINCT), e)
@@ -124,6 +125,7 @@ void window_free(struct window *w)
     talks_free(&w->talks);
     strings_free(&w->strings);
     pool_free(&w->hists);
+    pool_free(&w->few);
     pool_free(&w->sets);
     pool_free(&w->small);
     pool_free(&w->large);
@@ -142,6 +144,7 @@ void window_reset(struct window *w, uint64_t start_s, uint64_t length_s)
     talks_clear(&w->talks);
     strings_clear(&w->strings);
     pool_clear(&w->hists);
+    pool_clear(&w->few);
     pool_clear(&w->sets);
     pool_clear(&w->small);
     pool_clear(&w->large);
@@ -303,11 +306,16 @@ bool row_refused(const struct window *w, enum row_kind kind, const void *key, ui
 
 /* ---- rows */
 
-static struct pool *block_pool(struct window *w, const struct field *f)
+static struct pool *hist_pool(struct window *w, const struct hist *h)
+{
+    return h->n == 0 ? &w->hists : &w->few;
+}
+
+static struct pool *block_pool(struct window *w, const struct field *f, const void *row)
 {
     switch (f->type) {
     case V_HIST:
-        return &w->hists;
+        return hist_pool(w, (const void *)((const uint8_t *)row + f->at));
     case V_SET8:
         return &w->sets;
     case V_DISTINCT:
@@ -320,7 +328,7 @@ static struct pool *block_pool(struct window *w, const struct field *f)
 void row_blocks_give(struct window *w, enum row_kind kind, const void *row)
 {
     for (const struct field *f = row_types[kind].values; f->type != F_END; f++) {
-        struct pool *pool = block_pool(w, f);
+        struct pool *pool = block_pool(w, f, row);
         uint32_t block;
         if (pool == NULL)
             continue;
@@ -399,7 +407,14 @@ uint64_t window_client_hash(const struct window *w, const struct client *client)
 
 const struct hist_block *window_hist_block(const struct window *w, const struct hist *h)
 {
-    return h->block != 0 ? pool_at(&w->hists, h->block) : NULL;
+    return h->block != 0 && h->n == 0 ? pool_at(&w->hists, h->block) : NULL;
+}
+
+struct hist_view window_hist_few(const struct window *w, const struct hist *h)
+{
+    const struct hist_few *f = h->n > HIST_INLINE ? pool_at(&w->few, h->block) : NULL;
+    return f != NULL ? (struct hist_view){f->bucket, f->count, h->n}
+                     : (struct hist_view){h->bucket, h->count, h->n};
 }
 
 static struct pool *shape_pool(const struct window *w, const struct distinct_shape *s)
@@ -425,68 +440,119 @@ struct distinct_block *window_distinct_make(struct window *w, struct distinct *d
     return pool_at(shape_pool(w, s), d->block);
 }
 
-/* Inline buckets move to a block of their own. */
+static uint32_t hist_take(struct window *w, struct pool *pool)
+{
+    uint32_t block = pool_take(pool);
+    w->totals.ledger.blocks_turned_away += block == 0;
+    return block;
+}
+
+/* The six inline buckets move to where there is room for more. */
+static struct hist_few *hist_widen(struct window *w, struct hist *h)
+{
+    uint32_t block = hist_take(w, &w->few);
+    if (block == 0)
+        return NULL;
+    struct hist_few *f = pool_at(&w->few, block);
+    memcpy(f->bucket, h->bucket, sizeof h->bucket);
+    memcpy(f->count, h->count, sizeof h->count);
+    h->block = block;
+    return f;
+}
+
+/* All buckets move to a block with a place for each there is. */
 static struct hist_block *hist_spread(struct window *w, struct hist *h)
 {
-    uint32_t block = pool_take(&w->hists);
-    if (block == 0) {
-        w->totals.ledger.blocks_turned_away++;
+    uint32_t block = hist_take(w, &w->hists);
+    if (block == 0)
         return NULL;
-    }
     struct hist_block *b = pool_at(&w->hists, block);
-    for (int i = 0; i < h->n; i++)
-        b->count[h->bucket[i] + HIST_MAX] = h->count[i];
+    struct hist_view v = window_hist_few(w, h);
+    for (unsigned i = 0; i < v.n; i++)
+        b->count[v.bucket[i] + HIST_MAX] = v.count[i];
+    pool_give(&w->few, h->block);
     *h = (struct hist){.block = block};
     return b;
 }
 
-/* A bucket that is not inline, or outgrows its count there. */
+/* A bucket that has no place, or outgrows its count there. */
 static __attribute__((noinline)) void hist_add_new(struct window *w, struct hist *h, int bucket,
                                                    uint32_t count)
 {
-    int i = 0;
-    while (i < h->n && h->bucket[i] < bucket)
+    struct hist_few *f = h->n > HIST_INLINE ? pool_at(&w->few, h->block) : NULL;
+    int8_t *buckets = f != NULL ? f->bucket : h->bucket;
+    unsigned i = 0;
+    while (i < h->n && buckets[i] < bucket)
         i++;
-    bool found = i < h->n && h->bucket[i] == bucket;
-    if (!found && h->n < HIST_INLINE && count <= UINT16_MAX) {
-        memmove(h->bucket + i + 1, h->bucket + i, (size_t)(h->n - i) * sizeof *h->bucket);
-        memmove(h->count + i + 1, h->count + i, (size_t)(h->n - i) * sizeof *h->count);
-        h->bucket[i] = (int8_t)bucket;
-        h->count[i] = (uint16_t)count;
-        h->n++;
+    bool found = i < h->n && buckets[i] == bucket;
+    if (found || h->n == HIST_FEW || count > UINT16_MAX) {
+        struct hist_block *b = hist_spread(w, h);
+        if (b != NULL)
+            b->count[bucket + HIST_MAX] = add32(b->count[bucket + HIST_MAX], count);
         return;
     }
-    struct hist_block *b = hist_spread(w, h);
-    if (b != NULL)
-        b->count[bucket + HIST_MAX] = add32(b->count[bucket + HIST_MAX], count);
+    if (h->n == HIST_INLINE && (f = hist_widen(w, h)) == NULL)
+        return;
+    buckets = f != NULL ? f->bucket : h->bucket;
+    uint16_t *counts = f != NULL ? f->count : h->count;
+    memmove(buckets + i + 1, buckets + i, (h->n - i) * sizeof *buckets);
+    memmove(counts + i + 1, counts + i, (h->n - i) * sizeof *counts);
+    buckets[i] = (int8_t)bucket;
+    counts[i] = (uint16_t)count;
+    h->n++;
 }
 
-/* The place of an inline bucket, at least `n` where it is not there: all are compared at once, each
- * a byte of one word. */
-static inline unsigned hist_inline_at(const struct hist *h, int bucket)
+/* Which of the eight bytes of `word` is the first to be `byte`; 8: none. */
+static inline unsigned byte_at(uint64_t word, uint8_t byte)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+    word ^= byte * ones;
+    word = (word - ones) & ~word & tops; /* the lowest that is set is true */
+    return word != 0 ? (unsigned)__builtin_ctzll(word) / 8 : 8;
+}
+
+/* The place of a bucket, at least `n` where it is not there: a word of them is compared at once. */
+static inline unsigned hist_inline_at(const struct hist *h, int bucket)
+{
     const size_t at = offsetof(struct hist, n);
     static_assert(offsetof(struct hist, bucket) == offsetof(struct hist, n) + 1
                       && offsetof(struct hist, count) == offsetof(struct hist, n) + 8,
                   "a byte before the buckets and one behind");
     uint64_t word;
     memcpy(&word, (const uint8_t *)h + at, sizeof word);
-    word = word >> 8 ^ (uint8_t)bucket * ones;
-    word = ((word - ones) & ~word & tops) | UINT64_C(1) << 63; /* the lowest that is set is true */
-    return (unsigned)__builtin_ctzll(word) / 8;
+    return byte_at(word >> 8, (uint8_t)bucket);
+}
+
+static inline unsigned hist_few_at(const struct hist_few *f, int bucket)
+{
+    static_assert(HIST_FEW % 8 == 0, "whole words");
+    for (unsigned i = 0; i < HIST_FEW; i += 8) {
+        uint64_t word;
+        memcpy(&word, f->bucket + i, sizeof word);
+        unsigned at = byte_at(word, (uint8_t)bucket);
+        if (at < 8)
+            return i + at;
+    }
+    return HIST_FEW;
 }
 
 void window_hist_add(struct window *w, struct hist *h, int bucket, uint32_t count)
 {
-    if (h->block != 0) {
+    uint16_t *counts = h->count;
+    unsigned i;
+    if (h->block == 0) {
+        i = hist_inline_at(h, bucket);
+    } else if (h->n > 0) {
+        struct hist_few *f = pool_at(&w->few, h->block);
+        counts = f->count;
+        i = hist_few_at(f, bucket);
+    } else {
         struct hist_block *b = pool_at(&w->hists, h->block);
         b->count[bucket + HIST_MAX] = add32(b->count[bucket + HIST_MAX], count);
         return;
     }
-    unsigned i = hist_inline_at(h, bucket);
-    if (i < h->n && h->count[i] + (uint64_t)count <= UINT16_MAX)
-        h->count[i] = (uint16_t)(h->count[i] + count);
+    if (i < h->n && counts[i] + (uint64_t)count <= UINT16_MAX)
+        counts[i] = (uint16_t)(counts[i] + count);
     else
         hist_add_new(w, h, bucket, count);
 }
@@ -496,8 +562,9 @@ uint32_t window_hist_count(const struct window *w, const struct hist *h, int buc
     const struct hist_block *b = window_hist_block(w, h);
     if (b != NULL)
         return b->count[bucket + HIST_MAX];
-    for (int i = 0; i < h->n; i++)
-        if (h->bucket[i] == bucket)
-            return h->count[i];
+    struct hist_view v = window_hist_few(w, h);
+    for (unsigned i = 0; i < v.n; i++)
+        if (v.bucket[i] == bucket)
+            return v.count[i];
     return 0;
 }
