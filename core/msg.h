@@ -26,31 +26,34 @@ struct bytes {
 
 /* ---- NTP: RFC 5905 7.3. Integers in host order. */
 struct ntp_msg {
-    uint8_t leap, version, mode, stratum;
+    /* in the order of the header: see ntp_decode */
+    uint8_t leap, stratum;
     int8_t poll_log2_s, precision_log2_s;
-    uint16_t payload_len;
     uint32_t root_delay_s16, root_dispersion_s16, refid;
-    uint32_t key_id;
     uint64_t ref_ntp64, org_ntp64, rec_ntp64, xmt_ntp64;
-    bool whole;         /* modes 0-5: the 48-byte header was read; else only leap, version, mode */
-    bool kod;           /* stratum 0 server reply: refid is a kiss code */
-    uint8_t n_ext;      /* extension fields walked */
-    uint8_t mac_len;    /* 0, 4 (crypto-NAK), 20, 24, ... key id included */
-    uint16_t ext_bytes; /* in extension fields, headers included */
+    uint8_t version, mode;
+    uint16_t payload_len;
+    bool whole; /* modes 0-5: the 48-byte header was read; else only leap, version, mode */
+    bool kod;   /* stratum 0 server reply: refid is a kiss code */
+    bool is_request, is_reply; /* ntp_pair.c: 3->4, 1->2, 1->1; a v1 packet with mode 0 by port */
+    /* zero in most messages: */
+    uint16_t ext_bytes;         /* in extension fields, headers included */
     uint16_t ext_unknown_bytes; /* in extension fields of types no registry names */
-    uint8_t nts_fields;         /* extension fields 0x0104, 0x0204, 0x0304, 0x0404 (RFC 8915) */
-    uint8_t priv_code;          /* mode 7: request code; mode 6: opcode */
-    bool response;              /* mode 6, 7: the response bit */
-    /* pairing (ntp_pair.c) */
-    bool is_request, is_reply; /* 3->4, 1->2, 1->1; a v1 packet with mode 0 by port */
-    bool
-        matched; /* a reply whose org is the xmt of a request at most 10 s before, mirrored ports */
-    bool duplicate_reply;   /* that request had its reply already */
-    bool longer;            /* a reply longer than its request */
-    uint16_t request_len;   /* of the matched request */
-    uint8_t free_changes;   /* of refid, rootdelay, rootdisp, precision, poll, reftime: how many
-                               differ from the pair's   reply before this one */
-    uint64_t request_ts_ns; /* matched: time of the request (its window counts the exchange) */
+    uint8_t n_ext;              /* extension fields walked */
+    uint8_t mac_len;            /* 0, 4 (crypto-NAK), 20, 24, ... key id included */
+    bool duplicate_reply;       /* its request had its reply already */
+    bool longer;                /* a reply longer than its request */
+    uint32_t key_id;
+    uint8_t nts_fields; /* extension fields 0x0104, 0x0204, 0x0304, 0x0404 (RFC 8915) */
+    uint8_t priv_code;  /* mode 7: request code; mode 6: opcode */
+    bool response;      /* mode 6, 7: the response bit */
+    /* pairing (ntp_pair.c), as is_request, is_reply, duplicate_reply, longer */
+    bool matched;         /* a reply whose org is the xmt of a request at most 10 s before, mirrored
+                             ports */
+    uint16_t request_len; /* of the matched request */
+    uint8_t free_changes; /* of refid, rootdelay, rootdisp, precision, poll, reftime: how many
+                             differ from the pair's reply before this one */
+    uint64_t request_ts_ns;      /* matched: time of the request (its window counts the exchange) */
     int64_t offset_ns, delay_ns; /* matched: ((T2-t1)+(T3-t4))/2 and (t4-t1)-(T3-T2), t1,t4 =
                                     capture times (RFC 5905 8) */
 };

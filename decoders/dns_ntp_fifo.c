@@ -15,6 +15,7 @@ bool fifo_init(struct fifo *f, uint32_t max, size_t entry_size, uint64_t seed, s
     *f = (struct fifo){
         .entry_size = entry_size,
         .mask = (uint32_t)(capacity - 1),
+        .head_mask = (uint32_t)(FIFO_BUCKETS * capacity - 1),
         .limit_mask = (uint32_t)(limit - 1),
     };
     for (uint64_t i = 0; i < FIFO_SECRETS; i++)
@@ -50,6 +51,7 @@ bool fifo_grow(struct fifo *f)
     uint32_t capacity = f->mask + 1;
     memset(f->heads, 0, 2 * (size_t)capacity * FIFO_BUCKETS * sizeof *f->heads);
     f->mask = 2 * capacity - 1;
+    f->head_mask = FIFO_BUCKETS * 2 * capacity - 1;
     for (uint32_t age = f->n; age-- > 0;) { /* oldest first, so that buckets keep their order */
         uint32_t number = f->newest - age;
         struct fifo_entry *e = fifo_at(f, number);

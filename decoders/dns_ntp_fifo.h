@@ -10,7 +10,7 @@
 #include "core/addr.h"
 #include "core/err.h"
 
-enum { FIFO_BUCKETS = 2 /* an entry: most buckets that are looked up for nothing are empty */ };
+enum { FIFO_BUCKETS = 4 /* an entry: most buckets that are looked up for nothing are empty */ };
 
 /* 96 bits of a seeded hash: what it is of need not be kept. */
 struct fifo_key {
@@ -22,14 +22,16 @@ struct fifo_key {
 struct fifo_ahead {
     struct fifo_key key;
     uint8_t proto; /* whose key: PROTO_DNS, PROTO_NTP, or PROTO_NONE */
+    uint8_t what;  /* the owner's */
 };
 
 struct fifo_entry {
     struct fifo_key key;
     uint32_t older;      /* number of the next older entry of the bucket */
-    uint32_t generation; /* of its origin when it was made: another one now means it is forgotten */
+    uint16_t generation; /* low bits of its origin's when it was made: others now mean that it is
+                            forgotten */
     uint16_t origin;
-    uint16_t unused;
+    uint16_t own[2]; /* its owner's */
 };
 static_assert(sizeof(struct fifo_entry) == 24, "an owner's entry fills whole cache lines");
 
@@ -46,6 +48,7 @@ struct fifo {
     struct fifo_origin *origins; /* by origin */
     size_t entry_size;
     uint32_t mask;       /* capacity now - 1 */
+    uint32_t head_mask;  /* buckets now - 1 */
     uint32_t limit_mask; /* what it may grow to */
     uint32_t newest;     /* number of the youngest entry; they count from 1 and may wrap */
     uint32_t n;          /* entries in the ring */
@@ -90,7 +93,7 @@ static inline struct fifo_key fifo_key_of(const struct fifo *f, const struct add
 
 static inline uint32_t *fifo_head(const struct fifo *f, uint32_t bucket)
 {
-    return &f->heads[bucket & (FIFO_BUCKETS * (f->mask + 1) - 1)];
+    return &f->heads[bucket & f->head_mask];
 }
 
 static inline struct fifo_entry *fifo_at(const struct fifo *f, uint32_t number)
@@ -118,25 +121,28 @@ static inline struct fifo_entry *fifo_next(const struct fifo *f, const struct fi
 
 static inline bool fifo_is(const struct fifo_entry *e, struct fifo_key key)
 {
-    return e->key.w[0] == key.w[0] && e->key.w[1] == key.w[1] && e->key.w[2] == key.w[2];
+    uint64_t a, b;
+    memcpy(&a, e->key.w, sizeof a);
+    memcpy(&b, key.w, sizeof b);
+    return a == b && e->key.w[2] == key.w[2];
 }
 
-/* Hints to the cache, the second some packets after the first. Always inline: gcc takes a function
+/* Hints to the cache, the second some packets after the first: of an entry's first line, and where
+ * that is, for more of it, or NULL. Always inline: gcc takes a function
  * that does nothing but prefetch for one without effect, and drops the calls. */
 static CUR_INLINE void fifo_prefetch_head(const struct fifo *f, uint32_t bucket)
 {
     __builtin_prefetch(fifo_head(f, bucket), 1);
 }
 
-static CUR_INLINE void fifo_prefetch_entry(const struct fifo *f, uint32_t bucket)
+static CUR_INLINE const uint8_t *fifo_prefetch_entry(const struct fifo *f, uint32_t bucket)
 {
     uint32_t number = *fifo_head(f, bucket);
     if (f->newest - number >= f->n)
-        return;
+        return NULL;
     const uint8_t *e = f->entries + (number & f->mask) * f->entry_size;
     __builtin_prefetch(e, 1);
-    if (f->entry_size > 64)
-        __builtin_prefetch(e + 64, 1);
+    return e;
 }
 
 /* The entry that the next fifo_make overwrites, or NULL while there is room. */
@@ -147,7 +153,7 @@ static inline struct fifo_entry *fifo_victim(const struct fifo *f)
 
 static inline bool fifo_forgotten(const struct fifo *f, const struct fifo_entry *e)
 {
-    return f->origins[e->origin].generation != e->generation;
+    return (uint16_t)f->origins[e->origin].generation != e->generation;
 }
 
 static inline void fifo_origin_end(struct fifo *f, uint16_t origin)
@@ -164,7 +170,7 @@ static inline void fifo_unlink(struct fifo *f, struct fifo_entry *younger, struc
         younger->older = e->older;
     else
         *fifo_head(f, e->key.w[0]) = e->older;
-    e->generation = f->origins[e->origin].generation - 1;
+    e->generation = (uint16_t)(f->origins[e->origin].generation - 1);
 }
 
 /* A new entry under `key`; what follows the struct fifo_entry is as it was left: the owner fills
@@ -178,7 +184,7 @@ static inline struct fifo_entry *fifo_make(struct fifo *f, struct fifo_key key, 
         f->n++;
     e->key = key;
     e->older = *head;
-    e->generation = f->origins[origin].generation;
+    e->generation = (uint16_t)f->origins[origin].generation;
     e->origin = origin;
     *head = number;
     return e;

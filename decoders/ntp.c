@@ -34,7 +34,7 @@ static bool mac_len_v3(size_t len)
 /* Sticks at the top: a cursor may be longer than any datagram. */
 static uint16_t add_u16(uint16_t sum, size_t more)
 {
-    return more > (size_t)(UINT16_MAX - sum) ? UINT16_MAX : (uint16_t)(sum + more);
+    return ntp_len(sum + more);
 }
 
 /* One extension field at the start of `c`. False: none there, `c` has not moved. */
@@ -51,9 +51,9 @@ static bool ext_take(struct cur *c, uint16_t *type, uint16_t *len)
     return true;
 }
 
-/* What follows the header: extension fields and MAC, told apart as RFC 7822 7.5 does. */
-static void trailer_decode(struct cur in, struct ntp_msg *out)
+void ntp_trailer(const uint8_t *p, size_t left, bool snapped, struct ntp_msg *out)
 {
+    struct cur in = {.p = p, .left = left, .snapped = snapped};
     uint16_t type, len;
     while (out->version >= 4 && in.left > CRYPTO_NAK && out->n_ext < EXT_MAX
            && ext_take(&in, &type, &len)) {
@@ -72,22 +72,6 @@ static void trailer_decode(struct cur in, struct ntp_msg *out)
         out->mac_len = mac_len;
     else
         out->ext_unknown_bytes = add_u16(out->ext_unknown_bytes, in.left);
-}
-
-static bool refid_is_ascii(uint32_t refid)
-{
-    for (int shift = 0; shift < 32; shift += 8) {
-        uint8_t b = refid >> shift & 0xff;
-        if (b < 0x20 || b > 0x7e)
-            return false;
-    }
-    return true;
-}
-
-static bool is_kod(const struct ntp_msg *m)
-{
-    return m->stratum == 0 && (m->mode == 2 || m->mode == 4 || m->mode == 5)
-           && (m->leap == 3 || refid_is_ascii(m->refid));
 }
 
 /* Modes 6 (RFC 9327 2) and 7 (ntpd's own). */
@@ -110,51 +94,14 @@ static enum outcome control_decode(struct cur in, uint16_t payload_len, struct n
     return OUT_OK;
 }
 
-/* All behind the header's fields. By name: gcc clears the struct with a slow `rep stos`. */
-static inline void clear_rest(struct ntp_msg *m)
+enum outcome ntp_other(const uint8_t *p, size_t left, bool snapped, struct ntp_msg *out)
 {
-    m->whole = m->kod = false;
-    m->n_ext = m->mac_len = 0;
-    m->ext_bytes = m->ext_unknown_bytes = 0;
-    m->nts_fields = m->priv_code = 0;
-    m->response = m->is_request = m->is_reply = m->matched = m->duplicate_reply = m->longer = false;
-    m->request_len = 0;
-    m->free_changes = 0;
-    m->request_ts_ns = 0;
-    m->offset_ns = m->delay_ns = 0;
-}
-
-/* Once the 48 bytes are known to be there, no read can fail, and each field goes straight to its
- * place: a quarter of all packets may be NTP, and building a message to copy it took longer than
- * all the rest. */
-enum outcome ntp_decode(struct cur in, struct ntp_msg *out)
-{
-    struct cur at = in, head;
-    uint16_t payload_len = add_u16(0, in.left);
+    struct cur in = {.p = p, .left = left, .snapped = snapped}, at = in;
     uint8_t first;
     if (!cur_u8(&at, &first))
         return in.snapped ? OUT_TRUNCATED : OUT_NOT_MINE;
     uint8_t version = first >> 3 & 7, mode = first & 7;
     if (version < 1 || version > 4 || (mode == 0 && version != 1))
         return OUT_NOT_MINE;
-    if (mode >= 6)
-        return control_decode(in, payload_len, out);
-    if (!cur_take(&at, 47, &head))
-        return cur_why(&in);
-
-    out->leap = first >> 6;
-    out->version = version;
-    out->mode = mode;
-    out->payload_len = payload_len;
-    out->key_id = 0;
-    clear_rest(out);
-    out->whole = cur_u8(&head, &out->stratum) && cur_i8(&head, &out->poll_log2_s)
-                 && cur_i8(&head, &out->precision_log2_s) && cur_u32(&head, &out->root_delay_s16)
-                 && cur_u32(&head, &out->root_dispersion_s16) && cur_u32(&head, &out->refid)
-                 && cur_u64(&head, &out->ref_ntp64) && cur_u64(&head, &out->org_ntp64)
-                 && cur_u64(&head, &out->rec_ntp64) && cur_u64(&head, &out->xmt_ntp64);
-    out->kod = is_kod(out);
-    if (at.left > 0)
-        trailer_decode(at, out);
-    return OUT_OK;
+    return mode >= 6 ? control_decode(in, ntp_len(in.left), out) : cur_why(&in);
 }

@@ -72,12 +72,13 @@ static char *put_bucket(char *p, int bucket, uint32_t count)
 static char *put_hist(const struct window *w, char *p, const struct hist *h)
 {
     const struct hist_block *b = window_hist_block(w, h);
+    struct hist_view few = window_hist_few(w, h);
     p = put_char(p, '{');
     for (int i = -HIST_MAX; b != NULL && i <= HIST_MAX; i++)
         if (b->count[i + HIST_MAX] > 0)
             p = put_bucket(p, i, b->count[i + HIST_MAX]);
-    for (int i = 0; b == NULL && i < h->n; i++)
-        p = put_bucket(p, h->bucket[i], h->count[i]);
+    for (unsigned i = 0; i < few.n; i++)
+        p = put_bucket(p, few.bucket[i], few.count[i]);
     return p[-1] == ',' ? put_close(p, '}') : put_char(p, '}');
 }
 

@@ -389,18 +389,18 @@ void fold_dns_hint_rows(const struct window *w, struct message_hint *hint)
 }
 
 /* Of a row whose notes of latencies the next one fills. */
-static void hint_latency(const struct window *w, const struct dns_msg *d, uint64_t ts_ns,
-                         const struct message_hint *hint)
+static inline __attribute__((always_inline)) void hint_latency(const struct window *w,
+                                                               const struct dns_msg *d,
+                                                               uint64_t ts_ns,
+                                                               const struct message_hint *hint)
 {
     for (unsigned left = hint->sides; left != 0; left &= left - 1) {
         int side = __builtin_ctz(left);
         if (hint->row[side] >= w->tabs[ROW_DNS].n)
             continue;
         const struct row_dns *r = dns_at(w, hint->row[side]);
-        const struct hist_block *b = r->late >> 48 != 0 ? window_hist_block(w, &r->latency) : NULL;
-        if (b != NULL)
-            __builtin_prefetch(&b->count[hist_bucket((int64_t)(ts_ns - d->query_ts_ns)) + HIST_MAX],
-                               1);
+        if (r->late >> 48 != 0)
+            hist_prefetch(w, &r->latency, hist_bucket((int64_t)(ts_ns - d->query_ts_ns)));
     }
 }
 

@@ -94,8 +94,9 @@ static void hist_merge(struct window *wi, struct hist *into, const struct window
 {
     const struct hist_block *b = window_hist_block(wf, from);
     if (b == NULL) {
-        for (int i = 0; i < from->n; i++)
-            window_hist_add(wi, into, from->bucket[i], from->count[i]);
+        struct hist_view v = window_hist_few(wf, from);
+        for (unsigned i = 0; i < v.n; i++)
+            window_hist_add(wi, into, v.bucket[i], v.count[i]);
         return;
     }
     for (int bucket = -HIST_MAX; bucket <= HIST_MAX; bucket++)

@@ -368,19 +368,6 @@ const struct field totals_fields[] = {
     END,
 };
 
-int hist_bucket(int64_t ns)
-{
-    uint64_t us = (ns < 0 ? -(uint64_t)ns : (uint64_t)ns) / 1000;
-    if (us == 0)
-        return 0;
-    int octave = 63 - __builtin_clzll(us);
-    int quarter = octave >= 2 ? (int)(us >> (octave - 2) & 3) : (int)(us << (2 - octave) & 3);
-    int bucket = 1 + 4 * octave + quarter;
-    if (bucket > HIST_MAX)
-        bucket = HIST_MAX;
-    return ns < 0 ? -bucket : bucket;
-}
-
 uint64_t hist_low_us(int bucket)
 {
     int octave = (bucket - 1) / 4, quarter = (bucket - 1) % 4;

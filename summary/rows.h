@@ -86,18 +86,38 @@ extern const struct row_type row_types[ROW_KIND_N];
 
 /* Log-scaled histogram of nanoseconds, signed. Bucket 0: under 1 us. Bucket b > 0: from
  * hist_low_us(b) to under hist_low_us(b + 1), four buckets an octave; b < 0 mirrors it; +-125 holds
- * all beyond 2^31 us. Up to 6 buckets lie inline, more in a block of the window. */
-enum { HIST_INLINE = 6, HIST_MAX = 125 };
+ * all beyond 2^31 us. Up to 6 buckets lie inline, up to 40 in a struct hist_few of the window, more
+ * in a struct hist_block. */
+enum { HIST_INLINE = 6, HIST_FEW = 40, HIST_MAX = 125 };
 struct hist {
-    uint32_t block; /* 0: inline; else 1 + index of a struct hist_block */
-    uint8_t n;      /* inline buckets used, sorted by bucket */
+    uint32_t block; /* 1 + index of a struct hist_few where n > HIST_INLINE, or of a struct
+                       hist_block where n is 0; 0: inline */
+    uint8_t n;      /* buckets used, inline or there */
     int8_t bucket[HIST_INLINE];
-    uint16_t count[HIST_INLINE]; /* a count that outgrows this moves all to a block */
+    uint16_t count[HIST_INLINE]; /* a count that outgrows this moves all to a hist_block */
 };
+struct hist_few {
+    int8_t bucket[HIST_FEW]; /* sorted, as those inline */
+    uint16_t count[HIST_FEW];
+    uint8_t unused[8]; /* to two cache lines */
+};
+static_assert(sizeof(struct hist_few) == 128, "two cache lines");
 struct hist_block {
     uint32_t count[2 * HIST_MAX + 1]; /* [bucket + HIST_MAX] */
 };
-int hist_bucket(int64_t ns);
+static inline int hist_bucket(int64_t ns)
+{
+    uint64_t us = (ns < 0 ? -(uint64_t)ns : (uint64_t)ns) / 1000, bits;
+    if (us == 0)
+        return 0;
+    /* A double's exponent and the top two bits of its fraction are octave and quarter. */
+    double us_float = (double)(int64_t)us;
+    memcpy(&bits, &us_float, sizeof bits);
+    int bucket = (int)(bits >> 50) - (1023 * 4 - 1);
+    if (bucket > HIST_MAX)
+        bucket = HIST_MAX;
+    return ns < 0 ? -bucket : bucket;
+}
 uint64_t hist_low_us(int bucket); /* for bucket > 0 */
 
 /* At most 8 values exactly, those with the smallest hash; the rest is summed. Up to 2 values lie
@@ -199,7 +219,8 @@ struct row_peer {
 enum role { ROLE_CLIENT, ROLE_SERVER }; /* what our device was in the exchange */
 enum { KISS_RATE, KISS_DENY, KISS_RSTR, KISS_OTHER, KISS_N };
 
-/* By cache lines: who; what every message adds to; what replies add to. */
+/* By cache lines: who; what every message adds to; what replies add to; the rest. A histogram's
+ * last counts are seldom used. */
 struct row_ntp {
     struct {
         struct client client;
@@ -213,11 +234,11 @@ struct row_ntp {
     uint32_t modes[8];
     uint32_t strata, polls,
         versions; /* bits; stratum 31 stands for 31 and above, poll is clipped to 0..31 */
-    uint32_t duplicates, unmatched, malformed;
+    uint32_t unmatched;
+    struct set8 refids;
     struct hist offset, delay;
     uint32_t kiss[KISS_N];
-    struct set8 refids;
-    uint32_t not_ntp, longer;
+    uint32_t duplicates, malformed, not_ntp, longer;
     uint32_t ext_packets, nts_packets, mac_packets;
     uint64_t ext_bytes, ext_unknown_bytes;
 };

@@ -100,6 +100,7 @@ bool window_new(struct window **out, const struct config *config, struct err *e)
     ok = ok && talks_new(&w->talks, config->limits.peers, e)
          && strings_new(&w->strings, config->limits.string_bytes, e)
          && pool_new(&w->hists, sizeof(struct hist_block), block_limit(config, V_HIST), e)
+         && pool_new(&w->few, sizeof(struct hist_few), block_limit(config, V_HIST), e)
          && pool_new(&w->sets, sizeof(struct set8_block), block_limit(config, V_SET8), e)
          && pool_new(&w->small, (uint32_t)distinct_block_size(&distinct_small),
                      block_limit(config, V_DISTINCT), e)
@@ -124,6 +125,7 @@ void window_free(struct window *w)
     talks_free(&w->talks);
     strings_free(&w->strings);
     pool_free(&w->hists);
+    pool_free(&w->few);
     pool_free(&w->sets);
     pool_free(&w->small);
     pool_free(&w->large);
@@ -142,6 +144,7 @@ void window_reset(struct window *w, uint64_t start_s, uint64_t length_s)
     talks_clear(&w->talks);
     strings_clear(&w->strings);
     pool_clear(&w->hists);
+    pool_clear(&w->few);
     pool_clear(&w->sets);
     pool_clear(&w->small);
     pool_clear(&w->large);
@@ -306,11 +309,16 @@ bool row_refused(const struct window *w, enum row_kind kind, const void *key, ui
 
 /* ---- rows */
 
-static struct pool *block_pool(struct window *w, const struct field *f)
+static struct pool *hist_pool(struct window *w, const struct hist *h)
+{
+    return h->n == 0 ? &w->hists : &w->few;
+}
+
+static struct pool *block_pool(struct window *w, const struct field *f, const void *row)
 {
     switch (f->type) {
     case V_HIST:
-        return &w->hists;
+        return hist_pool(w, (const void *)((const uint8_t *)row + f->at));
     case V_SET8:
         return &w->sets;
     case V_DISTINCT:
@@ -323,7 +331,7 @@ static struct pool *block_pool(struct window *w, const struct field *f)
 void row_blocks_give(struct window *w, enum row_kind kind, const void *row)
 {
     for (const struct field *f = row_types[kind].values; f->type != F_END; f++) {
-        struct pool *pool = block_pool(w, f);
+        struct pool *pool = block_pool(w, f, row);
         uint32_t block;
         if (pool == NULL)
             continue;
@@ -402,11 +410,6 @@ uint64_t window_client_hash(const struct window *w, const struct client *client)
 
 /* ---- blocks */
 
-const struct hist_block *window_hist_block(const struct window *w, const struct hist *h)
-{
-    return h->block != 0 ? pool_at(&w->hists, h->block) : NULL;
-}
-
 static struct pool *shape_pool(const struct window *w, const struct distinct_shape *s)
 {
     return (struct pool *)(s == &distinct_small ? &w->small : &w->large);
@@ -428,57 +431,4 @@ struct distinct_block *window_distinct_make(struct window *w, struct distinct *d
         return NULL;
     }
     return pool_at(shape_pool(w, s), d->block);
-}
-
-/* Inline buckets move to a block of their own. */
-static struct hist_block *hist_spread(struct window *w, struct hist *h)
-{
-    uint32_t block = pool_take(&w->hists);
-    if (block == 0) {
-        w->totals.ledger.blocks_turned_away++;
-        return NULL;
-    }
-    struct hist_block *b = pool_at(&w->hists, block);
-    for (int i = 0; i < h->n; i++)
-        b->count[h->bucket[i] + HIST_MAX] = h->count[i];
-    *h = (struct hist){.block = block};
-    return b;
-}
-
-void window_hist_add(struct window *w, struct hist *h, int bucket, uint32_t count)
-{
-    struct hist_block *b = h->block != 0 ? pool_at(&w->hists, h->block) : NULL;
-    if (b == NULL) {
-        int i = 0;
-        while (i < h->n && h->bucket[i] < bucket)
-            i++;
-        bool found = i < h->n && h->bucket[i] == bucket;
-        if (found && h->count[i] + (uint64_t)count <= UINT16_MAX) {
-            h->count[i] = (uint16_t)(h->count[i] + count);
-            return;
-        }
-        if (!found && h->n < HIST_INLINE && count <= UINT16_MAX) {
-            memmove(h->bucket + i + 1, h->bucket + i, (size_t)(h->n - i) * sizeof *h->bucket);
-            memmove(h->count + i + 1, h->count + i, (size_t)(h->n - i) * sizeof *h->count);
-            h->bucket[i] = (int8_t)bucket;
-            h->count[i] = (uint16_t)count;
-            h->n++;
-            return;
-        }
-        b = hist_spread(w, h);
-        if (b == NULL)
-            return;
-    }
-    b->count[bucket + HIST_MAX] = add32(b->count[bucket + HIST_MAX], count);
-}
-
-uint32_t window_hist_count(const struct window *w, const struct hist *h, int bucket)
-{
-    const struct hist_block *b = window_hist_block(w, h);
-    if (b != NULL)
-        return b->count[bucket + HIST_MAX];
-    for (int i = 0; i < h->n; i++)
-        if (h->bucket[i] == bucket)
-            return h->count[i];
-    return 0;
 }

@@ -113,8 +113,15 @@ void *const *window_rows(struct window *w, enum row_kind kind, size_t *n);
 void *window_other(struct window *w, enum row_kind kind); /* NULL while nothing was turned away */
 void *window_other_make(struct window *w, enum row_kind kind); /* for readers */
 
-/* Blocks behind hist and distinct: NULL where there is none. */
+/* Blocks behind hist and distinct: NULL where there is none. Of a hist: its counts by bucket, or
+ * where that is NULL, the buckets that window_hist_few tells. */
 const struct hist_block *window_hist_block(const struct window *w, const struct hist *h);
+struct hist_view {
+    const int8_t *bucket; /* ascending */
+    const uint16_t *count;
+    unsigned n;
+};
+struct hist_view window_hist_few(const struct window *w, const struct hist *h);
 const struct distinct_block *window_distinct_block(const struct window *w, const struct distinct *d,
                                                    const struct distinct_shape *s);
 /* The same, made if need be; NULL where the limit is reached (counted). */

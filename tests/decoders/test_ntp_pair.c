@@ -7,6 +7,8 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "tests/summary/random.h"
+
 #define MS UINT64_C(1000000)
 #define S  UINT64_C(1000000000)
 #define T0 (UINT64_C(1520726400) * S)
@@ -180,6 +182,14 @@ static void lengths(void **state)
          {B, A, 123, 5000, 4, 20, 77, 1, 2, "rml", .request_ms = 0, .len = 52});
     TELL("shorter", {A, B, 5000, 123, 3, 0, 0, 0, 77, "q", .len = 68},
          {B, A, 123, 5000, 4, 20, 77, 1, 2, "rm", .request_ms = 0, .len = 48});
+    TELL("each its own", {A, B, 5000, 123, 3, 0, 0, 0, 77, .want = "q", .len = 68},
+         {A, B, 5000, 123, 3, 1, 0, 0, 78, .want = "q"},
+         {A, B, 5000, 123, 3, 2, 0, 0, 79, .want = "q", .len = 56},
+         {A, B, 5000, 123, 3, 3, 0, 0, 80, .want = "q"},
+         {A, B, 5000, 123, 3, 4, 0, 0, 81, .want = "q"},
+         {B, A, 123, 5000, 4, 20, 81, 1, 2, "rml", .request_ms = 4, .len = 52},
+         {B, A, 123, 5000, 4, 20, 79, 1, 2, "rm", .request_ms = 2, .len = 56},
+         {B, A, 123, 5000, 4, 20, 78, 1, 2, "rml", .request_ms = 1, .len = 56});
 }
 
 static void interleaved_mode(void **state)
@@ -256,13 +266,49 @@ static void extremes_do_not_overflow(void **state)
     }
 }
 
+/* Differences are those of the times in the nearest era, however they are computed. */
+static void any_time_gives_its_offset(void **state)
+{
+    (void)state;
+    struct random r = {9};
+    static const uint64_t starts_s[] = {0,          5,          1 << 30,    1317000000,
+                                        1318000000, 1520726400, 1893456000, 2085978496,
+                                        2469000000, 2470000000, 4294967296};
+    enum { STARTS = sizeof starts_s / sizeof *starts_s };
+    for (int i = 0; i < 40000; i++) {
+        uint64_t t1_ns = starts_s[i % STARTS] * S + random_next(&r) % (3000000 * S);
+        uint64_t t4_ns = t1_ns + random_next(&r) % (10 * S);
+        uint64_t stamps[2], far_s = i % 3 == 0 ? UINT64_C(1) << 32 : UINT64_C(1) << i % 33;
+        for (int k = 0; k < 2; k++)
+            stamps[k] = ((t4_ns / S + 2208988800 + random_next(&r) % far_s - far_s / 2) << 32
+                         | random_next(&r) >> 32)
+                        | 1;
+        struct rec ask = {.ts_ns = t1_ns, .sport = 5000, .dport = 123};
+        struct rec answer = {.ts_ns = t4_ns, .sport = 123, .dport = 5000};
+        struct ntp_msg q = {.mode = 3, .version = 4, .whole = true, .xmt_ntp64 = 5};
+        struct ntp_msg m = {.mode = 4,
+                            .version = 4,
+                            .whole = true,
+                            .org_ntp64 = 5,
+                            .rec_ntp64 = stamps[0],
+                            .xmt_ntp64 = stamps[1]};
+        ntp_pairs_see(pairs, &ask, NULL, &q);
+        ntp_pairs_see(pairs, &answer, NULL, &m);
+        uint64_t t2_ns = ntp_to_ns(stamps[0], t1_ns), t3_ns = ntp_to_ns(stamps[1], t4_ns);
+        int64_t there = (int64_t)(t2_ns - t1_ns), back = (int64_t)(t3_ns - t4_ns);
+        assert_true(m.matched);
+        assert_int_equal(m.offset_ns, (there + back) / 2);
+        assert_int_equal(m.delay_ns, (int64_t)(t4_ns - t1_ns) - (int64_t)(t3_ns - t2_ns));
+    }
+}
+
 /* Of a request's time the low bits are kept: a reply as many later as they can tell apart is not in
  * time, however well it fits. */
 static void times_that_agree_in_their_low_bits(void **state)
 {
     (void)state;
     struct rec q = {.ts_ns = T0, .sport = 5000, .dport = 123};
-    struct rec r = {.ts_ns = T0 + (UINT64_C(1) << 40) + S, .sport = 123, .dport = 5000};
+    struct rec r = {.ts_ns = T0 + (UINT64_C(1) << 34) + S, .sport = 123, .dport = 5000};
     struct ntp_msg mq = {.mode = 3, .version = 4, .whole = true, .xmt_ntp64 = 5};
     struct ntp_msg late = {.mode = 4, .version = 4, .whole = true, .org_ntp64 = 5};
     struct ntp_msg in_time = late;
@@ -369,6 +415,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(interleaved_mode, fresh, over),
         cmocka_unit_test_setup_teardown(offset_and_delay, fresh, over),
         cmocka_unit_test_setup_teardown(extremes_do_not_overflow, fresh, over),
+        cmocka_unit_test_setup_teardown(any_time_gives_its_offset, fresh, over),
         cmocka_unit_test_setup_teardown(times_that_agree_in_their_low_bits, fresh, over),
         cmocka_unit_test_setup_teardown(free_fields, fresh, over),
         cmocka_unit_test_setup_teardown(a_kiss_code_matches_without_times, fresh, over),

@@ -66,7 +66,7 @@ static struct window *small_window(struct config *c)
     return w;
 }
 
-/* However a histogram is kept, inline or in a block, it counts the same. */
+/* However a histogram is kept, inline or in a block of either size, it counts the same. */
 static void inline_and_block_agree(void **state)
 {
     (void)state;
@@ -79,8 +79,11 @@ static void inline_and_block_agree(void **state)
         window_reset(w, 0, 3600);
         uint32_t spread = 1 + random_below(&r, round < 150 ? 8 : 2 * HIST_MAX + 1);
         uint32_t most = round % 3 == 0 ? 90000 : 3;
-        for (int i = 0; i < 40; i++) {
-            int bucket = (int)random_below(&r, spread) - HIST_MAX;
+        int adds = round % 2 == 0 ? 40 : 120;
+        for (int i = 0; i < adds; i++) {
+            int bucket =
+                (int)(random_below(&r, spread) + (unsigned)round % 3 * 60) % (2 * HIST_MAX + 1)
+                - HIST_MAX;
             uint32_t count = 1 + random_below(&r, most);
             window_hist_add(w, &h, bucket, count);
             want[bucket + HIST_MAX] += count;
@@ -89,8 +92,10 @@ static void inline_and_block_agree(void **state)
             assert_int_equal(window_hist_count(w, &h, b), want[b + HIST_MAX]);
         if (spread <= HIST_INLINE && most == 3)
             assert_int_equal(h.block, 0); /* the usual case needs no block */
-        for (int i = 1; h.block == 0 && i < h.n; i++)
-            assert_true(h.bucket[i - 1] < h.bucket[i]);
+        struct hist_view few = window_hist_few(w, &h);
+        for (unsigned i = 1; i < few.n; i++)
+            assert_true(few.bucket[i - 1] < few.bucket[i]);
+        assert_true((few.n > 0) != (window_hist_block(w, &h) != NULL));
     }
     assert_int_equal(window_totals(w)->ledger.blocks_turned_away, 0);
     window_free(w);
@@ -122,6 +127,34 @@ static void inline_edges(void **state)
     window_free(w);
 }
 
+/* From inline to the small block, and on to the large one, which leaves the small one free. */
+static void blocks_of_both_sizes(void **state)
+{
+    (void)state;
+    struct config c;
+    struct window *w = small_window(&c);
+    for (int round = 0; round < 9; round++) { /* as many as there are large blocks */
+        struct hist h = {0};
+        for (int b = 0; b <= HIST_FEW; b++) {
+            bool few = b < HIST_FEW && window_hist_block(w, &h) == NULL;
+            window_hist_add(w, &h, round % 2 == 0 ? b : -b, 1);
+            assert_int_equal(h.n, few ? b + 1 : 0);
+            assert_int_equal(h.block != 0, b >= HIST_INLINE);
+            for (int k = 0; k <= b; k++)
+                assert_int_equal(window_hist_count(w, &h, round % 2 == 0 ? k : -k), 1);
+        }
+    }
+    struct hist h = {0};
+    for (int b = 0; b < HIST_FEW; b++) /* a small block is left */
+        window_hist_add(w, &h, b, UINT16_MAX);
+    assert_int_equal(h.n, HIST_FEW);
+    assert_int_equal(window_totals(w)->ledger.blocks_turned_away, 0);
+    window_hist_add(w, &h, 9, 1); /* but no large one */
+    assert_int_equal(window_totals(w)->ledger.blocks_turned_away, 1);
+    assert_int_equal(window_hist_count(w, &h, 9), UINT16_MAX);
+    window_free(w);
+}
+
 /* Out of blocks: told in the ledger, and what was counted before stays. */
 static void blocks_run_out(void **state)
 {
@@ -149,6 +182,7 @@ int main(void)
         cmocka_unit_test(far_ends),
         cmocka_unit_test(inline_and_block_agree),
         cmocka_unit_test(inline_edges),
+        cmocka_unit_test(blocks_of_both_sizes),
         cmocka_unit_test(blocks_run_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
