@@ -12,7 +12,7 @@ enum {
     TCP_ACK = 16,
     NTP_PORT = 123,
     DNS_PORT = 53,
-    DNS_HEADER_BYTES = 12
+    DNS_HEADER_BYTES = 12,
 };
 
 /* ---- legs */
@@ -52,16 +52,18 @@ static inline void leg_fill(struct leg *leg, const struct rec *rec, uint64_t sec
 
 /* The visible sides of the burst's packets, and which of these something else is to be said of. */
 static unsigned legs_list(const struct window *w, const struct rec recs[], unsigned n,
-                          struct window_hint *hint)
+                          struct leg legs[], uint64_t *hidden)
 {
-    struct leg *leg = hint->legs;
-    uint64_t hidden = 0;
+    struct leg *leg = legs;
+    *hidden = 0;
     for (unsigned i = 0; i < n; i++) {
         const struct rec *rec = &recs[i];
-        unsigned src = side_visible(w, rec, SIDE_SRC), dst = side_visible(w, rec, SIDE_DST);
+        bool counts = rec->outcome != OUT_FILTERED;
+        unsigned src = side_visible(w, rec, SIDE_SRC) & counts;
+        unsigned dst = side_visible(w, rec, SIDE_DST) & counts;
         bool host = (rec->client[SIDE_SRC].kind == CLIENT_HOST)
                     | (rec->client[SIDE_DST].kind == CLIENT_HOST);
-        hidden |= (uint64_t)(host | !(src | dst)) << i;
+        *hidden |= (uint64_t)(host | !(src | dst)) << i;
         leg->i = (uint8_t)i;
         leg->side = src ^ 1;
         leg += src | dst;
@@ -71,25 +73,7 @@ static unsigned legs_list(const struct window *w, const struct rec recs[], unsig
             leg++;
         }
     }
-    hint->hidden = hidden;
-    return (unsigned)(leg - hint->legs);
-}
-
-void window_hint(const struct window *w, const struct rec recs[], unsigned n,
-                 const uint8_t vantages[], struct window_hint *hint)
-{
-    const struct rowtab *talks = &w->talks.tab;
-    bool hides_hosts = w->config->scope != SCOPE_ALL;
-    assert(n <= BURST_MAX);
-    hint->next = 0;
-    hint->n_legs = legs_list(w, recs, n, hint);
-    for (struct leg *leg = hint->legs; leg < hint->legs + hint->n_legs; leg++) {
-        const struct rec *rec = &recs[leg->i];
-        leg_fill(leg, rec, w->secret, vantages[rec->origin], hides_hosts);
-        rowtab_prefetch(talks, leg->tag);
-    }
-    for (struct leg *leg = hint->legs; leg < hint->legs + hint->n_legs; leg++)
-        leg->row = rowtab_prefetch_row(talks, leg->tag, sizeof(struct talk));
+    return (unsigned)(leg - legs);
 }
 
 /* ---- packets */
@@ -228,14 +212,24 @@ static void count_short_dns(struct window *w, const struct rec *rec)
         tally_add(w, TALLY_DNS_RCODE, flags & 15, (struct bytes){0}, 1);
 }
 
-/* The legs of packets `from` to `to` - 1, which are next. */
-static void count_legs(struct window *w, struct rec recs[], unsigned from, unsigned to,
-                       struct window_hint *hint)
+/* The steps of a leg follow each other at a distance: enough for what was fetched to be there, and
+ * no step alone, as the processor can wait for a dozen lines at once. */
+static void count_legs(struct window *w, struct rec recs[], struct leg legs[], unsigned n,
+                       const uint8_t vantages[])
 {
-    for (; hint->next < hint->n_legs && hint->legs[hint->next].i < to; hint->next++) {
-        const struct leg *leg = &hint->legs[hint->next];
-        if (leg->i >= from && recs[leg->i].outcome != OUT_FILTERED) /* else: of one out of time */
-            count_leg(w, &recs[leg->i], leg);
+    enum { ROW = 16, COUNT = 2 * ROW };
+    const struct rowtab *talks = &w->talks.tab;
+    bool hides_hosts = w->config->scope != SCOPE_ALL;
+    for (unsigned k = 0; k < n + COUNT; k++) {
+        if (k < n) {
+            const struct rec *rec = &recs[legs[k].i];
+            leg_fill(&legs[k], rec, w->secret, vantages[rec->origin], hides_hosts);
+            rowtab_prefetch(talks, legs[k].tag);
+        }
+        if (k - ROW < n)
+            legs[k - ROW].row = rowtab_prefetch_row(talks, legs[k - ROW].tag, sizeof(struct talk));
+        if (k - COUNT < n)
+            count_leg(w, &recs[legs[k - COUNT].i], &legs[k - COUNT]);
     }
 }
 
@@ -258,12 +252,11 @@ static void count_odd(struct window *w, const struct rec *rec, bool hidden)
 }
 
 /* What its talks do not tell of packets. Sums in registers, added once. */
-static void count_packets(struct window *w, const struct rec recs[], unsigned from, unsigned to,
-                          uint64_t hidden)
+static void count_packets(struct window *w, const struct rec recs[], unsigned n, uint64_t hidden)
 {
     struct totals *t = &w->totals;
     uint64_t wire = 0, captured = 0, v4 = 0, v6 = 0;
-    for (unsigned i = from; i < to; i++) {
+    for (unsigned i = 0; i < n; i++) {
         const struct rec *rec = &recs[i];
         wire += rec->wire_len;
         captured += rec->cap_len;
@@ -277,19 +270,23 @@ static void count_packets(struct window *w, const struct rec recs[], unsigned fr
         if (rec->outcome != OUT_OK || !plain || (hidden >> i & 1))
             count_odd(w, rec, hidden >> i & 1);
     }
-    t->packets.read += to - from;
+    t->packets.read += n;
     t->packets.bytes_wire += wire;
     t->packets.bytes_captured += captured;
     t->ip_v4 += v4;
     t->ip_v6 += v6;
 }
 
-void window_packets(struct window *w, struct rec recs[], unsigned from, unsigned to,
-                    struct window_hint *hint)
+void window_packets(struct window *w, struct rec recs[], unsigned n, const uint8_t vantages[])
 {
-    w->filled = w->filled || to > from;
-    count_packets(w, recs, from, to, hint->hidden);
-    count_legs(w, recs, from, to, hint);
+    struct leg legs[2 * BURST_MAX + 1];
+    uint64_t hidden; /* a bit a packet */
+    static_assert(BURST_MAX <= 64, "bits");
+    assert(n <= BURST_MAX);
+    w->filled = w->filled || n > 0;
+    unsigned n_legs = legs_list(w, recs, n, legs, &hidden);
+    count_packets(w, recs, n, hidden);
+    count_legs(w, recs, legs, n_legs, vantages);
 }
 
 void window_lost(struct window *w, enum vantage vantage, uint64_t packets)

@@ -4,7 +4,6 @@
  *
  * A talk is one side's own: a packet between two of our devices counts in two of them. */
 #pragma once
-#include "core/pkt.h"
 #include "summary/rowtab.h"
 #include "summary/window.h"
 
@@ -68,13 +67,6 @@ struct leg {
     uint8_t i, side;
     bool direct; /* the key cannot tell its client */
 };
-
-struct window_hint {
-    unsigned n_legs, next; /* the first one not counted yet */
-    uint64_t hidden;       /* packets of which something stands in no row: bits */
-    struct leg legs[2 * BURST_MAX + 1];
-};
-static_assert(BURST_MAX <= 64, "a bit a packet");
 
 /* Talks that leave together: few enough for what they need to be small, enough for the talks of a
  * client to meet. */

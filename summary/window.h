@@ -41,15 +41,10 @@ bool window_empty(const struct window *w);
 
 /* ---- filling (the packet path) */
 
-/* Counts packets `from` to `to` - 1 of a burst: totals, and the talks their clients' rows are made
- * of. window_hint first, of the whole burst: finds out whose talks they are, and brings these into
- * the cache; `vantages[rec.origin]` tells where each packet was captured. Leaves in a record's note
- * where its messages will find theirs. */
-struct window_hint;
-void window_hint(const struct window *w, const struct rec recs[], unsigned n,
-                 const uint8_t vantages[], struct window_hint *hint);
-void window_packets(struct window *w, struct rec recs[], unsigned from, unsigned to,
-                    struct window_hint *hint);
+/* Counts n <= BURST_MAX packets: totals, and the talks their clients' rows are made of;
+ * `vantages[rec.origin]` tells where each was captured. Leaves in a record's note where its
+ * messages will find theirs. */
+void window_packets(struct window *w, struct rec recs[], unsigned n, const uint8_t vantages[]);
 
 /* A message has up to three times, which may lie in different windows: that of the message itself,
  * that of the exchange (query, request, handshake) it decides, and that of the session it tells of.
@@ -57,7 +52,7 @@ void window_packets(struct window *w, struct rec recs[], unsigned from, unsigned
  * msg_part), and when each was. */
 enum msg_part { PART_MESSAGE, PART_EXCHANGE, PART_SESSION, PART_N };
 MUST_CHECK unsigned window_parts(const struct msg *m, uint64_t ts_ns[static PART_N]);
-/* As window_hint, for `n` messages: finds and fetches the rows they will touch. */
+/* Of `n` messages some ahead: finds and fetches the rows they will touch. */
 enum { HINT_ANSWERS = 4, HINT_NAME = 60 };
 struct message_hint {
     uint8_t sides;     /* bit SIDE_SRC, SIDE_DST: NTP, DNS, TLS sessions: has a row */

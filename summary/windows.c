@@ -5,7 +5,6 @@
 #include "core/offer.h"
 #include "summary/certs.h"
 #include "summary/offers.h"
-#include "summary/talks.h"
 
 #include <stdlib.h>
 
@@ -239,15 +238,6 @@ static void count_out_of_time(struct windows *ws, struct rec *rec)
 
 void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const uint8_t vantages[])
 {
-    struct window_hint hint;
-    if (n == 0)
-        return;
-    struct window *near = windows_at(ws, recs[0].ts_ns);
-    if (near == NULL)
-        near = ws->last;
-    if (near == NULL)
-        return; /* failed at the first one: the error is told at the end of the burst */
-    window_hint(near, recs, n, vantages, &hint);
     for (unsigned i = 0, end; i < n; i = end) { /* packets of one window together */
         struct window *w = windows_at(ws, recs[i].ts_ns);
         for (end = i + 1; w != NULL && end < n && in_last(ws, recs[end].ts_ns); end++)
@@ -255,7 +245,7 @@ void windows_packets(struct windows *ws, struct rec recs[], unsigned n, const ui
         if (w == NULL)
             count_out_of_time(ws, &recs[i]);
         else
-            window_packets(w, recs, i, end, &hint);
+            window_packets(w, recs + i, end - i, vantages);
     }
 }
 

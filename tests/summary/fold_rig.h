@@ -67,11 +67,9 @@ static inline struct rec packet(unsigned from, unsigned to, uint64_t after_ns)
 
 static inline void count(const struct rec *r, enum vantage vantage)
 {
-    struct window_hint hint;
     struct rec rec = *r;
     assert_int_equal(rec.origin, 0);
-    window_hint(w, &rec, 1, &(const uint8_t){(uint8_t)vantage}, &hint);
-    window_packets(w, &rec, 0, 1, &hint);
+    window_packets(w, &rec, 1, &(const uint8_t){(uint8_t)vantage});
 }
 
 /* Every part, in this window. */

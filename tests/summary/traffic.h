@@ -4,7 +4,6 @@
 #include "core/hash.h"
 #include "core/pkt.h"
 #include "random.h"
-#include "summary/talks.h"
 #include "summary/windows.h"
 
 #include <stdio.h>
@@ -254,11 +253,9 @@ static inline struct event *events_new(uint64_t seed, unsigned n, uint64_t from_
 /* Into one window, whatever the time. */
 static inline void event_fold(struct window *w, const struct event *e)
 {
-    struct window_hint hint;
     enum vantage vantage = (enum vantage)origin_vantages[e->rec.origin];
     struct rec rec = e->rec;
-    window_hint(w, &rec, 1, origin_vantages, &hint);
-    window_packets(w, &rec, 0, 1, &hint);
+    window_packets(w, &rec, 1, origin_vantages);
     struct message_hint hints[EVENT_MSGS];
     window_message_hint(w, e->m, e->n, hints);
     for (unsigned k = 0; k < e->n; k++) {
