@@ -221,10 +221,10 @@ struct tls_session_msg {
     struct bytes sni, alpn;
     struct bytes ja4;       /* of the ClientHello, as in tls_hello_msg */
     struct bytes ja3, ja3s; /* of the hellos, likewise */
-    uint64_t answer_id;  /* 0: the server's flight is not known */
-    struct bytes answer; /* its blob (core/answer.h), in one message of the flow */
-    uint16_t signs;      /* enum tls_sign */
-    uint8_t via;         /* enum tls_via */
+    uint64_t answer_id;     /* 0: the server's flight is not known */
+    struct bytes answer;    /* its blob (core/answer.h), in one message of the flow */
+    uint16_t signs;         /* enum tls_sign */
+    uint8_t via;            /* enum tls_via */
     uint8_t last_alert_level, last_alert;
     bool has_alert;
     struct addr client, server; /* the roles: who sent the ClientHello (else: who opened TCP, else
