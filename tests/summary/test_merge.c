@@ -172,48 +172,54 @@ static void rows_are_enough(void **state)
     }
 }
 
+/* Folds event `i` into two windows that must come out the same. */
+typedef void fold_both(struct window *a, struct window *b, const struct event *events, unsigned i);
+
+static void come_out_the_same(unsigned limit, uint64_t seed, fold_both *fold)
+{
+    struct config c = config_of(limit, SCOPE_ALL, NAMES_KEEP);
+    struct window *a = window_made(&c, START_S, 3600), *b = window_made(&c, START_S, 3600);
+    struct event *events = events_new(seed, EVENTS, START_S * 1000000000, 3600000000000);
+    assert_non_null(events);
+    for (unsigned i = 0; i < EVENTS; i++)
+        fold(a, b, events, i);
+    assert_same(a, b);
+    free(events);
+    window_free(a);
+    window_free(b);
+}
+
+static void forth_and_back(struct window *a, struct window *b, const struct event *events,
+                           unsigned i)
+{
+    event_fold(a, &events[i]);
+    event_fold(b, &events[EVENTS - 1 - i]);
+}
+
+static void read_in_between(struct window *a, struct window *b, const struct event *events,
+                            unsigned i)
+{
+    size_t n;
+    event_fold(a, &events[i]);
+    event_fold(b, &events[i]);
+    if (i % 7 == 6)
+        (void)window_rows(b, ROW_PEER, &n);
+}
+
 static void order_is_nothing(void **state)
 {
     (void)state;
-    static const unsigned limits[] = {20000, 5};
-    for (unsigned l = 0; l < 2; l++) {
-        struct config c = config_of(limits[l], SCOPE_ALL, NAMES_KEEP);
-        struct window *a = window_made(&c, START_S, 3600), *b = window_made(&c, START_S, 3600);
-        struct event *events = events_new(99, EVENTS, START_S * 1000000000, 3600000000000);
-        assert_non_null(events);
-        for (unsigned i = 0; i < EVENTS; i++) {
-            event_fold(a, &events[i]);
-            event_fold(b, &events[EVENTS - 1 - i]);
-        }
-        assert_same(a, b);
-        free(events);
-        window_free(a);
-        window_free(b);
-    }
+    come_out_the_same(20000, 99, forth_and_back);
+    come_out_the_same(5, 99, forth_and_back);
 }
 
 /* Rows may be asked for at any time, and more may be counted then. */
 static void reading_is_nothing(void **state)
 {
     (void)state;
-    static const unsigned limits[] = {20000, 40, 5};
-    for (unsigned l = 0; l < 3; l++) {
-        struct config c = config_of(limits[l], SCOPE_ALL, NAMES_KEEP);
-        struct window *a = window_made(&c, START_S, 3600), *b = window_made(&c, START_S, 3600);
-        struct event *events = events_new(7, EVENTS, START_S * 1000000000, 3600000000000);
-        assert_non_null(events);
-        for (unsigned i = 0; i < EVENTS; i++) {
-            size_t n;
-            event_fold(a, &events[i]);
-            event_fold(b, &events[i]);
-            if (i % 7 == 6)
-                (void)window_rows(b, ROW_PEER, &n);
-        }
-        assert_same(a, b);
-        free(events);
-        window_free(a);
-        window_free(b);
-    }
+    come_out_the_same(20000, 7, read_in_between);
+    come_out_the_same(40, 7, read_in_between);
+    come_out_the_same(5, 7, read_in_between);
 }
 
 static void empty_is_zero(void **state)
