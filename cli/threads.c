@@ -1,11 +1,12 @@
 #define _GNU_SOURCE /* CPU_SET */
 #include "cli/threads.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bool start(pthread_t *thread, void *(*run)(void *), void *arg, int cpu, struct err *e)
+bool thread_start(pthread_t *thread, void *(*run)(void *), void *arg, int cpu, struct err *e)
 {
     pthread_attr_t attr;
     cpu_set_t set;
@@ -17,16 +18,13 @@ static bool start(pthread_t *thread, void *(*run)(void *), void *arg, int cpu, s
     }
     int failed = pthread_create(thread, &attr, run, arg);
     pthread_attr_destroy(&attr);
-    if (failed != 0 && cpu >= 0)
+    if (failed == EAGAIN)
+        err_set(e, "no more threads may be started: ask for fewer (-j), or raise 'ulimit -u'");
+    else if (failed != 0 && cpu >= 0)
         err_set(e, "start a thread on CPU %d: %s", cpu, strerror(failed));
     else if (failed != 0)
         err_set(e, "start a thread: %s", strerror(failed));
     return failed == 0;
-}
-
-bool thread_start(pthread_t *thread, void *(*run)(void *), void *arg, int cpu, struct err *e)
-{
-    return start(thread, run, arg, cpu, e);
 }
 
 struct apart {
@@ -65,8 +63,8 @@ bool thread_start_apart(pthread_t *thread, void *(*run)(void *), void *arg, unsi
     }
     *a = (struct apart){.run = run, .arg = arg};
     bool known = pthread_getaffinity_np(pthread_self(), sizeof a->may, &a->may) == 0;
-    bool ok = known ? start(thread, run_apart, a, nth_cpu(&a->may, nth), e)
-                    : start(thread, run, arg, -1, e);
+    bool ok = known ? thread_start(thread, run_apart, a, nth_cpu(&a->may, nth), e)
+                    : thread_start(thread, run, arg, -1, e);
     if (!ok || !known)
         free(a);
     return ok;

@@ -54,3 +54,12 @@ struct decode {
     struct tls_known known;        /* what came before */
     struct tls_certs certs;        /* likewise */
 };
+
+/* Makes room for one more made-up record: messages borrow them until these are folded. */
+static inline void made_up_room(struct decode *d, struct msgs *out)
+{
+    if (d->n_made_up < MADE_UP_MAX)
+        return;
+    msgs_flush(out);
+    d->n_made_up = 0;
+}

@@ -129,15 +129,6 @@ bool dtls_flow_add(struct decode *d, const struct rec *rec, const struct tcp_id 
 
 /* ---- contexts and windows */
 
-/* Made-up records are borrowed by messages until these are folded. */
-static void make_room(struct decode *d, struct msgs *out)
-{
-    if (d->n_made_up < MADE_UP_MAX)
-        return;
-    msgs_flush(out);
-    d->n_made_up = 0;
-}
-
 /* The next slot in use from `slot` on, or 0. */
 static uint32_t next_used(const struct tcp_table *t, uint32_t slot)
 {
@@ -153,7 +144,7 @@ void dtls_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
     for (uint32_t slot = next_used(t, 1); slot != 0; slot = next_used(t, slot + 1)) {
         if (flow_origin(&t->flows[slot]) != origin)
             continue;
-        make_room(d, out);
+        made_up_room(d, out);
         end_without_packet(d, slot, out);
     }
     msgs_flush(out);
@@ -166,7 +157,7 @@ void dtls_sweep(struct decode *d, uint32_t slot, uint64_t before_ns, struct msgs
     if ((d->dtls.flows.flows[slot].flags & FLOW_USED) == 0)
         return;
     struct stream_at at = at_flow(d, slot, out);
-    make_room(d, out);
+    made_up_room(d, out);
     stream_make_up(&at, PROTO_DTLS);
     tls_session_sweep(&at, before_ns);
 }

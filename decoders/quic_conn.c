@@ -252,10 +252,7 @@ void quic_conn_close(struct quic_at *at)
 
 static void make_up(struct quic_at *at)
 {
-    if (at->s.d->n_made_up == MADE_UP_MAX) { /* messages borrow them */
-        msgs_flush(at->s.out);
-        at->s.d->n_made_up = 0;
-    }
+    made_up_room(at->s.d, at->s.out);
     stream_make_up(&at->s, PROTO_QUIC);
 }
 

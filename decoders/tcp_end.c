@@ -68,20 +68,11 @@ static uint32_t gather_open(struct decode *d, uint16_t origin)
     return n;
 }
 
-/* Made-up records are borrowed by messages until these are folded. */
-static void make_room(struct decode *d, struct msgs *out)
-{
-    if (d->n_made_up < MADE_UP_MAX)
-        return;
-    msgs_flush(out);
-    d->n_made_up = 0;
-}
-
 void tcp_origin_end(struct decode *d, uint16_t origin, struct msgs *out)
 {
     uint32_t n = gather_open(d, origin);
     for (uint32_t i = 0; i < n; i++) {
-        make_room(d, out);
+        made_up_room(d, out);
         tcp_end_quietly(d, d->open[i].slot, out);
     }
     msgs_flush(out);
@@ -99,7 +90,7 @@ void tcp_sweep(struct decode *d, uint32_t slot, uint64_t before_ns, struct msgs 
         return;
     struct stream_at at;
     tcp_at(&at, d, slot, NULL, 0, out);
-    make_room(d, out);
+    made_up_room(d, out);
     stream_make_up(&at, PROTO_TLS);
     tls_session_sweep(&at, before_ns);
     if (calm)

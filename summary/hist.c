@@ -13,17 +13,10 @@ struct hist_view window_hist_few(const struct window *w, const struct hist *h)
                      : (struct hist_view){h->bucket, h->count, h->n};
 }
 
-static uint32_t hist_take(struct window *w, struct pool *pool)
-{
-    uint32_t block = pool_take(pool);
-    w->totals.ledger.blocks_turned_away += block == 0;
-    return block;
-}
-
 /* The six inline buckets move to where there is room for more. */
 static struct hist_few *hist_widen(struct window *w, struct hist *h)
 {
-    uint32_t block = hist_take(w, &w->few);
+    uint32_t block = block_take(w, &w->few);
     if (block == 0)
         return NULL;
     struct hist_few *f = pool_at(&w->few, block);
@@ -36,7 +29,7 @@ static struct hist_few *hist_widen(struct window *w, struct hist *h)
 /* All buckets move to a block with a place for each there is. */
 static struct hist_block *hist_spread(struct window *w, struct hist *h)
 {
-    uint32_t block = hist_take(w, &w->hists);
+    uint32_t block = block_take(w, &w->hists);
     if (block == 0)
         return NULL;
     struct hist_block *b = pool_at(&w->hists, block);

@@ -21,11 +21,9 @@ struct set8_view window_set8(const struct window *w, const struct set8 *s)
 /* Inline values move to a block of their own. */
 static struct set8_block *set8_spread(struct window *w, struct set8 *s)
 {
-    uint32_t block = pool_take(&w->sets);
-    if (block == 0) {
-        w->totals.ledger.blocks_turned_away++;
+    uint32_t block = block_take(w, &w->sets);
+    if (block == 0)
         return NULL;
-    }
     struct set8_block *b = pool_at(&w->sets, block);
     memcpy(b->value, s->value, sizeof s->value);
     memcpy(b->count, s->count, sizeof s->count);

@@ -131,6 +131,14 @@ static inline __attribute__((always_inline)) void hist_prefetch(const struct win
     }
 }
 
+/* A block of one of the window's pools, or 0: then it is counted. */
+static inline uint32_t block_take(struct window *w, struct pool *pool)
+{
+    uint32_t block = pool_take(pool);
+    w->totals.ledger.blocks_turned_away += block == 0;
+    return block;
+}
+
 /* Gives back the blocks of a row that is gone or emptied. */
 void row_blocks_give(struct window *w, enum row_kind kind, const void *row);
 

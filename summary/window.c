@@ -425,10 +425,6 @@ struct distinct_block *window_distinct_make(struct window *w, struct distinct *d
                                             const struct distinct_shape *s)
 {
     if (d->block == 0)
-        d->block = pool_take(shape_pool(w, s));
-    if (d->block == 0) {
-        w->totals.ledger.blocks_turned_away++;
-        return NULL;
-    }
-    return pool_at(shape_pool(w, s), d->block);
+        d->block = block_take(w, shape_pool(w, s));
+    return d->block != 0 ? pool_at(shape_pool(w, s), d->block) : NULL;
 }
