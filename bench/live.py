@@ -98,18 +98,23 @@ def live(capture, packets):
                 sys.exit("bench: %s: %d counted, %.0f are %.1f passes of the file: the run does not count" % (name, n, want, passes))
         if c["unaccounted"] or c["lost"]:
             sys.exit("bench: %d lost, %d unaccounted: the run does not count" % (c["lost"], c["unaccounted"]))
-        return c["received"] / c["elapsed_s"], c["windows"]
+        stages = {}
+        for worker in c["workers"]:
+            for name, ns in worker["stage_ns"].items():
+                stages[name] = stages.get(name, 0) + ns / c["received"]
+        return c["received"] / c["elapsed_s"], c["windows"], stages
     finally:
         shutil.rmtree(folder)
 
 
 for packets, name, yardstick, wanted in ((40000, "testpmd rxonly", testpmd, 25), (300000, "pipe rtc", pipe, 50)):
     capture = mix(packets)
-    ours, theirs, windows = [], [], None
+    ours, theirs, windows, stages = [], [], None, {}
     for _ in range(a.runs):
         theirs.append(yardstick(capture))
-        rate, windows = live(capture, packets)
+        rate, windows, stages = live(capture, packets)
         ours.append(rate)
     o, t = statistics.median(ours), statistics.median(theirs)
     print("%6d packets: %-14s %6.2f Mpps %6.1f ns/packet   live %6.2f Mpps %6.1f ns/packet   %5.1f %% (wanted: %d %%), windows %s"
           % (packets, name, t / 1e6, 1e9 / t, o / 1e6, 1e9 / o, 100 * o / t, wanted, windows))
+    print("%14s of the last run, ns/packet: %s" % ("", ", ".join("%s %.1f" % s for s in stages.items())))

@@ -8,6 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
+static void count_worker(const struct live *l, unsigned worker, struct live_counts *c)
+{
+    const struct stages *s = &l->workers[worker].pl->stages;
+    l->o->api->worker_stats(l->ports, worker, &c->workers[worker]);
+    for (unsigned i = 0; i < STAGE_N; i++)
+        c->stage_ns[worker][i] =
+            clock_span_ns(l->clock, atomic_load_explicit(&s->ticks[i], memory_order_relaxed));
+}
+
 void live_count(struct live *l)
 {
     struct live_counts c = l->counts; /* only this thread changes them */
@@ -18,7 +27,7 @@ void live_count(struct live *l)
         api->buffers(l->ports, i, &c.buffers_free[i], &c.buffers[i]);
     }
     for (unsigned i = 0; i < c.n_workers; i++)
-        api->worker_stats(l->ports, i, &c.workers[i]);
+        count_worker(l, i, &c);
     struct clock_state clock = clock_state(l->clock);
     c.clock_error_ns = clock.error_ns;
     c.clock_steps = clock.steps;
@@ -211,6 +220,10 @@ static void fill_queues(void *ctx, struct port_answer *a)
         a->number(a, "port", c->port_of[i]);
         for (unsigned k = 0; k < WORKER_COUNTERS; k++)
             a->number(a, worker_counters[k].name, value(&c->workers[i], worker_counters[k].at));
+        for (unsigned k = 0; k < STAGE_N; k++) {
+            snprintf(name, sizeof name, "%s_ns", stage_names[k]);
+            a->number(a, name, c->stage_ns[i][k]);
+        }
         a->end(a);
     }
     free(c);
@@ -251,7 +264,10 @@ static void as_json(const struct live_counts *c, struct text_sink *t)
         for (unsigned k = 0; k < WORKER_COUNTERS; k++)
             text_printf(t, ",\"%s\":%" PRIu64, worker_counters[k].name,
                         value(&c->workers[i], worker_counters[k].at));
-        text_puts(t, "}");
+        for (unsigned k = 0; k < STAGE_N; k++)
+            text_printf(t, "%s\"%s\":%" PRIu64, k > 0 ? "," : ",\"stage_ns\":{", stage_names[k],
+                        c->stage_ns[i][k]);
+        text_puts(t, "}}");
     }
     text_printf(t, "],\"read\":%" PRIu64 ",\"outcome\":{", c->read);
     const char *comma = "";
@@ -269,6 +285,22 @@ static void as_json(const struct live_counts *c, struct text_sink *t)
                 ",\"elapsed_s\":%.3f}\n",
                 live_received(c), live_lost(&loss), live_unaccounted(c), c->windows_written,
                 c->windows_dropped, c->clock_error_ns, c->clock_steps, (double)c->elapsed_ns / 1e9);
+}
+
+/* What a packet took on the average; of idle time its share says more. */
+static void stage_line(const struct live_counts *c, enum stage stage, struct text_sink *t)
+{
+    text_printf(t, "  %-8s %s", stage_names[stage], stage == STAGE_IDLE ? "%  " : "ns ");
+    for (unsigned i = 0; i < c->n_workers; i++) {
+        uint64_t all_ns = 0, of = c->workers[i].received;
+        for (unsigned k = 0; k < STAGE_N; k++)
+            all_ns += c->stage_ns[i][k];
+        double ns = (double)c->stage_ns[i][stage];
+        if (stage == STAGE_IDLE)
+            of = all_ns, ns *= 100;
+        text_printf(t, "%s%14.1f", i > 0 ? "  " : "", of > 0 ? ns / (double)of : 0);
+    }
+    text_puts(t, "\n");
 }
 
 static void as_table(const struct live_counts *c, struct text_sink *t)
@@ -292,6 +324,8 @@ static void as_table(const struct live_counts *c, struct text_sink *t)
                         value(&c->workers[i], worker_counters[k].at));
         text_puts(t, "\n");
     }
+    for (unsigned k = 0; k < STAGE_N; k++)
+        stage_line(c, (enum stage)k, t);
     text_printf(t, "read        ");
     for (unsigned i = 0; i < OUT_N; i++)
         if (c->outcome[i] > 0)

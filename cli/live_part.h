@@ -36,6 +36,7 @@ struct live_counts {
     uint64_t buffers_free[CONFIG_PORTS_MAX], buffers[CONFIG_PORTS_MAX];
     struct port_worker_stats workers[LIVE_WORKERS_MAX];
     unsigned port_of[LIVE_WORKERS_MAX];
+    uint64_t stage_ns[LIVE_WORKERS_MAX][STAGE_N];
     uint64_t read, outcome[OUT_N]; /* in windows that closed */
     uint64_t clock_error_ns, clock_steps;
     uint64_t windows_written, windows_dropped, windows_waiting;

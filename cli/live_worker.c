@@ -100,6 +100,7 @@ static bool poll_once(struct live_worker *w, int *n)
         return false;
     keep_time(w, time_of(w));
     flush(w);
+    stage_end(&w->pl->stages, STAGE_WINDOWS);
     return !windows_failed(w->pl->windows, &w->err);
 }
 
@@ -133,6 +134,7 @@ void *live_worker_run(void *worker)
     while (atomic_load_explicit(w->order, memory_order_acquire) == LIVE_WAIT)
         sched_yield();
     w->closed_ns = w->swept_ns = w->by_packets ? 0 : windows_before(w, time_of(w), 0);
+    stages_begin(&w->pl->stages, w->clock);
     bool ok = poll_all(w);
     pipeline_end(w->pl);
     pipeline_done(w->pl);

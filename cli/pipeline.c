@@ -10,22 +10,28 @@
 static void fold_messages(void *ctx, struct msgs *batch)
 {
     struct pipeline *pl = ctx;
+    stage_end(&pl->stages, STAGE_DECODE);
     if (pl->events != NULL)
         events_messages(pl->events, batch);
     windows_messages(pl->windows, batch->m, batch->n, pl->vantages);
+    stage_end(&pl->stages, STAGE_MESSAGES);
 }
 
 void pipeline_take(struct pipeline *pl, struct rec recs[], unsigned n)
 {
-    gateway_burst(pl->config, pl->origins, recs, n);     /* whose it is */
-    decode_burst(pl->decode, recs, n, &pl->msgs);        /* what it says */
+    gateway_burst(pl->config, pl->origins, recs, n); /* whose it is */
+    stage_end(&pl->stages, STAGE_GATEWAYS);
+    decode_burst(pl->decode, recs, n, &pl->msgs); /* what it says */
+    stage_end(&pl->stages, STAGE_DECODE);
     windows_packets(pl->windows, recs, n, pl->vantages); /* what it adds */
+    stage_end(&pl->stages, STAGE_PACKETS);
     msgs_flush(&pl->msgs);
 }
 
 int pipeline_poll(struct pipeline *pl, struct err *e)
 {
     int n = pl->source.rx(pl->source.ctx, pl->pkts, BURST_MAX, e);
+    stage_end(&pl->stages, n > 0 ? STAGE_RECEIVE : STAGE_IDLE);
     if (n <= 0)
         return n;
     if (!pl->any)
@@ -40,11 +46,14 @@ int pipeline_poll(struct pipeline *pl, struct err *e)
     if (pl->filter != NULL)
         filter_burst(pl->filter, pl->pkts, (unsigned)n);
     headers_burst(pl->headers, pl->pkts, pl->recs, (unsigned)n); /* where it goes */
+    stage_end(&pl->stages, STAGE_HEADERS);
     unsigned mine = (unsigned)n;
     if (pl->spread.give != NULL) /* who follows it */
         mine = pl->spread.give(pl->spread.ctx, pl->pkts, pl->recs, mine);
+    stage_end(&pl->stages, STAGE_SPREAD);
     pipeline_take(pl, pl->recs, mine);
     pl->source.release(pl->source.ctx);
+    stage_end(&pl->stages, STAGE_RECEIVE);
     return n;
 }
 

@@ -1,5 +1,6 @@
 /* The data path: one thread's way from a source to the summary. */
 #pragma once
+#include "cli/stages.h"
 #include "core/config.h"
 #include "decoders/decode.h"
 #include "ingest/filter.h"
@@ -24,6 +25,7 @@ struct pipeline {
     struct headers *headers;
     struct decode *decode;
     struct windows *windows;
+    struct stages stages;   /* set by whoever wants to know */
     struct events *events;  /* NULL: none wanted; borrowed */
     struct origin *origins; /* [ORIGINS] */
     uint8_t *vantages;      /* [ORIGINS] */

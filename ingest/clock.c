@@ -59,7 +59,7 @@ struct sample {
     uint64_t ticks_unsure;
 };
 
-static uint64_t ticks_now(const struct clock *c)
+uint64_t clock_ticks(const struct clock *c)
 {
 #if defined(__x86_64__) || defined(__i386__)
     if (c->source.ticks == NULL)
@@ -110,6 +110,12 @@ static void publish(struct clock *c, const struct line *l)
     c->line = *l;
 }
 
+uint64_t clock_span_ns(const struct clock *c, uint64_t ticks)
+{
+    uint64_t turn = atomic_load_explicit(&c->turn, memory_order_acquire);
+    return ns_of(ticks, atomic_load_explicit(&c->slots[turn % 2].rate, memory_order_relaxed));
+}
+
 uint64_t clock_now(const struct clock *c, struct clock_view *v)
 {
     struct line l;
@@ -122,7 +128,7 @@ uint64_t clock_now(const struct clock *c, struct clock_view *v)
         l.slew_ticks = atomic_load_explicit(&s->slew_ticks, memory_order_acquire);
         l.slew_rate = atomic_load_explicit(&s->slew_rate, memory_order_acquire);
         l.rate = atomic_load_explicit(&s->rate, memory_order_acquire);
-        tick = ticks_now(c);
+        tick = clock_ticks(c);
     } while (atomic_load_explicit(&c->turn, memory_order_relaxed) != turn);
     uint64_t ns = line_at(&l, tick);
     if (ns > v->last_ns)
@@ -136,10 +142,10 @@ static struct sample sample_take(const struct clock *c)
     struct sample best = {.ticks_unsure = UINT64_MAX};
     for (int i = 0; i < TRIES; i++) {
         struct sample s;
-        uint64_t before = ticks_now(c);
+        uint64_t before = clock_ticks(c);
         s.real_ns = c->source.real_ns(c->source.ctx);
         s.mono_ns = c->source.mono_ns(c->source.ctx);
-        s.ticks_unsure = ticks_now(c) - before;
+        s.ticks_unsure = clock_ticks(c) - before;
         s.tick = before + s.ticks_unsure / 2;
         if (s.ticks_unsure < best.ticks_unsure)
             best = s;

@@ -32,6 +32,11 @@ void clock_free(struct clock *c);
  * mended as a small error.) */
 bool clock_anchor(struct clock *c);
 
+/* The counter itself, for spans of time on one processor, and what a span of it is by its rate of
+ * now. By any thread. */
+uint64_t clock_ticks(const struct clock *c);
+uint64_t clock_span_ns(const struct clock *c, uint64_t ticks);
+
 /* UTC, nanoseconds. */
 uint64_t clock_now(const struct clock *c, struct clock_view *v);
 

@@ -262,6 +262,16 @@ static void test_other_rate(void **state)
     assert_near(ahead(), 0, 3000);
 }
 
+/* A span of the counter, told by the rate of now. */
+static void test_span(void **state)
+{
+    (void)state;
+    uint64_t began = clock_ticks(c);
+    turn(5000);
+    assert_near((int64_t)clock_span_ns(c, clock_ticks(c) - began), 5000, 5);
+    assert_int_equal(clock_span_ns(c, 0), 0);
+}
+
 /* Readings that take long say so, and the rate known from better ones stays. */
 static void test_slow_readings(void **state)
 {
@@ -467,6 +477,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_backward_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sleep, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_rate, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_span, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slow_readings, setup, teardown),
         cmocka_unit_test_setup_teardown(test_standing_counter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_overtaken_reader, setup, teardown),
