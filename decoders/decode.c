@@ -155,34 +155,34 @@ static uint8_t kind_of(const struct rec *rec)
     return a < b ? a : b;
 }
 
-/* The first pass: what the packets are, and hints to the cache: of buckets, then of what these lead
- * to. */
-static void look_ahead(struct decode *d, struct rec recs[], unsigned n, struct ahead ahead[])
+/* Hints to the cache: first of buckets, then of what these lead to, and last of what that does. */
+static void look_ahead(struct decode *d, const struct rec *rec, struct ahead *a)
 {
-    for (unsigned i = 0; i < n; i++) {
-        struct rec *rec = &recs[i];
-        struct ahead *a = &ahead[i];
-        rec->proto = PROTO_NONE;
-        a->kind = kind_of(rec);
-        a->id.slot = 0;
-        if (a->kind == TCP)
-            tcp_table_id(&d->flows, rec, &a->id);
-        else if (a->kind == NTP)
-            ntp_pairs_ahead(d->ntp, rec, &a->exchange);
-        else if (a->kind == DNS)
-            dns_match_ahead(d->dns, rec, &a->exchange);
-        else
-            a->exchange.proto = PROTO_NONE;
-    }
-    for (unsigned i = 0; i < n; i++) {
-        struct ahead *a = &ahead[i];
-        if (a->kind == TCP)
-            tcp_table_peek(&d->flows, &a->id);
-        else if (a->kind == NTP)
-            ntp_pairs_prefetch(d->ntp, &a->exchange);
-        else if (a->kind == DNS)
-            dns_match_prefetch(d->dns, &a->exchange);
-    }
+    a->id.slot = 0;
+    if (a->kind == TCP)
+        tcp_table_id(&d->flows, rec, &a->id);
+    else if (a->kind == NTP)
+        ntp_pairs_ahead(d->ntp, rec, &a->exchange);
+    else if (a->kind == DNS)
+        dns_match_ahead(d->dns, rec, &a->exchange);
+    else
+        a->exchange.proto = PROTO_NONE;
+}
+
+static void look_further(struct decode *d, struct ahead *a)
+{
+    if (a->kind == TCP)
+        tcp_table_peek(&d->flows, &a->id);
+    else if (a->kind == NTP)
+        ntp_pairs_prefetch(d->ntp, &a->exchange);
+    else if (a->kind == DNS)
+        dns_match_prefetch(d->dns, &a->exchange);
+}
+
+static void look_last(struct decode *d, const struct ahead *a)
+{
+    if (a->id.slot != 0)
+        tcp_prefetch(d, a->id.slot);
 }
 
 static void set_plain_order(unsigned n, uint8_t order[])
@@ -235,24 +235,31 @@ static void packet(struct decode *d, struct rec *rec, const struct ahead *a, str
     d->stats.out[rec->outcome]++;
 }
 
+/* The steps of a packet follow each other at a distance, as those of summary/fold.c. */
 void decode_burst(struct decode *d, struct rec recs[], unsigned n, struct msgs *out)
 {
-    struct ahead ahead[BURST_MAX + 1];
-    uint8_t order[BURST_MAX + AHEAD];
+    enum { FURTHER = AHEAD, LAST = 2 * AHEAD, DECODE = 3 * AHEAD };
+    struct ahead ahead[BURST_MAX];
+    uint8_t order[BURST_MAX];
     assert(n <= BURST_MAX);
-    ahead[n].id.slot = 0;
-    memset(order + n, (int)n, AHEAD);
     d->n_made_up = 0;
-    look_ahead(d, recs, n, ahead);
+    for (unsigned i = 0; i < n; i++) {
+        recs[i].proto = PROTO_NONE;
+        ahead[i].kind = kind_of(&recs[i]);
+    }
     if (out->any_order)
         set_order(recs, n, ahead, order);
     else
         set_plain_order(n, order);
-    for (unsigned i = 0; i < n; i++) {
-        uint32_t later = ahead[order[i + AHEAD]].id.slot;
-        if (later != 0)
-            tcp_prefetch(d, later);
-        packet(d, &recs[order[i]], &ahead[order[i]], out);
+    for (unsigned k = 0; k < n + DECODE; k++) {
+        if (k < n)
+            look_ahead(d, &recs[order[k]], &ahead[order[k]]);
+        if (k - FURTHER < n)
+            look_further(d, &ahead[order[k - FURTHER]]);
+        if (k - LAST < n)
+            look_last(d, &ahead[order[k - LAST]]);
+        if (k - DECODE < n)
+            packet(d, &recs[order[k - DECODE]], &ahead[order[k - DECODE]], out);
     }
     d->stats.in += n;
 }
