@@ -93,7 +93,7 @@ static enum outcome elsewhere(struct decode *d, struct rec *rec, struct msgs *ou
 }
 
 /* Every datagram decoder: of two known ports the lower row names the service. To add one: its line
- * here, and its port in kind_of_port; or its line in by_content. */
+ * here, and its port in known_ports; or its line in by_content. */
 enum { DNS, NTP, MDNS, LLMNR, ELSEWHERE, TCP, OTHER };
 static const struct datagram_decoder datagrams[] = {
     [DNS] = {"dns", PROTO_DNS, 53, dns_datagram},
@@ -103,20 +103,19 @@ static const struct datagram_decoder datagrams[] = {
     [ELSEWHERE] = {"elsewhere", PROTO_NONE, 0, elsewhere},
 };
 
-static uint8_t kind_of_port(uint16_t port)
+/* How far above ELSEWHERE a port's row stands; the last is for all ports from there on. A table and
+ * no choice, as ports come as they like. */
+enum { PORTS_KNOWN = 5356 };
+static const uint8_t known_ports[PORTS_KNOWN + 1] = {
+    [53] = ELSEWHERE - DNS,
+    [123] = ELSEWHERE - NTP,
+    [5353] = ELSEWHERE - MDNS,
+    [5355] = ELSEWHERE - LLMNR,
+};
+
+static inline unsigned known_port(uint16_t port)
 {
-    switch (port) {
-    case 53:
-        return DNS;
-    case 123:
-        return NTP;
-    case 5353:
-        return MDNS;
-    case 5355:
-        return LLMNR;
-    default:
-        return ELSEWHERE;
-    }
+    return known_ports[port < PORTS_KNOWN ? port : PORTS_KNOWN];
 }
 
 static uint16_t smaller_port(const struct rec *rec)
@@ -138,51 +137,58 @@ static void datagram(struct decode *d, struct rec *rec, uint8_t kind, struct msg
 
 /* What the look-ahead remembers of a packet. */
 struct ahead {
-    struct tcp_id id;           /* TCP; else its slot is 0 */
+    struct tcp_id id;           /* TCP */
     struct fifo_ahead exchange; /* of any datagram; DNS, NTP: whose */
     uint8_t kind;               /* a row of datagrams[], TCP or OTHER */
 };
 
-static uint8_t kind_of(const struct rec *rec)
+/* Without a branch, too. */
+static inline uint8_t kind_of(const struct rec *rec)
 {
-    if (rec->outcome != OUT_OK || (rec->flags & REC_HAS_PORTS) == 0)
-        return OTHER;
-    if (rec->ip_proto == IP_TCP)
-        return TCP;
-    if (rec->ip_proto != IP_UDP)
-        return OTHER;
-    uint8_t a = kind_of_port(rec->sport), b = kind_of_port(rec->dport);
-    return a < b ? a : b;
+    unsigned payload = (rec->outcome == OUT_OK) & ((rec->flags & REC_HAS_PORTS) != 0);
+    unsigned tcp = payload & (rec->ip_proto == IP_TCP), udp = payload & (rec->ip_proto == IP_UDP);
+    unsigned src = known_port(rec->sport), dst = known_port(rec->dport);
+    unsigned datagram = ELSEWHERE - (src > dst ? src : dst);
+    return (uint8_t)(OTHER - (-tcp & (OTHER - TCP)) - (-udp & (OTHER - datagram)));
 }
 
-/* Hints to the cache: first of buckets, then of what these lead to, and last of what that does. */
-static void look_ahead(struct decode *d, const struct rec *rec, struct ahead *a)
+/* Packets of one kind that are decoded one after the other. What is done for each kind in turn is
+ * done a run at a time, so that kinds are told apart once a run. */
+struct run {
+    const uint8_t *order;
+    unsigned n;
+    uint8_t kind;
+};
+
+/* Hints to the cache: of buckets; in the next pass, of what these lead to. */
+static void look_ahead(struct decode *d, const struct run *run, const struct rec recs[],
+                       struct ahead ahead[])
 {
-    a->id.slot = 0;
-    if (a->kind == TCP)
-        tcp_table_id(&d->flows, rec, &a->id);
-    else if (a->kind == NTP)
-        ntp_pairs_ahead(d->ntp, rec, &a->exchange);
-    else if (a->kind == DNS)
-        dns_match_ahead(d->dns, rec, &a->exchange);
-    else
-        a->exchange.proto = PROTO_NONE;
+    for (unsigned k = 0; k < run->n; k++) {
+        const struct rec *rec = &recs[run->order[k]];
+        struct ahead *a = &ahead[run->order[k]];
+        if (run->kind == TCP)
+            tcp_table_id(&d->flows, rec, &a->id);
+        else if (run->kind == NTP)
+            ntp_pairs_ahead(d->ntp, rec, &a->exchange);
+        else if (run->kind == DNS)
+            dns_match_ahead(d->dns, rec, &a->exchange);
+        else
+            a->exchange.proto = PROTO_NONE;
+    }
 }
 
-static void look_further(struct decode *d, struct ahead *a)
+static void look_further(struct decode *d, const struct run *run, struct ahead ahead[])
 {
-    if (a->kind == TCP)
-        tcp_table_peek(&d->flows, &a->id);
-    else if (a->kind == NTP)
-        ntp_pairs_prefetch(d->ntp, &a->exchange);
-    else if (a->kind == DNS)
-        dns_match_prefetch(d->dns, &a->exchange);
-}
-
-static void look_last(struct decode *d, const struct ahead *a)
-{
-    if (a->id.slot != 0)
-        tcp_prefetch(d, a->id.slot);
+    for (unsigned k = 0; k < run->n; k++) {
+        struct ahead *a = &ahead[run->order[k]];
+        if (run->kind == TCP)
+            tcp_table_peek(&d->flows, &a->id);
+        else if (run->kind == NTP)
+            ntp_pairs_prefetch(d->ntp, &a->exchange);
+        else if (run->kind == DNS)
+            dns_match_prefetch(d->dns, &a->exchange);
+    }
 }
 
 static void set_plain_order(unsigned n, uint8_t order[])
@@ -219,27 +225,52 @@ static void set_order(const struct rec recs[], unsigned n, const struct ahead ah
         order[at[ahead[i].kind]++] = (uint8_t)i;
 }
 
-static void packet(struct decode *d, struct rec *rec, const struct ahead *a, struct msgs *out)
+/* Cuts the order into runs. Returns how many. */
+static unsigned runs_list(const uint8_t order[], unsigned n, const struct ahead ahead[],
+                          struct run runs[])
 {
-    if (a->kind == TCP) {
-        tcp_packet(d, rec, &a->id, out);
-    } else if (a->kind < TCP) {
-        d->ahead = &a->exchange;
-        datagram(d, rec, a->kind, out);
-    } else {
-        bool ports = rec->flags & REC_HAS_PORTS;
-        rec->service_port = ports ? smaller_port(rec) : 0;
-        if (rec->outcome == OUT_OK)
-            rec->outcome = OUT_NOT_MINE;
+    unsigned n_runs = 0;
+    for (unsigned k = 0; k < n; k++) {
+        uint8_t kind = ahead[order[k]].kind;
+        if (k == 0 || kind != runs[n_runs - 1].kind)
+            runs[n_runs++] = (struct run){.order = order + k, .kind = kind};
+        runs[n_runs - 1].n++;
     }
-    d->stats.out[rec->outcome]++;
+    return n_runs;
 }
 
-/* The steps of a packet follow each other at a distance, as those of summary/fold.c. */
+static void other_packet(struct rec *rec)
+{
+    bool ports = rec->flags & REC_HAS_PORTS;
+    rec->service_port = ports ? smaller_port(rec) : 0;
+    if (rec->outcome == OUT_OK)
+        rec->outcome = OUT_NOT_MINE;
+}
+
+static void decode_run(struct decode *d, const struct run *run, struct rec recs[],
+                       const struct ahead ahead[], struct msgs *out)
+{
+    for (unsigned k = 0; k < run->n; k++) {
+        struct rec *rec = &recs[run->order[k]];
+        const struct ahead *a = &ahead[run->order[k]];
+        if (run->kind == TCP) {
+            if (k + AHEAD < run->n)
+                tcp_prefetch(d, ahead[run->order[k + AHEAD]].id.slot);
+            tcp_packet(d, rec, &a->id, out);
+        } else if (run->kind < TCP) {
+            d->ahead = &a->exchange;
+            datagram(d, rec, run->kind, out);
+        } else {
+            other_packet(rec);
+        }
+        d->stats.out[rec->outcome]++;
+    }
+}
+
 void decode_burst(struct decode *d, struct rec recs[], unsigned n, struct msgs *out)
 {
-    enum { FURTHER = AHEAD, LAST = 2 * AHEAD, DECODE = 3 * AHEAD };
     struct ahead ahead[BURST_MAX];
+    struct run runs[BURST_MAX];
     uint8_t order[BURST_MAX];
     assert(n <= BURST_MAX);
     d->n_made_up = 0;
@@ -251,16 +282,13 @@ void decode_burst(struct decode *d, struct rec recs[], unsigned n, struct msgs *
         set_order(recs, n, ahead, order);
     else
         set_plain_order(n, order);
-    for (unsigned k = 0; k < n + DECODE; k++) {
-        if (k < n)
-            look_ahead(d, &recs[order[k]], &ahead[order[k]]);
-        if (k - FURTHER < n)
-            look_further(d, &ahead[order[k - FURTHER]]);
-        if (k - LAST < n)
-            look_last(d, &ahead[order[k - LAST]]);
-        if (k - DECODE < n)
-            packet(d, &recs[order[k - DECODE]], &ahead[order[k - DECODE]], out);
-    }
+    unsigned n_runs = runs_list(order, n, ahead, runs);
+    for (unsigned i = 0; i < n_runs; i++)
+        look_ahead(d, &runs[i], recs, ahead);
+    for (unsigned i = 0; i < n_runs; i++)
+        look_further(d, &runs[i], ahead);
+    for (unsigned i = 0; i < n_runs; i++)
+        decode_run(d, &runs[i], recs, ahead, out);
     d->stats.in += n;
 }
 

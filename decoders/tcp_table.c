@@ -62,12 +62,9 @@ void tcp_table_peek(const struct tcp_table *t, struct tcp_id *id)
 {
     const struct tcp_bucket *b = home(t, (uint32_t)id->hash);
     uint32_t tag = (uint32_t)(id->hash >> 32);
-    for (int i = 0; i < BUCKET_SLOTS; i++)
-        if (b->tag[i] == tag && b->slot[i] != 0) {
-            __builtin_prefetch(&t->flows[b->slot[i]], 1);
-            id->slot = b->slot[i];
-            return;
-        }
+    unsigned match = tcp_bucket_match(b, tag);
+    id->slot = match != 0 ? b->slot[__builtin_ctz(match)] : 0;
+    __builtin_prefetch(&t->flows[id->slot], 1);
 }
 
 uint32_t tcp_table_search(const struct tcp_table *t, const struct tcp_id *id)
@@ -75,9 +72,11 @@ uint32_t tcp_table_search(const struct tcp_table *t, const struct tcp_id *id)
     const struct tcp_bucket *b = home(t, (uint32_t)id->hash);
     uint32_t tag = (uint32_t)(id->hash >> 32);
     for (int probe = 0; probe < PROBES_MAX; probe++) {
-        for (int i = 0; i < BUCKET_SLOTS; i++)
-            if (b->tag[i] == tag && b->slot[i] != 0 && tcp_table_is(t, b->slot[i], id))
-                return b->slot[i];
+        for (unsigned match = tcp_bucket_match(b, tag); match != 0; match &= match - 1) {
+            uint32_t slot = b->slot[__builtin_ctz(match)];
+            if (slot != 0 && tcp_table_is(t, slot, id))
+                return slot;
+        }
         if (b->past == 0)
             return 0;
         b = next_bucket(t, b);

@@ -4,6 +4,7 @@
  * site and the addresses: whoever needs the addresses keeps them. Directions are numbered: 0 from
  * the endpoint that sorts first. */
 #pragma once
+#include "core/match.h"
 #include "decoders/dns_ntp_fifo.h"
 #include "decoders/msg.h"
 #include "decoders/stream_pool.h"
@@ -95,11 +96,17 @@ enum { BUCKET_SLOTS = 7 };
 
 /* A line of the index. `past`: entries that would belong here or before but found it full. */
 struct tcp_bucket {
-    uint32_t tag[BUCKET_SLOTS];
+    uint32_t tag[MATCH_N];       /* the last is none */
     uint32_t slot[BUCKET_SLOTS]; /* 0: free */
-    uint32_t past, pad;
+    uint32_t past;
 };
 static_assert(sizeof(struct tcp_bucket) == 64, "one cache line");
+
+/* Its slots whose tag is this one, free ones perhaps among them: bits. */
+static inline unsigned tcp_bucket_match(const struct tcp_bucket *b, uint32_t tag)
+{
+    return match_eight(b->tag, tag) & ((1u << BUCKET_SLOTS) - 1);
+}
 
 struct tcp_table {
     struct flow *flows; /* [1..max] */
@@ -132,18 +139,23 @@ static inline void tcp_table_id(const struct tcp_table *t, const struct rec *rec
     uint64_t s[2], d[2];
     memcpy(s, rec->src.b, 16);
     memcpy(d, rec->dst.b, 16);
-    bool first = s[1] != d[1] ? s[1] < d[1] : s[0] != d[0] ? s[0] < d[0] : rec->sport <= rec->dport;
-    uint64_t low = first ? s[1] : d[1], high = first ? d[1] : s[1];
-    uint64_t low_net = first ? s[0] : d[0], high_net = first ? d[0] : s[0];
-    uint64_t ports =
-        first ? (uint64_t)rec->dport << 16 | rec->sport : (uint64_t)rec->sport << 16 | rec->dport;
+    /* no branch on who sends: that comes as it likes */
+    uint64_t first =
+        (s[1] < d[1])
+        | ((s[1] == d[1]) & ((s[0] < d[0]) | ((s[0] == d[0]) & (rec->sport <= rec->dport))));
+    uint64_t other = first - 1; /* all ones where the destination sorts first */
+    uint64_t swap = (s[1] ^ d[1]) & other, swap_net = (s[0] ^ d[0]) & other;
+    uint64_t low = s[1] ^ swap, high = d[1] ^ swap;
+    uint64_t low_net = s[0] ^ swap_net, high_net = d[0] ^ swap_net;
+    uint64_t swap_ports = (uint64_t)(rec->sport ^ rec->dport) & other;
+    uint64_t ports = (rec->dport ^ swap_ports) << 16 | (rec->sport ^ swap_ports);
     uint64_t rest = (uint64_t)rec->origin << 32 | ports;
     uint64_t x = fifo_fold(low ^ secret[0], low_net ^ secret[1]);
     uint64_t y = fifo_fold(high ^ secret[2], high_net ^ secret[3]);
     uint64_t z = fifo_fold(rest ^ secret[4], rec->site ^ secret[5]);
     id->hash = fifo_fold(x ^ z, y ^ secret[6]);
     id->who = fifo_fold(x ^ secret[7], y ^ z) << 48 | rest;
-    id->dir = !first;
+    id->dir = (uint8_t)(first ^ 1);
     __builtin_prefetch(&t->buckets[(uint32_t)id->hash & t->mask]);
 }
 

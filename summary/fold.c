@@ -67,7 +67,7 @@ static unsigned legs_list(const struct window *w, const struct rec recs[], unsig
         leg->i = (uint8_t)i;
         leg->side = src ^ 1;
         leg += src | dst;
-        if (src & dst) {
+        if (src + dst == 2) { /* as a sum: which of them it is comes as it likes */
             leg->i = (uint8_t)i;
             leg->side = SIDE_DST;
             leg++;
@@ -106,19 +106,18 @@ static inline void count_talk(struct window *w, struct talk *t, const struct rec
                               unsigned slot)
 {
     unsigned in = side == SIDE_DST;
-    bool syn = rec->ip_proto == IP_TCP && (rec->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-    bool other = rec->proto != PROTO_NONE && t->proto != PROTO_NONE && rec->proto != t->proto;
-    if (other || t->packets[in] == UINT32_MAX || (syn && t->syn[in] == UINT8_MAX))
+    bool syn = (rec->ip_proto == IP_TCP) & ((rec->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN);
+    bool told = rec->proto != PROTO_NONE;
+    bool other = told & (t->proto != PROTO_NONE) & (rec->proto != t->proto);
+    if (other | (t->packets[in] == UINT32_MAX) | (syn & (t->syn[in] == UINT8_MAX)))
         talk_turn(w, t);
     t->packets[in]++;
     t->bytes[in] += rec->wire_len;
     t->first_ns[in] = rec->ts_ns < t->first_ns[in] ? rec->ts_ns : t->first_ns[in];
     t->last_ns = rec->ts_ns > t->last_ns ? rec->ts_ns : t->last_ns;
     t->slots[in] |= UINT64_C(1) << slot;
-    if (rec->proto != PROTO_NONE) {
-        t->proto = rec->proto;
-        t->main++;
-    }
+    t->proto = told ? rec->proto : t->proto;
+    t->main += told;
     t->syn[in] = (uint8_t)(t->syn[in] + syn);
 }
 
@@ -263,11 +262,12 @@ static void count_packets(struct window *w, const struct rec recs[], unsigned n,
         v4 += rec->ip_outer == 4;
         v6 += rec->ip_outer == 6;
         t->packets.outcome[rec->outcome]++;
-        bool plain = rec->ip_proto != IP_UDP
-                     || (rec->proto == PROTO_NTP && rec->service_port == NTP_PORT)
-                     || (rec->proto == PROTO_DNS && rec->service_port == DNS_PORT
-                         && rec->sport != NTP_PORT && rec->dport != NTP_PORT);
-        if (rec->outcome != OUT_OK || !plain || (hidden >> i & 1))
+        /* no branch but the last: kinds come as they like */
+        bool ntp = (rec->proto == PROTO_NTP) & (rec->service_port == NTP_PORT);
+        bool dns = (rec->proto == PROTO_DNS) & (rec->service_port == DNS_PORT)
+                   & (rec->sport != NTP_PORT) & (rec->dport != NTP_PORT);
+        bool plain = (rec->outcome == OUT_OK) & ((rec->ip_proto != IP_UDP) | ntp | dns);
+        if ((!plain) | (hidden >> i & 1))
             count_odd(w, rec, hidden >> i & 1);
     }
     t->packets.read += n;

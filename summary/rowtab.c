@@ -4,23 +4,23 @@
 
 #include <assert.h>
 
-enum { SLOTS_FIRST = 1024 };
+enum { BUCKETS_FIRST = 128 };
 
 bool rowtab_new(struct rowtab *t, uint32_t limit, uint32_t row_size, uint32_t key_at,
                 uint32_t key_len, enum arena_use use, struct err *e)
 {
     assert(key_len % 4 == 0 && row_size % 8 == 0);
-    uint32_t slots = SLOTS_FIRST;
-    while (slots < (uint64_t)limit * 8 / 5 && slots < UINT32_C(1) << 31)
-        slots *= 2;
+    uint32_t buckets = BUCKETS_FIRST;
+    while (buckets < (uint64_t)limit / 5 && buckets < UINT32_C(1) << 28)
+        buckets *= 2;
     *t = (struct rowtab){.row_size = row_size,
                          .key_at = key_at,
                          .key_len = key_len,
                          .limit = limit,
-                         .mask = SLOTS_FIRST - 1,
-                         .mask_max = slots - 1};
+                         .mask = BUCKETS_FIRST - 1,
+                         .mask_max = buckets - 1};
     t->rows = arena_new((size_t)limit * row_size, use, e);
-    t->index = t->rows != NULL ? arena_new((size_t)slots * sizeof *t->index, use, e) : NULL;
+    t->index = t->rows != NULL ? arena_new((size_t)buckets * sizeof *t->index, use, e) : NULL;
     t->tags = t->index != NULL ? arena_new((size_t)limit * sizeof *t->tags, ARENA_COLD, e) : NULL;
     t->hashes =
         t->tags != NULL ? arena_new((size_t)limit * sizeof *t->hashes, ARENA_COLD, e) : NULL;
@@ -46,56 +46,83 @@ void rowtab_clear(struct rowtab *t)
 {
     if (t->n > 0)
         memset(t->index, 0, ((size_t)t->mask + 1) * sizeof *t->index);
-    if (t->n < SLOTS_FIRST / 2) /* a quiet window needs no large index */
-        t->mask = SLOTS_FIRST - 1;
+    if (t->n < BUCKETS_FIRST * ROWTAB_SLOTS / 2) /* a quiet window needs no large index */
+        t->mask = BUCKETS_FIRST - 1;
     t->n = t->hashed = 0;
     t->heaped = false;
 }
 
-static uint32_t slot_tag(uint64_t slot)
-{
-    return (uint32_t)(slot >> 32);
-}
-
-static uint32_t slot_row(uint64_t slot)
-{
-    return (uint32_t)slot - 1;
-}
-
 void *rowtab_find(const struct rowtab *t, uint32_t tag, const void *key)
 {
-    for (uint32_t i = tag & t->mask; t->index[i] != 0; i = (i + 1) & t->mask) {
-        if (slot_tag(t->index[i]) != tag)
-            continue;
-        uint8_t *row = rowtab_at(t, slot_row(t->index[i]));
-        if (rowtab_key_equal(row + t->key_at, key, t->key_len))
-            return row;
+    for (uint32_t i = tag & t->mask;; i = (i + 1) & t->mask) {
+        const struct rowtab_bucket *b = &t->index[i];
+        for (unsigned match = match_eight(b->tag, tag); match != 0; match &= match - 1) {
+            uint32_t number = b->row[__builtin_ctz(match)];
+            if (number == 0) /* a free slot has tag 0 */
+                continue;
+            uint8_t *row = rowtab_at(t, number - 1);
+            if (rowtab_key_equal(row + t->key_at, key, t->key_len))
+                return row;
+        }
+        if (b->row[ROWTAB_SLOTS - 1] == 0)
+            return NULL;
     }
-    return NULL;
 }
 
 static void index_put(struct rowtab *t, uint32_t tag, uint32_t row)
 {
     uint32_t i = tag & t->mask;
-    while (t->index[i] != 0)
+    unsigned unused;
+    while ((unused = match_eight(t->index[i].row, 0)) == 0)
         i = (i + 1) & t->mask;
-    t->index[i] = (uint64_t)tag << 32 | (row + 1);
+    t->index[i].tag[__builtin_ctz(unused)] = tag;
+    t->index[i].row[__builtin_ctz(unused)] = row + 1;
 }
 
-/* Takes a row's slot away and closes the gap, so that no probe stops short. */
+/* The last slot in use takes the place of slot `s`. Was the bucket full? */
+static bool slot_drop(struct rowtab_bucket *b, unsigned s)
+{
+    unsigned unused = match_eight(b->row, 0);
+    unsigned last = (unused != 0 ? (unsigned)__builtin_ctz(unused) : ROWTAB_SLOTS) - 1;
+    b->tag[s] = b->tag[last];
+    b->row[s] = b->row[last];
+    b->tag[last] = b->row[last] = 0;
+    return unused == 0;
+}
+
+/* A slot of bucket `at` whose row belongs to bucket `gap` or one before it, or ROWTAB_SLOTS. */
+static unsigned slot_from(const struct rowtab *t, uint32_t at, uint32_t gap)
+{
+    const struct rowtab_bucket *b = &t->index[at];
+    for (unsigned s = 0; s < ROWTAB_SLOTS && b->row[s] != 0; s++)
+        if (((at - b->tag[s]) & t->mask) >= ((at - gap) & t->mask))
+            return s;
+    return ROWTAB_SLOTS;
+}
+
+/* Takes a row's slot away. A bucket that was full and now is not gets a row back that had to go
+ * further, so that no search stops short. */
 static void index_drop(struct rowtab *t, uint32_t tag, uint32_t row)
 {
     uint32_t gap = tag & t->mask;
-    while (slot_row(t->index[gap]) != row)
+    unsigned match;
+    while ((match = match_eight(t->index[gap].row, row + 1)) == 0)
         gap = (gap + 1) & t->mask;
-    for (uint32_t i = (gap + 1) & t->mask; t->index[i] != 0; i = (i + 1) & t->mask) {
-        uint32_t home = slot_tag(t->index[i]) & t->mask;
-        if (((i - home) & t->mask) >= ((i - gap) & t->mask)) {
-            t->index[gap] = t->index[i];
+    if (!slot_drop(&t->index[gap], (unsigned)__builtin_ctz(match)))
+        return;
+    for (uint32_t i = (gap + 1) & t->mask;; i = (i + 1) & t->mask) {
+        struct rowtab_bucket *b = &t->index[i], *to = &t->index[gap];
+        unsigned s = slot_from(t, i, gap);
+        bool full = b->row[ROWTAB_SLOTS - 1] != 0;
+        if (s < ROWTAB_SLOTS) {
+            to->tag[ROWTAB_SLOTS - 1] = b->tag[s];
+            to->row[ROWTAB_SLOTS - 1] = b->row[s];
+            slot_drop(b, s);
             gap = i;
         }
+        if (!full)
+            return;
     }
-    t->index[gap] = 0;
 }
 
 static void index_grow(struct rowtab *t)
@@ -151,7 +178,7 @@ void *rowtab_insert(struct rowtab *t, uint32_t tag, uint64_t hash, const void *k
         leave(ctx, rowtab_at(t, at));
         index_drop(t, t->tags[at], at);
     } else {
-        if (t->n > t->mask / 8 * 5 && t->mask < t->mask_max)
+        if (t->n / 5 > t->mask && t->mask < t->mask_max)
             index_grow(t);
         t->n++;
     }

@@ -7,16 +7,27 @@
  * likes: rowtab_mix of it, or where keys hold strings, the hash itself. */
 #pragma once
 #include "core/arena.h"
+#include "core/match.h"
+
+#include <stdalign.h>
+
+/* A line of the index; its slots fill from the first on. A row whose bucket is full is in the next
+ * one that is not. */
+enum { ROWTAB_SLOTS = MATCH_N };
+struct rowtab_bucket {
+    alignas(64) uint32_t tag[ROWTAB_SLOTS];
+    uint32_t row[ROWTAB_SLOTS]; /* number of the row + 1; 0: free */
+};
 
 struct rowtab {
-    uint8_t *rows;    /* n rows of row_size bytes */
-    uint64_t *index;  /* open addressing: tag << 32 | row number + 1; 0 is free */
+    uint8_t *rows; /* n rows of row_size bytes */
+    struct rowtab_bucket *index;
     uint32_t *tags;   /* by row */
     uint64_t *hashes; /* by row */
     uint32_t *heap;   /* row numbers, largest hash on top; built when the table is first full */
     uint32_t row_size, key_at, key_len;
     uint32_t n, limit;
-    uint32_t mask, mask_max; /* slots in use - 1: doubles as the table fills */
+    uint32_t mask, mask_max; /* buckets in use - 1: doubles as the table fills */
     bool heaped;
     bool late;       /* its user hashes rows late: see rowtab_unhashed */
     uint32_t hashed; /* of the first half, where `late` */
@@ -143,13 +154,17 @@ static inline __attribute__((always_inline)) void rowtab_prefetch_at(const struc
 static inline __attribute__((always_inline)) uint32_t
 rowtab_prefetch_row(const struct rowtab *t, uint32_t tag, uint32_t bytes)
 {
-    for (uint32_t i = tag & t->mask; t->index[i] != 0; i = (i + 1) & t->mask)
-        if (t->index[i] >> 32 == tag) {
-            uint32_t at = (uint32_t)t->index[i] - 1;
+    for (uint32_t i = tag & t->mask;; i = (i + 1) & t->mask) {
+        const struct rowtab_bucket *b = &t->index[i];
+        unsigned match = match_eight(b->tag, tag);
+        if (match != 0) {
+            uint32_t at = b->row[__builtin_ctz(match)] - 1; /* of a free slot as of no row */
             rowtab_prefetch_at(t, at, bytes);
             return at;
         }
-    return UINT32_MAX;
+        if (b->row[ROWTAB_SLOTS - 1] == 0)
+            return UINT32_MAX;
+    }
 }
 
 /* Is row `near`, a guess from any table at any time, the row with this key? NULL where it is not:
