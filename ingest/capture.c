@@ -22,8 +22,9 @@ struct capture {
     char *name; /* for error texts */
     bool is_pcapng, started, ended, io_failed;
     struct pcap_file pcap;
-    size_t at, have; /* buffer[at..have) is not yet lent */
-    uint64_t base;   /* offset of buffer[0] in the uncompressed stream */
+    size_t at, have;       /* buffer[at..have) is not yet lent */
+    uint64_t base;         /* offset of buffer[0] in the uncompressed stream */
+    uint64_t oversized_at; /* offset of the first record that holds more than was on the wire */
     struct capture_stats stats;
     struct pcapng pcapng;
     uint8_t buffer[BUFFER_BYTES];
@@ -32,6 +33,31 @@ struct capture {
 bool capture_magic(const uint8_t head[static 4])
 {
     return pcap_file_magic(head) || pcapng_magic(head) || inflate_magic(head);
+}
+
+bool capture_magic_packed(const uint8_t head[static 4])
+{
+    return inflate_magic(head);
+}
+
+bool capture_packed(int fd)
+{
+    struct inflate *bytes;
+    struct err ignored;
+    enum inflate_result r;
+    uint8_t head[4];
+    size_t n = 0;
+    if (!inflate_new(&bytes, fd, &ignored))
+        return true;
+    do
+        r = inflate_detect(bytes, &ignored);
+    while (r == INFLATE_INTERRUPTED);
+    if (r == INFLATE_BYTES)
+        r = inflate_read(bytes, head, sizeof head, &n, &ignored);
+    inflate_free(bytes);
+    if (r == INFLATE_BYTES && n == sizeof head)
+        return pcap_file_magic(head) || pcapng_magic(head);
+    return r != INFLATE_END;
 }
 
 static bool in_capture(const struct capture *c, struct err *e)
@@ -137,7 +163,9 @@ static int open_file(const char *path, struct stat *st, struct err *e)
     return fd;
 }
 
-bool capture_open(struct capture **out, const char *path, bool *damaged, struct err *e)
+/* `digest`: that of the whole file, where it is no capture and anybody asks. */
+static bool open_capture(struct capture **out, const char *path, bool *damaged, uint8_t *digest,
+                         struct err *e)
 {
     const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
     struct stat st;
@@ -163,12 +191,29 @@ bool capture_open(struct capture **out, const char *path, bool *damaged, struct 
         c->stats.bytes_total = (uint64_t)st.st_size;
     if (!read_start(c, damaged, e)) {
         c->at = 0;
+        struct err ignored;
         if (*damaged)
             err_in(e, "offset %llu", (unsigned long long)c->base);
+        if (*damaged && digest != NULL && !capture_sha256(c, digest, &ignored))
+            memset(digest, 0, 32);
         capture_free(c);
         return err_in(e, "%s", name);
     }
     *out = c;
+    return true;
+}
+
+bool capture_open(struct capture **c, const char *path, bool *damaged, struct err *e)
+{
+    return open_capture(c, path, damaged, NULL, e);
+}
+
+bool capture_open_hashed(struct capture **c, const char *path, bool *damaged,
+                         uint8_t digest[static 32], struct err *e)
+{
+    if (!open_capture(c, path, damaged, digest, e))
+        return false;
+    capture_hash(*c);
     return true;
 }
 
@@ -179,13 +224,26 @@ static int fail(struct capture *c, struct err *e)
     return SRC_FAILED;
 }
 
+static const struct pcap_oversized *oversized(const struct capture *c)
+{
+    return c->is_pcapng ? &c->pcapng.oversized : &c->pcap.oversized;
+}
+
 /* Everything whole has been lent, and there is no more. */
 static int end(struct capture *c, struct err *e)
 {
     size_t left = c->have - c->at;
+    const struct pcap_oversized *o = oversized(c);
     if (left == 0 && (!c->is_pcapng || pcapng_may_end(&c->pcapng))) {
         c->ended = true;
-        return SRC_END;
+        if (o->n == 0)
+            return SRC_END;
+        err_set(e,
+                "a packet of which %u bytes were captured and %u were on the wire, the first of "
+                "%llu; what is beyond was not read",
+                o->cap_len, o->wire_len, (unsigned long long)o->n);
+        (void)err_in(e, "%s: offset %llu", c->name, (unsigned long long)c->oversized_at);
+        return SRC_FAILED;
     }
     err_set(e, "the file ends inside a %s, after %zu bytes of it",
             c->is_pcapng ? "block" : "packet record", left);
@@ -212,9 +270,12 @@ static int capture_rx(void *ctx, struct pkt pkts[], unsigned max, struct err *e)
     while (!c->ended && max > 0) {
         struct cur in = cur_of(c->buffer + c->at, c->have - c->at, c->have - c->at);
         unsigned n = 0;
+        bool known = oversized(c)->n > 0;
         bool sane = c->is_pcapng ? pcapng_walk(&c->pcapng, &in, pkts, max, &n, e)
                                  : c->pcap.walk(&c->pcap, &in, pkts, max, &n, e);
         c->at = c->have - in.left;
+        if (!known && oversized(c)->n > 0)
+            c->oversized_at = c->base + (uint64_t)(oversized(c)->at - c->buffer);
         count(c, pkts, n);
         if (n > 0) /* damage behind them is met again by the next call */
             return (int)n;

@@ -20,6 +20,12 @@ struct capture_stats {
 
 /* Do these first four bytes begin what capture_open reads: pcap, pcapng, gzip, zstd? */
 bool capture_magic(const uint8_t head[static 4]);
+/* ... and is it gzip or zstd? */
+bool capture_magic_packed(const uint8_t head[static 4]);
+
+/* Does the gzip or zstd file at whose beginning `fd` stands hold a capture? Takes over `fd`. True
+ * also where it cannot be told, so that reading it says what is wrong with it. */
+bool capture_packed(int fd);
 
 /* Opens `path` ("-": standard input). Reads enough to know the format.
  * Fails where the file cannot be opened or is no capture; then `*damaged` tells damaged content
@@ -27,10 +33,16 @@ bool capture_magic(const uint8_t head[static 4]);
  * text names the file and the offset. On success the caller owns `*c`. */
 MUST_CHECK bool capture_open(struct capture **c, const char *path, bool *damaged, struct err *e);
 
+/* As capture_open followed by capture_hash; where it fails and `*damaged` is set, the whole file's
+ * SHA-256 is in `digest` (all zero where the rest of it cannot be read). */
+MUST_CHECK bool capture_open_hashed(struct capture **c, const char *path, bool *damaged,
+                                    uint8_t digest[static 32], struct err *e);
+
 /* The capture as a source. rx fails with SRC_FAILED where the file is damaged: `e` names file and
  * offset (in the uncompressed stream), and every packet before that was lent. A record whose
- * captured length is more than its wire length is lent as it stands (the header walk cuts it);
- * insane lengths (over 256 KiB, as libpcap's MAXIMUM_SNAPLEN) are damage. */
+ * captured length is more than its wire length is lent as it stands (the header walk cuts it), and
+ * so is what follows: the damage is told at the end, unless there is other damage. Insane lengths
+ * (over 256 KiB, as libpcap's MAXIMUM_SNAPLEN) are damage. */
 struct source capture_source(struct capture *c);
 
 /* A system error (EIO) ended the reading, not damage. */

@@ -20,7 +20,7 @@ struct layout {
 };
 
 /* Inlined into one function a layout, whose tests of `at` then vanish. */
-static inline __attribute__((always_inline)) bool walk(const struct pcap_file *f, struct cur *in,
+static inline __attribute__((always_inline)) bool walk(struct pcap_file *f, struct cur *in,
                                                        struct pkt pkts[], unsigned max, unsigned *n,
                                                        struct err *e, struct layout l)
 {
@@ -37,7 +37,7 @@ static inline __attribute__((always_inline)) bool walk(const struct pcap_file *f
             h[i] = __builtin_bswap32(h[i]);
         bool wire_first =
             l.lengths == LENGTHS_WIRE_FIRST || (l.lengths == LENGTHS_SMALLER_IS_CAP && h[2] > h[3]);
-        uint32_t cap_len = wire_first ? h[3] : h[2];
+        uint32_t cap_len = wire_first ? h[3] : h[2], wire_len = wire_first ? h[2] : h[3];
         if (__builtin_expect(cap_len > PCAP_FILE_RECORD_MAX, 0)) {
             err_set(e, "a packet of %u bytes; at most %d can be", cap_len, PCAP_FILE_RECORD_MAX);
             sane = false;
@@ -46,10 +46,12 @@ static inline __attribute__((always_inline)) bool walk(const struct pcap_file *f
         if (!cur_take(&rec, cap_len, &bytes))
             break;
         __builtin_prefetch(bytes.p + cap_len + AHEAD_BYTES);
+        if (__builtin_expect(cap_len > wire_len, 0))
+            pcap_oversized_note(&f->oversized, at.p, cap_len, wire_len);
         struct pkt *p = &pkts[k++];
         p->bytes = bytes.p;
         p->cap_len = cap_len;
-        p->wire_len = wire_first ? h[2] : h[3];
+        p->wire_len = wire_len;
         p->ts_ns = (uint64_t)h[0] * 1000000000 + (uint64_t)h[1] * l.unit_ns;
         p->link = link;
         at = rec;
@@ -60,7 +62,7 @@ static inline __attribute__((always_inline)) bool walk(const struct pcap_file *f
 }
 
 #define WALK(name, ...)                                                                            \
-    static bool name(const struct pcap_file *f, struct cur *in, struct pkt pkts[], unsigned max,   \
+    static bool name(struct pcap_file *f, struct cur *in, struct pkt pkts[], unsigned max,         \
                      unsigned *n, struct err *e)                                                   \
     {                                                                                              \
         return walk(f, in, pkts, max, n, e, (struct layout){__VA_ARGS__});                         \
@@ -78,7 +80,7 @@ static enum lengths lengths_of(uint16_t major, uint16_t minor)
     return minor == 3 ? LENGTHS_SMALLER_IS_CAP : LENGTHS_CAP_FIRST;
 }
 
-static bool walk_rare(const struct pcap_file *f, struct cur *in, struct pkt pkts[], unsigned max,
+static bool walk_rare(struct pcap_file *f, struct cur *in, struct pkt pkts[], unsigned max,
                       unsigned *n, struct err *e)
 {
     return walk(

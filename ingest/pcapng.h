@@ -7,6 +7,7 @@
 #include "core/cur.h"
 #include "core/err.h"
 #include "core/pkt.h"
+#include "ingest/pcap_file.h"
 
 enum {
     PCAPNG_BLOCK_MAX = 1 << 20, /* a longer one is damage, unless it is of a kind that is skipped */
@@ -33,6 +34,7 @@ struct pcapng {
     bool swap;            /* the section's byte order is not ours */
     uint32_t block_total; /* length of the block being skipped; 0: none */
     uint32_t skip;        /* its bytes still to come before the last four */
+    struct pcap_oversized oversized;
     uint32_t n_interfaces;
     struct pcapng_interface interfaces[PCAPNG_INTERFACES_MAX]; /* of this section */
 };

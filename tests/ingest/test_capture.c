@@ -125,6 +125,51 @@ static void test_pcap_insane(void **state)
     }
 }
 
+/* More captured than was on the wire: all of it is lent, and the first such record told at the end;
+ * other damage comes before that. */
+static void test_oversized(void **state)
+{
+    (void)state;
+    static struct bytes b;
+    static struct seen s;
+    for (int i = 0; i < 8; i++) {
+        bool ng = i / 2 % 2 != 0, cut = i / 4 != 0;
+        b = (struct bytes){.swap = i % 2 != 0};
+        if (ng) {
+            put_section(&b);
+            put_interface(&b, 1, 0, -1, 0);
+            put_enhanced(&b, 0, 1, "good", 4);
+        } else {
+            put_pcap(&b, (uint32_t)MAGIC_US, 2, 4, 1);
+            put_record(&b, 1, 0, 4, 4, 0, "good");
+        }
+        size_t first = b.len;
+        for (int k = 0; k < 10; k++) { /* more than are lent at once */
+            if (ng)
+                put_enhanced(&b, 0, 2, "oversized", k == 0 ? 8 : 0);
+            else
+                put_record(&b, 2, 0, 9, k == 0 ? 8 : 0, 0, "oversized");
+        }
+        if (ng)
+            put_enhanced(&b, 0, 3, "last", 5);
+        else
+            put_record(&b, 3, 0, 4, 5, 0, "last");
+        run(&s, b.p, b.len - cut);
+        print_message("%s\n", s.e.text);
+        assert_int_equal(s.n, cut ? 11 : 12);
+        assert_int_equal(s.pkts[10].cap_len, 9);
+        assert_int_equal(s.pkts[10].wire_len, 0);
+        assert_int_equal(s.end, SRC_FAILED);
+        char want[160];
+        snprintf(
+            want, sizeof want,
+            ": offset %zu: a packet of which 9 bytes were captured and 8 were on the wire, the "
+            "first of 10; what is beyond was not read",
+            first);
+        assert_non_null(strstr(s.e.text, cut ? ": the file ends inside a " : want));
+    }
+}
+
 /* --- pcapng --- */
 
 static void test_pcapng(void **state)
@@ -285,13 +330,10 @@ static void test_pcapng_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pcap_formats),
-        cmocka_unit_test(test_pcap_cuts),
-        cmocka_unit_test(test_not_captures),
-        cmocka_unit_test(test_pcap_insane),
-        cmocka_unit_test(test_pcapng),
-        cmocka_unit_test(test_pcapng_times),
-        cmocka_unit_test(test_pcapng_simple_first),
+        cmocka_unit_test(test_pcap_formats),  cmocka_unit_test(test_pcap_cuts),
+        cmocka_unit_test(test_not_captures),  cmocka_unit_test(test_pcap_insane),
+        cmocka_unit_test(test_oversized),     cmocka_unit_test(test_pcapng),
+        cmocka_unit_test(test_pcapng_times),  cmocka_unit_test(test_pcapng_simple_first),
         cmocka_unit_test(test_pcapng_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
