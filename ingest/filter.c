@@ -7,6 +7,7 @@ enum {
     LINKS_MAX = 16,
     SNAP_LEN_MAX = 262144,
     LINKTYPE_ETHERNET = 1,
+    LINKTYPE_RADIOTAP = 127,
 };
 
 struct compiled {
@@ -46,6 +47,10 @@ static int dlt_of(uint32_t link)
     }
 }
 
+/* A filter is good where it is for one of these: 802.11 and cooked captures know words that
+ * Ethernet does not. The complaint is Ethernet's. */
+static const uint32_t tried[] = {LINKTYPE_ETHERNET, LINKTYPE_RADIOTAP};
+
 static bool compile(const struct filter *f, uint32_t link, struct bpf_program *program,
                     struct err *e)
 {
@@ -72,14 +77,18 @@ bool filter_new(struct filter **f, const char *text, uint32_t snap_len, struct e
         return err_in(e, "filter");
     }
     made->snap_len = snap_len > 0 && snap_len < SNAP_LEN_MAX ? (int)snap_len : SNAP_LEN_MAX;
-    struct compiled *ethernet = &made->links[0];
-    if (!compile(made, LINKTYPE_ETHERNET, &ethernet->program, e)) {
+    struct compiled *first = &made->links[0];
+    struct err why[sizeof tried / sizeof *tried];
+    for (size_t i = 0; !first->used && i < sizeof tried / sizeof *tried; i++) {
+        first->link = tried[i];
+        first->used = compile(made, tried[i], &first->program, &why[i]);
+    }
+    if (!first->used) {
+        *e = why[0];
         filter_free(made);
         return err_in(e, "filter \"%.200s\"", text);
     }
-    ethernet->used = true;
-    ethernet->link = LINKTYPE_ETHERNET;
-    made->last = ethernet;
+    made->last = first;
     made->next = 1;
     *f = made;
     return true;

@@ -18,7 +18,14 @@
     "\0\x7b\0\x7b\0\x08\0\0"
 #define COOKED "\0\0\0\1\0\6\1\2\3\4\5\6\0\0\x08\0"
 
-enum { LINK_ETHERNET = 1, LINK_OLD_RAW = 12, LINK_RAW = 101, LINK_COOKED = 113, LINK_USB = 189 };
+enum {
+    LINK_ETHERNET = 1,
+    LINK_OLD_RAW = 12,
+    LINK_RAW = 101,
+    LINK_WLAN = 105,
+    LINK_COOKED = 113,
+    LINK_USB = 189
+};
 
 static struct pkt packet(uint32_t link, const void *bytes, size_t len)
 {
@@ -89,7 +96,7 @@ static void test_bad_text(void **state)
 {
     (void)state;
     static const char *const bad[] = {"prot 53",        "udp port", "port 65536",
-                                      "net 1.2.3.0/40", "((udp)",   "wlan type mgt"};
+                                      "net 1.2.3.0/40", "((udp)",   "wlan type beacons"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct filter *f;
         struct err e;
@@ -127,6 +134,39 @@ static void test_link_that_cannot(void **state)
     filter_free(f);
 }
 
+/* Words of other link types: good where they mean something. */
+static void test_not_ethernet(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint32_t link;
+        const char *bytes;
+        size_t len;
+        bool refused;
+    } rows[] = {
+        {"type data", LINK_WLAN, "\x08\0", 24, false},
+        {"type data", LINK_WLAN, "\x80\0", 24, true},
+        {"type mgt", LINK_WLAN, "\x80\0", 24, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct filter *f;
+        struct err e = {""};
+        char bytes[24] = {0};
+        memcpy(bytes, rows[i].bytes, 2);
+        assert_true(filter_new(&f, rows[i].text, 0, &e));
+        assert_string_equal(e.text, "");
+        struct pkt pkts[] = {packet(rows[i].link, bytes, rows[i].len),
+                             packet(LINK_ETHERNET, ETHERNET UDP_123, 42)};
+        filter_burst(f, pkts, 2);
+        assert_int_equal(pkts[0].filtered, rows[i].refused);
+        assert_true(pkts[1].filtered); /* and said */
+        assert_true(filter_complaint(f, &e));
+        assert_non_null(strstr(e.text, "link type 1,"));
+        filter_free(f);
+    }
+}
+
 /* More link types than are remembered: the answer depends on the packet alone. */
 static void test_many_links(void **state)
 {
@@ -162,7 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),       cmocka_unit_test(test_every_cut),
         cmocka_unit_test(test_bad_text),   cmocka_unit_test(test_link_that_cannot),
-        cmocka_unit_test(test_many_links),
+        cmocka_unit_test(test_many_links), cmocka_unit_test(test_not_ethernet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
