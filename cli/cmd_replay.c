@@ -249,7 +249,7 @@ int cmd_replay(int argc, char **argv)
         fprintf(stderr, "tellscope replay: make directory %s: %s\n", r.run.dir, strerror(errno));
         return EXIT_RUNTIME;
     }
-    if (!paths_expand(&paths, argv + o.first, (size_t)(argc - o.first), &e)) {
+    if (!paths_expand(&paths, argv + o.first, (size_t)(argc - o.first), PATHS_CAPTURES, &e)) {
         fprintf(stderr, "tellscope replay: %s\n", e.text);
         return EXIT_RUNTIME;
     }

@@ -82,7 +82,7 @@ bool segments_open(struct segments *s, const char *command, char *const args[], 
                    struct err *e)
 {
     *s = (struct segments){0};
-    if (!paths_expand(&s->paths, args, n_args, e))
+    if (!paths_expand(&s->paths, args, n_args, PATHS_PACKED, e))
         return false;
     s->items = calloc(s->paths.n > 0 ? s->paths.n : 1, sizeof *s->items);
     s->seen = calloc(s->paths.n > 0 ? s->paths.n : 1, sizeof *s->seen);

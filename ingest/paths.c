@@ -13,6 +13,7 @@
 
 /* Directories still to be read; owned. A list in place of recursion, for a tree may be deep. */
 struct pending {
+    enum paths_kind kind; /* of the files looked for */
     char **dirs;
     size_t n, cap;
 };
@@ -70,8 +71,8 @@ static char *join(const char *dir, const char *name)
     return path;
 }
 
-/* Does the file begin like a capture? `*reason` is the errno where it cannot be told. */
-static bool looks_like_capture(const char *path, int *reason)
+/* Does the file begin as those of `kind` do? `*reason` is the errno where it cannot be told. */
+static bool is_of_kind(const char *path, enum paths_kind kind, int *reason)
 {
     uint8_t head[4];
     size_t have = 0;
@@ -90,8 +91,11 @@ static bool looks_like_capture(const char *path, int *reason)
             break;
         have += (size_t)got;
     }
+    bool packed = have == sizeof head && capture_magic_packed(head);
+    if (packed && kind == PATHS_CAPTURES && lseek(fd, 0, SEEK_SET) == 0)
+        return capture_packed(fd);
     close(fd);
-    return have == sizeof head && capture_magic(head);
+    return packed || (kind == PATHS_CAPTURES && have == sizeof head && capture_magic(head));
 }
 
 /* Sorts one entry of a directory into the list, the pending directories or the skipped. Takes over
@@ -107,7 +111,7 @@ static bool take_entry(struct paths *p, struct pending *todo, char *path)
     if (S_ISDIR(st.st_mode))
         return push(todo, path);
     bool dangling = S_ISLNK(st.st_mode) && stat(path, &st) != 0;
-    bool wanted = !dangling && S_ISREG(st.st_mode) && looks_like_capture(path, &reason);
+    bool wanted = !dangling && S_ISREG(st.st_mode) && is_of_kind(path, todo->kind, &reason);
     if (wanted || reason != 0)
         return add(p, path, reason);
     p->n_skipped++;
@@ -148,9 +152,9 @@ static int by_path(const void *a, const void *b)
     return strcmp(((const struct path_item *)a)->path, ((const struct path_item *)b)->path);
 }
 
-static bool expand_directory(struct paths *p, const char *dir)
+static bool expand_directory(struct paths *p, const char *dir, enum paths_kind kind)
 {
-    struct pending todo = {0};
+    struct pending todo = {.kind = kind};
     size_t first = p->n;
     char *copy = strdup(dir);
     bool good = copy != NULL && push(&todo, copy);
@@ -167,7 +171,8 @@ static bool expand_directory(struct paths *p, const char *dir)
     return good;
 }
 
-bool paths_expand(struct paths *p, char *const args[], size_t n_args, struct err *e)
+bool paths_expand(struct paths *p, char *const args[], size_t n_args, enum paths_kind kind,
+                  struct err *e)
 {
     bool good = true;
     *p = (struct paths){0};
@@ -178,7 +183,7 @@ bool paths_expand(struct paths *p, char *const args[], size_t n_args, struct err
         if (!is_stdin && stat(args[i], &st) != 0)
             reason = errno;
         if (!is_stdin && reason == 0 && S_ISDIR(st.st_mode)) {
-            good = expand_directory(p, args[i]);
+            good = expand_directory(p, args[i], kind);
             continue;
         }
         char *path = strdup(args[i]);

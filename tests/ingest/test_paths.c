@@ -45,6 +45,7 @@ static int make_tree(void **state)
     mkdir(at("b/deep"), 0755);
     mkdir(at("b/deep/er"), 0755);
     mkdir(at("empty"), 0755);
+    mkdir(at("packed"), 0755);
     make_file("b.pcap", "\xd4\xc3\xb2\xa1 little", 11);
     make_file("b/z", "\xa1\xb2\xc3\xd4 big", 8);
     make_file("b/nano", "\xa1\xb2\x3c\x4d", 4);
@@ -54,6 +55,12 @@ static int make_tree(void **state)
     make_file("b/deep/Y.zst", "\x28\xb5\x2f\xfd", 4);
     make_file("b/deep/short.pcap", "\xd4\xc3\xb2", 3);
     make_file("b/readme.pcap", "# no capture", 12);
+    make_file("packed/a-capture.gz",
+              "\x1f\x8b\x08\0\0\0\0\0\2\3\xbb\x72\x78\xd3\x42\0\x8f\x86\xb9\x6c\4\0\0\0", 24);
+    make_file("packed/hello.gz",
+              "\x1f\x8b\x08\0\0\0\0\0\2\3\xcb\x48\xcd\xc9\xc9\7\0\x86\xa6\x10\x36\5\0\0\0", 25);
+    make_file("packed/nothing.gz", "\x1f\x8b\x08\0\0\0\0\0\2\3\3\0\0\0\0\0\0\0\0\0", 20);
+    make_file("packed/hello.zst", "\x28\xb5\x2f\xfd\4\x58\x29\0\0hello\xa3\x6d\x9f\x88", 18);
     make_file("b/empty.pcap", "", 0);
     if (symlink("..", at("b/deep/loop")) != 0 || symlink("../b.pcap", at("b/link.pcap")) != 0
         || symlink("nowhere", at("b/dangling")) != 0 || mkfifo(at("b/fifo"), 0644) != 0)
@@ -76,14 +83,14 @@ static void expand(struct paths *p, const char *a, const char *b, const char *c)
     size_t n = 0;
     while (n < 3 && args[n] != NULL)
         n++;
-    assert_true(paths_expand(p, args, n, &e));
+    assert_true(paths_expand(p, args, n, PATHS_CAPTURES, &e));
 }
 
 static void check_tree(const struct paths *p, size_t first)
 {
     static const char *const want[] = {
-        "b.pcap",      "b/deep/Y.zst", "b/deep/er/x.ng", "b/deep/y.gz",
-        "b/link.pcap", "b/long",       "b/nano",         "b/z",
+        "b.pcap", "b/deep/Y.zst", "b/deep/er/x.ng",      "b/deep/y.gz", "b/link.pcap", "b/long",
+        "b/nano", "b/z",          "packed/a-capture.gz",
     };
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         assert_true(first + i < p->n);
@@ -98,9 +105,9 @@ static void test_directory(void **state)
     struct paths p;
     expand(&p, root, NULL, NULL);
     check_tree(&p, 0);
-    assert_int_equal(p.n, 8);
+    assert_int_equal(p.n, 9);
     assert_int_equal(p.n_failed, 0);
-    assert_int_equal(p.n_skipped, 6); /* loop, dangling, fifo, readme, empty, short */
+    assert_int_equal(p.n_skipped, 9); /* loop, dangling, fifo, readme, empty, short, 3 packed */
     paths_free(&p);
     expand(&p, at(""), NULL, NULL); /* with a slash at the end: no second one */
     check_tree(&p, 0);
@@ -132,13 +139,13 @@ static void test_missing(void **state)
     struct paths p;
     char want[600];
     expand(&p, at("gone.pcap"), root, "");
-    assert_int_equal(p.n, 10);
+    assert_int_equal(p.n, 11);
     assert_int_equal(p.n_failed, 2);
     snprintf(want, sizeof want, "%s: No such file or directory", at("gone.pcap"));
     assert_string_equal(p.items[0].path, at("gone.pcap"));
     assert_string_equal(p.items[0].error, want);
     check_tree(&p, 1);
-    assert_non_null(p.items[9].error);
+    assert_non_null(p.items[10].error);
     paths_free(&p);
     paths_free(&p);
     expand(&p, at("b.pcap/x"), NULL, NULL);
@@ -158,10 +165,23 @@ static void test_unreadable(void **state)
     expand(&p, root, NULL, NULL);
     chmod(at("b/deep"), 0755);
     chmod(at("b/z"), 0644);
-    assert_int_equal(p.n, 6);
+    assert_int_equal(p.n, 7);
     assert_int_equal(p.n_failed, 2);
     assert_string_equal(p.items[1].path, at("b/deep"));
     assert_non_null(strstr(p.items[1].error, "Permission denied"));
+    paths_free(&p);
+}
+
+/* Segments are told by their names, which is for who reads them. */
+static void test_packed(void **state)
+{
+    (void)state;
+    struct paths p;
+    struct err e;
+    char *args[] = {(char *)(uintptr_t)at("packed")};
+    assert_true(paths_expand(&p, args, 1, PATHS_PACKED, &e));
+    assert_int_equal(p.n, 4);
+    assert_string_equal(p.items[2].path, at("packed/hello.zst"));
     paths_free(&p);
 }
 
@@ -197,7 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_directory), cmocka_unit_test(test_explicit),
         cmocka_unit_test(test_missing),   cmocka_unit_test(test_unreadable),
-        cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_packed),    cmocka_unit_test(test_deep),
     };
     return cmocka_run_group_tests(tests, make_tree, remove_tree);
 }
