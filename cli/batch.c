@@ -15,11 +15,19 @@
 
 enum { KEY_LEN = 64 + 1 + 16 + 1 + 32 }; /* sha256, configuration, release */
 
+/* A line of captures.ndjson. */
+struct done {
+    char key[KEY_LEN];
+    bool damaged;
+};
+
 struct batch {
     const struct run_options *o;
     char config_hash[17];
-    char (*done)[KEY_LEN]; /* sorted keys of captures.ndjson */
+    struct done *done; /* by earlier runs, sorted */
     size_t n_done;
+    char **made; /* directories of this run; owned */
+    size_t n_made;
     FILE *lines;
 };
 
@@ -31,7 +39,7 @@ static void key_of(char key[static KEY_LEN], const char *sha256, const char *con
 
 static int by_key(const void *a, const void *b)
 {
-    return strcmp(a, b);
+    return strcmp(((const struct done *)a)->key, ((const struct done *)b)->key);
 }
 
 /* The value of a member that write_line puts before the path: hex digits or a release, nothing that
@@ -70,11 +78,14 @@ static bool add_done(struct batch *b, size_t *cap, const char *line, struct err 
         }
         b->done = more;
     }
-    key_of(b->done[b->n_done++], sha256, config, release);
+    struct done *d = &b->done[b->n_done++];
+    key_of(d->key, sha256, config, release);
+    d->damaged = strstr(line, ",\"error\":null,") == NULL; /* in a path the quotes are escaped */
     return true;
 }
 
-/* Reads captures.ndjson of an earlier run. */
+/* Reads captures.ndjson of an earlier run. Half a line, where that was killed, goes: others follow.
+ */
 static bool read_done(struct batch *b, const char *path, struct err *e)
 {
     FILE *f = fopen(path, "r");
@@ -86,11 +97,20 @@ static bool read_done(struct batch *b, const char *path, struct err *e)
     }
     char *line = NULL;
     size_t size = 0, cap = 0;
-    bool ok = true;
-    while (ok && getline(&line, &size, f) > 0)
+    ssize_t len;
+    off_t whole = 0;
+    bool ok = true, half = false;
+    while (ok && (len = getline(&line, &size, f)) > 0) {
+        half = line[len - 1] != '\n';
+        whole += half ? 0 : len;
         ok = add_done(b, &cap, line, e);
+    }
     free(line);
     fclose(f);
+    if (ok && half && truncate(path, whole) != 0) {
+        err_set(e, "cut off half a line of %s: %s", path, strerror(errno));
+        ok = false;
+    }
     if (b->n_done > 1)
         qsort(b->done, b->n_done, sizeof *b->done, by_key);
     return ok;
@@ -106,14 +126,13 @@ static void hex_of(const uint8_t digest[32], char hex[static 65])
  * and the run says why. */
 static bool hash_capture(const char *path, char hex[static 65])
 {
-    struct capture *c;
+    struct capture *c = NULL;
     struct err ignored;
     bool damaged;
     uint8_t digest[32];
-    if (!capture_open(&c, path, &damaged, &ignored))
-        return false;
-    capture_hash(c);
-    bool ok = capture_sha256(c, digest, &ignored);
+    bool ok = capture_open_hashed(&c, path, &damaged, digest, &ignored)
+                  ? capture_sha256(c, digest, &ignored)
+                  : damaged;
     capture_free(c);
     if (ok)
         hex_of(digest, hex);
@@ -127,16 +146,47 @@ static void out_dir(const struct batch *b, const char *path, const char *hex, ch
     snprintf(dir, size, "%s/%.100s-%.12s", b->o->dir, slash != NULL ? slash + 1 : path, hex);
 }
 
-static bool is_done(const struct batch *b, const char *path)
+/* What an earlier run wrote of the capture, if its output is still there. */
+static const struct done *find_done(const struct batch *b, const char *path)
 {
-    char hex[65], key[KEY_LEN], dir[4400];
+    char hex[65], dir[4400];
+    struct done key = {0};
     struct stat st;
     if (b->n_done == 0 || strcmp(path, "-") == 0 || !hash_capture(path, hex))
-        return false;
-    key_of(key, hex, b->config_hash, TELLSCOPE_VERSION);
+        return NULL;
+    key_of(key.key, hex, b->config_hash, TELLSCOPE_VERSION);
     out_dir(b, path, hex, dir, sizeof dir);
-    return bsearch(key, b->done, b->n_done, sizeof *b->done, by_key) != NULL && stat(dir, &st) == 0
-           && S_ISDIR(st.st_mode);
+    if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode))
+        return NULL;
+    return bsearch(&key, b->done, b->n_done, sizeof *b->done, by_key);
+}
+
+static bool remember_made(struct batch *b, const char *dir, struct err *e)
+{
+    if ((b->n_made & (b->n_made + 1)) == 0) { /* full at 2^k - 1 */
+        char **more = realloc(b->made, 2 * (b->n_made + 1) * sizeof *more);
+        if (more != NULL)
+            b->made = more;
+        if (more == NULL) {
+            err_set(e, "out of memory");
+            return false;
+        }
+    }
+    char *copy = strdup(dir);
+    if (copy == NULL) {
+        err_set(e, "out of memory");
+        return false;
+    }
+    b->made[b->n_made++] = copy;
+    return true;
+}
+
+static bool was_made(const struct batch *b, const char *dir)
+{
+    for (size_t i = 0; i < b->n_made; i++)
+        if (strcmp(b->made[i], dir) == 0)
+            return true;
+    return false;
 }
 
 /* Removes an output directory: the files a run writes, and nothing else. */
@@ -199,6 +249,10 @@ static bool publish(struct batch *b, const char *aside, struct run_result *r, st
             err_set(e, "rename %s to %s: %s", aside, dir, strerror(errno));
             return false;
         }
+        if (was_made(b, dir)) { /* the same capture twice, by the same name in another folder */
+            remove_dir(aside);
+            return write_line(b, r, hex, e);
+        }
         if (!b->o->force) { /* there already, from the same bytes; other content would be another
                                configuration's */
             remove_dir(aside);
@@ -213,7 +267,7 @@ static bool publish(struct batch *b, const char *aside, struct run_result *r, st
         }
         remove_dir(old);
     }
-    return write_line(b, r, hex, e);
+    return remember_made(b, dir, e) && write_line(b, r, hex, e);
 }
 
 static bool run_one(struct batch *b, const struct path_item *item, struct batch_result *result,
@@ -236,6 +290,10 @@ static bool run_one(struct batch *b, const struct path_item *item, struct batch_
     if (ok && judge_wanted(o.judge))
         ok = report_run(o.config, &(struct report_facts){0}, &r, o.judge, false, NULL,
                         &result->fails, e);
+    if (ok && r.all != NULL) {
+        result->read += window_totals(r.all)->packets.read;
+        result->lost += window_totals(r.all)->ledger.lost_packets;
+    }
     if (ok && r.failed == 0 && !r.interrupted) {
         ok = publish(b, aside, &r, e);
         result->done += ok;
@@ -274,16 +332,21 @@ bool batch_run(const struct run_options *o, const struct paths *paths, bool resu
         ok = false;
     }
     for (size_t i = 0; ok && i < paths->n && !result->interrupted; i++) {
-        if (resume && paths->items[i].error == NULL && is_done(&b, paths->items[i].path))
-            result->skipped++;
-        else
-            ok = run_one(&b, &paths->items[i], result, e);
+        const struct path_item *item = &paths->items[i];
+        const struct done *done = resume && item->error == NULL ? find_done(&b, item->path) : NULL;
+        result->skipped += done != NULL;
+        result->damaged += done != NULL && done->damaged;
+        if (done == NULL)
+            ok = run_one(&b, item, result, e);
         result->interrupted = result->interrupted || stop_wanted();
     }
     if (b.lines != NULL && fclose(b.lines) != 0 && ok) {
         err_set(e, "write %s: %s", path, strerror(errno));
         ok = false;
     }
+    while (b.n_made > 0)
+        free(b.made[--b.n_made]);
+    free(b.made);
     free(b.done);
     return ok;
 }

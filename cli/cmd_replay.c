@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     OPT_CONFIG,
@@ -153,13 +154,17 @@ static int check_usage(const struct replay *r, const struct options *o)
     return good ? EXIT_OK : options_fail(o, "%s", e.text);
 }
 
-static bool too_much_loss(const struct replay *r, struct window *all)
+static bool too_much_loss(const struct replay *r, uint64_t lost_packets, uint64_t read_packets)
 {
-    if (r->max_loss_percent < 0 || all == NULL)
-        return false;
-    const struct totals *t = window_totals(all);
-    double lost = (double)t->ledger.lost_packets, read = (double)t->packets.read;
-    return lost > 0 && lost / (lost + read) * 100 > r->max_loss_percent;
+    double lost = (double)lost_packets, read = (double)read_packets;
+    return r->max_loss_percent >= 0 && lost > 0 && lost / (lost + read) * 100 > r->max_loss_percent;
+}
+
+static bool too_much_lost_of(const struct replay *r, struct window *all)
+{
+    return all != NULL
+           && too_much_loss(r, window_totals(all)->ledger.lost_packets,
+                            window_totals(all)->packets.read);
 }
 
 static bool damage_allowed(const struct replay *r, size_t damaged, size_t of)
@@ -190,7 +195,7 @@ static int once(struct replay *r, const struct paths *paths)
         }
         if (result.failed > 0 || result.interrupted)
             status = EXIT_RUNTIME;
-        else if (status == EXIT_OK && too_much_loss(r, result.all))
+        else if (status == EXIT_OK && too_much_lost_of(r, result.all))
             status = EXIT_LOSS;
         else if (status == EXIT_OK && result.damaged > 0
                  && !damage_allowed(r, result.damaged, result.n))
@@ -213,14 +218,36 @@ static int each(struct replay *r, const struct paths *paths)
         fprintf(stderr, "tellscope replay: %s\n", e.text);
         return EXIT_RUNTIME;
     }
-    if (!r->quiet)
+    if (r->json)
+        printf("{\"schema\":\"tellscope.batch.v1\",\"captures\":%zu,\"done\":%zu,"
+               "\"done_before\":%zu,\"damaged\":%zu,\"failed\":%zu}\n",
+               paths->n, b.done, b.skipped, b.damaged, b.failed);
+    else if (!r->quiet)
         printf("%zu captures: %zu done, %zu done before, %zu damaged, %zu failed\n", paths->n,
                b.done, b.skipped, b.damaged, b.failed);
     if (b.failed > 0 || b.interrupted)
         return EXIT_RUNTIME;
+    if (too_much_loss(r, b.lost, b.read))
+        return EXIT_LOSS;
     if (b.damaged > 0 && !damage_allowed(r, b.damaged, paths->n))
         return EXIT_DAMAGED;
     return b.fails ? EXIT_FINDINGS : EXIT_OK;
+}
+
+/* Here what a run would find out when it has read everything. */
+static bool make_output(const char *dir, struct err *e)
+{
+    if (mkdir(dir, 0777) != 0 && errno != EEXIST) {
+        err_set(e, "make directory %.300s: %s", dir, strerror(errno));
+        return false;
+    }
+    struct stat st;
+    if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
+        errno = ENOTDIR;
+    else if (access(dir, W_OK | X_OK) == 0)
+        return true;
+    err_set(e, "output directory %.300s: %s", dir, strerror(errno));
+    return false;
 }
 
 int cmd_replay(int argc, char **argv)
@@ -245,16 +272,24 @@ int cmd_replay(int argc, char **argv)
         report_facts_free(&r.facts);
         return EXIT_CONFIG;
     }
-    if (r.run.dir != NULL && mkdir(r.run.dir, 0777) != 0 && errno != EEXIST) {
-        fprintf(stderr, "tellscope replay: make directory %s: %s\n", r.run.dir, strerror(errno));
+    if (r.run.dir != NULL && !make_output(r.run.dir, &e)) {
+        fprintf(stderr, "tellscope replay: %s\n", e.text);
         return EXIT_RUNTIME;
     }
     if (!paths_expand(&paths, argv + o.first, (size_t)(argc - o.first), PATHS_CAPTURES, &e)) {
         fprintf(stderr, "tellscope replay: %s\n", e.text);
         return EXIT_RUNTIME;
     }
+    if (paths.n_skipped > 0 && (!r.quiet || paths.n == 0))
+        fprintf(stderr, "tellscope replay: %zu entries of folders are no captures: passed over\n",
+                paths.n_skipped);
     stop_catch();
-    status = r.per_capture ? each(&r, &paths) : once(&r, &paths);
+    if (paths.n > 0) {
+        status = r.per_capture ? each(&r, &paths) : once(&r, &paths);
+    } else {
+        fprintf(stderr, "tellscope replay: no capture found\n");
+        status = EXIT_RUNTIME;
+    }
     paths_free(&paths);
     report_facts_free(&r.facts);
     return status;

@@ -57,7 +57,8 @@ static int run(int argc, char **argv)
 int main(int argc, char **argv)
 {
     int status = run(argc, argv);
-    if ((fflush(stdout) != 0 || ferror(stdout)) && status != EXIT_USAGE && status != EXIT_CONFIG) {
+    bool told = status == EXIT_USAGE || status == EXIT_CONFIG || status == EXIT_RUNTIME;
+    if ((fflush(stdout) != 0 || ferror(stdout)) && !told) {
         fprintf(stderr, "tellscope: write standard output: %s\n", strerror(errno));
         return EXIT_RUNTIME;
     }

@@ -42,9 +42,14 @@ void progress_show(struct progress *p, uint64_t bytes_done, uint64_t packets)
     fflush(stderr);
 }
 
-void progress_end(struct progress *p)
+void progress_clear(const struct progress *p)
 {
     if (p->shown)
         fprintf(stderr, "\r\033[K");
+}
+
+void progress_end(struct progress *p)
+{
+    progress_clear(p);
     p->shown = false;
 }

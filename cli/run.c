@@ -47,9 +47,8 @@ struct lane {
 static void say(struct run *run, const struct err *e)
 {
     pthread_mutex_lock(&run->lock);
-    progress_end(&run->progress);
+    progress_clear(&run->progress);
     fprintf(stderr, "tellscope: %s\n", e->text);
-    run->progress = progress_begin(run->o->quiet, run->progress.bytes_total);
     pthread_mutex_unlock(&run->lock);
 }
 
@@ -133,20 +132,19 @@ static bool run_capture(struct lane *l, const struct path_item *item, struct run
         complain(l->run, c, &why);
         return true;
     }
-    bool damaged;
-    if (!capture_open(&capture, c->path, &damaged, &why)) {
+    bool damaged, hash = l->run->o->hash;
+    if (!(hash ? capture_open_hashed(&capture, c->path, &damaged, c->sha256, &why)
+               : capture_open(&capture, c->path, &damaged, &why))) {
         c->damaged = damaged;
         c->failed = !damaged;
         complain(l->run, c, &why);
         return true;
     }
-    if (l->run->o->hash)
-        capture_hash(capture);
     read_capture(l, capture, c, &why);
     while (l->pl->filter != NULL && filter_complaint(l->pl->filter, &why))
         say(l->run, &why);
     bool hashed = true;
-    if (l->run->o->hash && !l->run->r->interrupted)
+    if (hash && !l->run->r->interrupted)
         hashed = capture_sha256(capture, c->sha256, &l->err);
     capture_free(capture);
     return hashed && !windows_failed(l->pl->windows, &l->err)

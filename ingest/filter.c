@@ -47,8 +47,8 @@ static int dlt_of(uint32_t link)
     }
 }
 
-/* A filter is good where it is for one of these: 802.11 and cooked captures know words that
- * Ethernet does not. The complaint is Ethernet's. */
+/* A filter is good where it is for one of these: 802.11 knows words that Ethernet does
+ * not. The complaint is Ethernet's. */
 static const uint32_t tried[] = {LINKTYPE_ETHERNET, LINKTYPE_RADIOTAP};
 
 static bool compile(const struct filter *f, uint32_t link, struct bpf_program *program,

@@ -7,8 +7,8 @@ struct filter; /* one thread's */
 
 /* Makes a filter of `text` ("" takes every packet), which is compiled for each link type when its
  * first packet comes. `snap_len` bounds what a packet that passed keeps; 0: no bound. Fails, with
- * libpcap's own words, where `text` compiles neither for Ethernet nor for 802.11 or cooked
- * captures, which know other words. The caller owns `*f`. */
+ * libpcap's own words, where `text` compiles neither for Ethernet nor for 802.11, which
+ * knows other words. The caller owns `*f`. */
 MUST_CHECK bool filter_new(struct filter **f, const char *text, uint32_t snap_len, struct err *e);
 
 /* Sets `filtered` of each packet: true where the filter refuses it. On a link type for which the
