@@ -1,6 +1,7 @@
 #include "cli/run.h"
 
 #include "cli/crew.h"
+#include "cli/order.h"
 #include "cli/report.h"
 #include "cli/runs.h"
 #include "cli/stop.h"
@@ -24,6 +25,7 @@ struct run {
     const struct run_options *o;
     struct run_result *r;
     const struct path_item *items; /* r->n */
+    size_t *order;                 /* in which they are read; NULL: as they stand */
     pthread_mutex_t lock;          /* of stderr and of `progress` */
     struct progress progress;
     bool shows;                          /* progress: known before any thread reads */
@@ -161,6 +163,8 @@ static void *read_captures(void *arg)
         size_t i = atomic_fetch_add(&run->next, 1);
         if (i >= run->r->n)
             break;
+        if (run->order != NULL)
+            i = run->order[i];
         l->ok = run_capture(l, &run->items[i], &run->r->captures[i]);
     }
     if (!l->ok)
@@ -330,6 +334,16 @@ static bool run_all(struct run *run, uint64_t largest, struct err *e)
     return true;
 }
 
+static bool put_in_order(struct run *run, struct err *e)
+{
+    size_t n = run->r->n;
+    run->order = calloc(n > 0 ? n : 1, sizeof *run->order);
+    if (run->order != NULL)
+        return order_by_time(run->items, n, run->order, e);
+    err_set(e, "out of memory");
+    return false;
+}
+
 bool run_captures(const struct run_options *o, const struct path_item items[], size_t n,
                   struct run_result *r, struct err *e)
 {
@@ -349,9 +363,11 @@ bool run_captures(const struct run_options *o, const struct path_item items[], s
     }
     for (size_t i = 0; i < n; i++)
         r->captures[i].path = items[i].path;
-    bool ok = runs_new(&r->runs, o->config, o->dir, e)
+    bool ok = (!o->config->continuous || put_in_order(&run, e))
+              && runs_new(&r->runs, o->config, o->dir, e)
               && pipeline_new(&r->pipeline, o->config, o->bpf, runs_spill(r->runs), e)
               && run_all(&run, largest, e);
+    free(run.order);
     for (size_t i = 0; i < n; i++) {
         r->damaged += r->captures[i].damaged;
         r->failed += r->captures[i].failed;

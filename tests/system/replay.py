@@ -82,6 +82,22 @@ def outputs():
         t.check(r.returncode == 1 and r.stderr.count(b"\n") == 1, "a full disk behind stdout: %d %s", r.returncode, r.stderr)
 
 
+def rotated():
+    """Parts of one capture, in any order: a query in one, its answer in the next."""
+    answer = T0 + 2500000, harness.frame(B[0], A[0], harness.ipv4(B[1], A[1], 17, harness.udp(53, 4000, harness.dns_answer(1, "pool.ntp.org", []))))
+    packets = [packet(0), packet(1), answer, (T0 + 5000000, packet(2)[1]), (T0 + 9000000, packet(3)[1])]
+    whole = harness.write_pcap(t.path("whole.pcap"), packets)
+    parts = [harness.write_pcap(t.path("part%d.pcap" % i), packets[a:b]) for i, (a, b) in enumerate(((0, 2), (2, 2), (2, 4), (4, 5)))]
+    run(0, "-o", t.path("one", ""), whole)
+    want = harness.contents(t.path("one", ""))
+    t.check(b'"latency' in b"".join(want.values()), "no query met its answer")
+    for i, order in enumerate((parts, parts[::-1], parts[2:] + parts[:2])):
+        run(0, "--continuous", "-o", t.path("many%d" % i, ""), *order)
+        t.check(harness.contents(t.path("many%d" % i, "")) == want, "parts in order %d are not the whole", i)
+    totals = t.replay("--continuous", *parts[::-1])
+    t.check(totals and [c["path"] for c in totals["captures"]] == parts[::-1], "captures are told as given")
+
+
 def oversized():
     """More bytes captured than were on the wire: said once, and the packets count."""
     path = t.path("oversized.pcap")
@@ -140,6 +156,7 @@ def batch():
 
 folders()
 outputs()
+rotated()
 oversized()
 batch()
 t.end()
