@@ -2,16 +2,17 @@
 # Installs what building and testing tellscope needs. Quick, and without a network, when nothing is missing.
 #
 #   scripts/setup.sh               everything: build, tests, fuzzing
-#   scripts/setup.sh --build-only  only what the program itself needs
+#   scripts/setup.sh --build-only  only what building and using the program needs
 #
 # Known to work on Debian 12 (bookworm). Other systems with apt are tried with the same package names; elsewhere the list of
 # what is needed is printed. Needs root or sudo only where something is missing.
 set -euo pipefail
 
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config libpcap-dev libzstd-dev zlib1g-dev
-    libxxhash-dev libyaml-dev libjansson-dev libssl-dev)
+    libxxhash-dev libyaml-dev libjansson-dev libssl-dev
+    zstd jq) # the last two read segments, as README does
 test_packages=(clang libclang-rt-14-dev clang-format libcmocka-dev tshark tcpdump python3
-    python3-jsonschema python3-scapy python3-yaml zstd jq openssl gnutls-bin curl libdpdk-dev dpdk
+    python3-jsonschema python3-scapy python3-yaml openssl gnutls-bin curl libdpdk-dev dpdk
     tcpreplay iproute2 util-linux)
 
 case "${1-}" in

@@ -8,6 +8,7 @@ if(NOT TELLSCOPE_PYTHON)
 endif()
 
 add_test(NAME install COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/install.sh ${PROJECT_BINARY_DIR})
+add_test(NAME readme COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/readme.sh ${PROJECT_SOURCE_DIR} $<TARGET_FILE:tellscope>)
 add_test(NAME unit COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/unit.sh ${PROJECT_BINARY_DIR}/tellscope-live.service $<TARGET_FILE:tellscope>)
 set_tests_properties(unit PROPERTIES SKIP_RETURN_CODE 77)
 
