@@ -17,14 +17,20 @@ enum {
 };
 static_assert(BUFFER_BYTES >= PCAP_FILE_RECORD_MAX + READ_BYTES, "room behind a rest");
 
+/* Packets that hold more bytes than they say were on the wire. */
+struct oversized {
+    uint64_t n, offset; /* of the first one's record, as these are */
+    uint32_t cap_len, wire_len;
+};
+
 struct capture {
     struct inflate *bytes;
     char *name; /* for error texts */
     bool is_pcapng, started, ended, io_failed;
     struct pcap_file pcap;
-    size_t at, have;       /* buffer[at..have) is not yet lent */
-    uint64_t base;         /* offset of buffer[0] in the uncompressed stream */
-    uint64_t oversized_at; /* offset of the first record that holds more than was on the wire */
+    size_t at, have; /* buffer[at..have) is not yet lent */
+    uint64_t base;   /* offset of buffer[0] in the uncompressed stream */
+    struct oversized oversized;
     struct capture_stats stats;
     struct pcapng pcapng;
     uint8_t buffer[BUFFER_BYTES];
@@ -224,17 +230,25 @@ static int fail(struct capture *c, struct err *e)
     return SRC_FAILED;
 }
 
-static const struct pcap_oversized *oversized(const struct capture *c)
+static __attribute__((cold)) void note_oversized(struct capture *c, const struct pkt pkts[],
+                                                 unsigned n)
 {
-    return c->is_pcapng ? &c->pcapng.oversized : &c->pcap.oversized;
+    size_t head = c->is_pcapng ? PCAPNG_HEAD_BYTES : c->pcap.head_bytes;
+    for (unsigned i = 0; i < n; i++) {
+        const struct pkt *p = &pkts[i];
+        if (p->cap_len > p->wire_len && c->oversized.n++ == 0)
+            c->oversized = (struct oversized){1, c->base + (uint64_t)(p->bytes - c->buffer) - head,
+                                              p->cap_len, p->wire_len};
+    }
 }
 
 /* Everything whole has been lent, and there is no more. */
 static int end(struct capture *c, struct err *e)
 {
-    size_t left = c->have - c->at;
-    const struct pcap_oversized *o = oversized(c);
-    if (left == 0 && (!c->is_pcapng || pcapng_may_end(&c->pcapng))) {
+    uint64_t skipped = c->is_pcapng ? pcapng_skipped(&c->pcapng) : 0,
+             left = c->have - c->at + skipped;
+    const struct oversized *o = &c->oversized;
+    if (left == 0) {
         c->ended = true;
         if (o->n == 0)
             return SRC_END;
@@ -242,11 +256,12 @@ static int end(struct capture *c, struct err *e)
                 "a packet of which %u bytes were captured and %u were on the wire, the first of "
                 "%llu; what is beyond was not read",
                 o->cap_len, o->wire_len, (unsigned long long)o->n);
-        (void)err_in(e, "%s: offset %llu", c->name, (unsigned long long)c->oversized_at);
+        (void)err_in(e, "%s: offset %llu", c->name, (unsigned long long)o->offset);
         return SRC_FAILED;
     }
-    err_set(e, "the file ends inside a %s, after %zu bytes of it",
-            c->is_pcapng ? "block" : "packet record", left);
+    err_set(e, "the file ends inside a %s, after %llu bytes of it",
+            c->is_pcapng ? "block" : "packet record", (unsigned long long)left);
+    c->base -= skipped; /* where the block began, which is what the error tells */
     return fail(c, e);
 }
 
@@ -270,12 +285,11 @@ static int capture_rx(void *ctx, struct pkt pkts[], unsigned max, struct err *e)
     while (!c->ended && max > 0) {
         struct cur in = cur_of(c->buffer + c->at, c->have - c->at, c->have - c->at);
         unsigned n = 0;
-        bool known = oversized(c)->n > 0;
         bool sane = c->is_pcapng ? pcapng_walk(&c->pcapng, &in, pkts, max, &n, e)
                                  : c->pcap.walk(&c->pcap, &in, pkts, max, &n, e);
         c->at = c->have - in.left;
-        if (!known && oversized(c)->n > 0)
-            c->oversized_at = c->base + (uint64_t)(oversized(c)->at - c->buffer);
+        if (__builtin_expect(c->is_pcapng ? c->pcapng.oversized : c->pcap.oversized, 0))
+            note_oversized(c, pkts, n);
         count(c, pkts, n);
         if (n > 0) /* damage behind them is met again by the next call */
             return (int)n;

@@ -27,6 +27,7 @@ static inline __attribute__((always_inline)) bool walk(struct pcap_file *f, stru
     struct cur at = *in;
     uint32_t link = f->link;
     unsigned k = 0;
+    f->oversized = false;
     bool sane = true;
     while (k < max) {
         struct cur rec = at, bytes;
@@ -47,7 +48,7 @@ static inline __attribute__((always_inline)) bool walk(struct pcap_file *f, stru
             break;
         __builtin_prefetch(bytes.p + cap_len + AHEAD_BYTES);
         if (__builtin_expect(cap_len > wire_len, 0))
-            pcap_oversized_note(&f->oversized, at.p, cap_len, wire_len);
+            f->oversized = true; /* a flag and no more: the loop has no register left */
         struct pkt *p = &pkts[k++];
         p->bytes = bytes.p;
         p->cap_len = cap_len;

@@ -13,20 +13,6 @@ enum {
     PCAP_FILE_RECORD_MAX = 262144, /* libpcap's MAXIMUM_SNAPLEN: a longer record is damage */
 };
 
-/* Records that hold more bytes than they say were on the wire: lent as they stand, and told of. */
-struct pcap_oversized {
-    uint64_t n;
-    const uint8_t *at; /* the first one, in what the walk that met it was given */
-    uint32_t cap_len, wire_len;
-};
-
-static inline void pcap_oversized_note(struct pcap_oversized *o, const uint8_t *at,
-                                       uint32_t cap_len, uint32_t wire_len)
-{
-    if (o->n++ == 0)
-        *o = (struct pcap_oversized){1, at, cap_len, wire_len};
-}
-
 struct pcap_file;
 
 /* Lends whole records from the front of `in`, at most `max`; sets `*n` to how many and moves `in`
@@ -41,7 +27,7 @@ struct pcap_file {
     bool swap;           /* the file's byte order is not ours */
     uint32_t unit_ns;    /* of the fraction of a time */
     uint32_t head_bytes; /* of a record */
-    struct pcap_oversized oversized;
+    bool oversized; /* of the last walk, a packet that holds more bytes than were on the wire */
 };
 
 /* Do these four bytes begin such a file? */

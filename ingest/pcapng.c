@@ -1,5 +1,7 @@
 #include "ingest/pcapng.h"
 
+#include "ingest/pcap_file.h"
+
 static const uint32_t MAGIC_ORDER = 0x1a2b3c4d, BLOCK_SECTION = 0x0a0d0d0a;
 
 enum {
@@ -175,7 +177,6 @@ static bool read_statistics(struct pcapng *ng, struct cur body, struct err *e)
 static inline bool read_packet(struct pcapng *ng, struct cur body, bool old, struct pkt *p,
                                struct err *e)
 {
-    const uint8_t *block = body.p - 8; /* behind its type and length */
     uint32_t id = 0, high, low, cap_len, wire_len;
     uint16_t id16 = 0, drops;
     struct cur bytes;
@@ -198,7 +199,7 @@ static inline bool read_packet(struct pcapng *ng, struct cur body, bool old, str
     if (!cur_take(&body, cap_len, &bytes))
         return damaged(e, "a packet longer than its block");
     if (__builtin_expect(cap_len > wire_len, 0))
-        pcap_oversized_note(&ng->oversized, block, cap_len, wire_len);
+        ng->oversized = true;
     const struct pcapng_interface *i = &ng->interfaces[id];
     p->bytes = bytes.p;
     p->cap_len = cap_len;
@@ -357,6 +358,7 @@ bool pcapng_walk(struct pcapng *ng, struct cur *in, struct pkt pkts[], unsigned 
                  struct err *e)
 {
     unsigned k = 0;
+    ng->oversized = false;
     while (k < max) {
         enum step s = step(ng, in, &pkts[k], e);
         if (s == STEP_PACKET) {

@@ -7,12 +7,12 @@
 #include "core/cur.h"
 #include "core/err.h"
 #include "core/pkt.h"
-#include "ingest/pcap_file.h"
 
 enum {
     PCAPNG_BLOCK_MAX = 1 << 20, /* a longer one is damage, unless it is of a kind that is skipped */
     PCAPNG_INTERFACES_MAX = 4096, /* a section; more is damage */
     PCAPNG_SECTION_BYTES = 28,    /* the shortest section header */
+    PCAPNG_HEAD_BYTES = 28,       /* of a packet block that tells both lengths, before the packet */
 };
 
 struct pcapng_interface {
@@ -31,10 +31,10 @@ struct pcapng {
     uint64_t dropped_if, dropped_os; /* sums over interfaces of the number last told */
     uint64_t drop_ts_ns;             /* time of the last statistics that told of drops */
     bool drops_told;
-    bool swap;            /* the section's byte order is not ours */
+    bool oversized; /* of the last walk, a packet that holds more bytes than were on the wire */
+    bool swap;      /* the section's byte order is not ours */
     uint32_t block_total; /* length of the block being skipped; 0: none */
     uint32_t skip;        /* its bytes still to come before the last four */
-    struct pcap_oversized oversized;
     uint32_t n_interfaces;
     struct pcapng_interface interfaces[PCAPNG_INTERFACES_MAX]; /* of this section */
 };
@@ -52,8 +52,8 @@ MUST_CHECK bool pcapng_init(struct pcapng *ng, const uint8_t head[static PCAPNG_
 bool pcapng_walk(struct pcapng *ng, struct cur *in, struct pkt pkts[], unsigned max, unsigned *n,
                  struct err *e);
 
-/* May the file end here, with nothing left in the buffer? */
-static inline bool pcapng_may_end(const struct pcapng *ng)
+/* Bytes of the block being skipped that are gone already; 0: none is, and the file may end here. */
+static inline uint32_t pcapng_skipped(const struct pcapng *ng)
 {
-    return ng->block_total == 0;
+    return ng->block_total == 0 ? 0 : ng->block_total - 4 - ng->skip;
 }
