@@ -152,7 +152,8 @@ static const struct done *find_done(const struct batch *b, const char *path)
     char hex[65], dir[4400];
     struct done key = {0};
     struct stat st;
-    if (b->n_done == 0 || strcmp(path, "-") == 0 || !hash_capture(path, hex))
+    bool again = strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+    if (b->n_done == 0 || !again || !hash_capture(path, hex)) /* a pipe can be read only once */
         return NULL;
     key_of(key.key, hex, b->config_hash, TELLSCOPE_VERSION);
     out_dir(b, path, hex, dir, sizeof dir);

@@ -62,6 +62,8 @@ static void complain(struct run *run, struct run_capture *c, const struct err *e
     bool named =
         strncmp(e->text, c->path, path_len) == 0; /* a path may hold anything: look behind it */
     const char *offset = strstr(named ? e->text + path_len : e->text, ": offset ");
+    for (const char *p = offset; p != NULL && !named; p = strstr(p + 1, ": offset "))
+        offset = p; /* of a long path the text has only the end */
     c->has_offset = offset != NULL;
     if (c->has_offset) /* readers tell it in their text; for captures.ndjson it is a number */
         c->offset = strtoull(offset + strlen(": offset "), NULL, 10);

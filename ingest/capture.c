@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 enum {
     BUFFER_BYTES = PCAPNG_BLOCK_MAX, /* holds the longest record or block */
     READ_BYTES = 256 * 1024, /* at once: what was just read is still in the cache when walked */
+    NAME_MAX_BYTES = 320,    /* of a path in an error text: it also tells the offset and why */
 };
 static_assert(BUFFER_BYTES >= PCAP_FILE_RECORD_MAX + READ_BYTES, "room behind a rest");
 
@@ -25,7 +27,7 @@ struct oversized {
 
 struct capture {
     struct inflate *bytes;
-    char *name; /* for error texts */
+    char name[NAME_MAX_BYTES + 4]; /* for error texts */
     bool is_pcapng, started, ended, io_failed;
     struct pcap_file pcap;
     size_t at, have; /* buffer[at..have) is not yet lent */
@@ -169,29 +171,36 @@ static int open_file(const char *path, struct stat *st, struct err *e)
     return fd;
 }
 
+/* Of a long path only the end is told. */
+static void name_of(const char *path, char name[static NAME_MAX_BYTES + 4])
+{
+    size_t len = strlen(path), gone = len > NAME_MAX_BYTES ? len - NAME_MAX_BYTES : 0;
+    if (strcmp(path, "-") == 0)
+        strcpy(name, "standard input");
+    else
+        snprintf(name, NAME_MAX_BYTES + 4, "%s%s", gone > 0 ? "..." : "", path + gone);
+}
+
 /* `digest`: that of the whole file, where it is no capture and anybody asks. */
 static bool open_capture(struct capture **out, const char *path, bool *damaged, uint8_t *digest,
                          struct err *e)
 {
-    const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
     struct stat st;
-    struct capture *c = NULL;
     *damaged = false;
     int fd = open_file(path, &st, e);
-    if (fd < 0)
-        return err_in(e, "%s", name);
     struct inflate *bytes;
-    if (!inflate_new(&bytes, fd, e))
+    struct capture *c = NULL;
+    char name[sizeof c->name];
+    name_of(path, name);
+    if (fd < 0 || !inflate_new(&bytes, fd, e))
         return err_in(e, "%s", name);
     c = calloc(1, sizeof *c);
-    if (c != NULL)
-        c->name = strdup(name);
-    if (c == NULL || c->name == NULL) {
-        free(c);
+    if (c == NULL) {
         inflate_free(bytes);
         err_set(e, "out of memory");
         return err_in(e, "%s", name);
     }
+    memcpy(c->name, name, sizeof name);
     c->bytes = bytes;
     if (S_ISREG(st.st_mode))
         c->stats.bytes_total = (uint64_t)st.st_size;
@@ -351,6 +360,5 @@ void capture_free(struct capture *c)
     if (c == NULL)
         return;
     inflate_free(c->bytes);
-    free(c->name);
     free(c);
 }

@@ -30,7 +30,8 @@ bool capture_packed(int fd);
 /* Opens `path` ("-": standard input). Reads enough to know the format.
  * Fails where the file cannot be opened or is no capture; then `*damaged` tells damaged content
  * (empty file, unknown magic, cut or unreadable header: exit 4) from a system error (exit 1). Error
- * text names the file and the offset. On success the caller owns `*c`. */
+ * text names the file (of a long path the last 320 bytes) and the offset. On success the caller
+ * owns `*c`. */
 MUST_CHECK bool capture_open(struct capture **c, const char *path, bool *damaged, struct err *e);
 
 /* As capture_open followed by capture_hash; where it fails and `*damaged` is set, the whole file's

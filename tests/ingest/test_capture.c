@@ -106,6 +106,13 @@ static void test_not_captures(void **state)
     run_path(&s, "/nonexistent/x.pcap", 1);
     assert_false(s.opened || s.damaged);
     assert_string_equal(s.e.text, "/nonexistent/x.pcap: open: No such file or directory");
+    char deep[3000] = "/";
+    for (int i = 0; i < 1000; i++)
+        strcat(deep, "./");
+    run_path(&s, strcat(deep, "dev/null"), 1);
+    assert_true(s.damaged);
+    assert_memory_equal(s.e.text, "...", 3);
+    assert_non_null(strstr(s.e.text, "/./dev/null: offset 0: not a capture: empty file"));
     run_path(&s, "/", 1);
     assert_false(s.opened || s.damaged);
     assert_string_equal(s.e.text, "/: read: Is a directory");

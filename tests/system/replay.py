@@ -148,6 +148,12 @@ def batch():
     counted(4, 1, 4, "--resume", "--window", "60")              # and shares the folder that is made again
     t.check(len(ndjson(out)) == 10, "lines after a cut one: %d", len(ndjson(out)))
 
+    piped = 'exec "$@" <(cat %s)' % good                          # what a pipe brings is not read away before it is done
+    for _ in range(2):
+        r = subprocess.run(["bash", "-c", piped, "bash", t.program, "replay", *args, "--resume", "--force"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        t.check(r.returncode == 0 and b"1 captures: 1 done" in r.stdout, "a pipe: %s %s", r.stdout, r.stderr)
+    t.check([line["packets"] for line in ndjson(out)][-2:] == [3, 3], "packets of a pipe: %s", ndjson(out)[-2:])
+
     lossy = pcapng_of_drops(t.path("lossy.pcapng"), 1)
     for most, want in (("24%", 5), ("25%", 0)):
         run(want, "--max-loss", most, lossy)
