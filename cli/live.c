@@ -1,5 +1,4 @@
 /* The control thread of a live run. */
-#define _GNU_SOURCE /* pthread_timedjoin_np */
 #include "cli/live.h"
 
 #include "cli/drop.h"
@@ -243,24 +242,26 @@ static bool control(struct live *l, struct notify *notify, struct err *e)
 
 /* ---- ending */
 
-static struct timespec deadline_in(uint64_t ns)
+/* Joins a worker that ends in time. */
+static bool join_until(struct live_worker *w, uint64_t deadline_ns)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    uint64_t at = (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec + ns;
-    return (struct timespec){.tv_sec = (time_t)(at / SECOND), .tv_nsec = (long)(at % SECOND)};
+    while (atomic_load(&w->state) < LIVE_FAILED && live_monotonic_ns() < deadline_ns)
+        live_nap(1);
+    return atomic_load(&w->state) >= LIVE_FAILED && pthread_join(w->thread, NULL) == 0;
 }
 
 /* Everything that was received is counted and written, or lost and said so. False: something is
  * lost, or a thread still holds what would have to be freed. */
 static bool wind_up(struct live *l, unsigned started, bool sinks, bool *stuck, struct err *e)
 {
-    struct timespec deadline = deadline_in(l->config.live.shutdown_s * SECOND);
+    uint64_t deadline_ns = live_monotonic_ns() + l->config.live.shutdown_s * SECOND;
+    const struct timespec deadline = {.tv_sec = (time_t)(deadline_ns / SECOND),
+                                      .tv_nsec = (long)(deadline_ns % SECOND)};
     bool ok = true;
     l->o->api->stop(l->ports);
     atomic_store_explicit(&l->order, LIVE_FINISH, memory_order_release);
     for (unsigned i = 0; i < started; i++) {
-        if (pthread_timedjoin_np(l->workers[i].thread, NULL, &deadline) == 0)
+        if (join_until(&l->workers[i], deadline_ns))
             continue;
         err_set(e, "worker %u does not end: its last windows are lost", i);
         *stuck = true;
@@ -321,6 +322,17 @@ static bool make_folder(const struct live *l, struct err *e)
     return true;
 }
 
+/* Better now than at the first window. */
+static bool folder_usable(const struct live *l, struct err *e)
+{
+    if (l->o->dir == NULL || access(l->o->dir, W_OK | X_OK) == 0)
+        return true;
+    int error = errno;
+    err_set(e, "write into %s%s%s: %s", l->o->dir, l->o->user[0] != '\0' ? " as " : "", l->o->user,
+            strerror(error));
+    return false;
+}
+
 static bool open_all(struct live *l, struct err *e)
 {
     const struct live_options *o = l->o;
@@ -353,7 +365,7 @@ static bool start_all(struct live *l, unsigned *workers, unsigned *sinks, struct
             return false;
     }
     if (!workers_ready(l, e) || !l->o->api->start(l->ports, e)
-        || (l->o->user[0] != '\0' && !drop_now(&l->drop, 0, e))
+        || (l->o->user[0] != '\0' && !drop_now(&l->drop, 0, e)) || !folder_usable(l, e)
         || !thread_start(&l->closer, live_closer_run, l, -1, e))
         return false;
     ++*sinks;
@@ -391,6 +403,16 @@ static bool too_much_loss(const struct live *l)
     return l->o->max_loss_percent >= 0 && lost > 0 && lost / all * 100 > l->o->max_loss_percent;
 }
 
+/* Its deadlines are of time that nobody sets. */
+static void cond_init(pthread_cond_t *c)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(c, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
 int live_run(const struct live_options *o)
 {
     struct live *l = aligned_alloc(64, (sizeof *l + 63) / 64 * 64);
@@ -407,7 +429,7 @@ int live_run(const struct live_options *o)
     l->config.limits.windows_open = live_windows_open(l->config.window_s);
     l->judge = *o->judge;
     pthread_mutex_init(&l->lock, NULL);
-    pthread_cond_init(&l->more, NULL);
+    cond_init(&l->more);
     stop_catch();
     sigaction(SIGHUP, &(struct sigaction){.sa_handler = on_hangup}, NULL);
     if (!notify_open(&notify, &e))

@@ -5,7 +5,8 @@
 
 struct writer {
     struct live *l;
-    struct space *space;
+    struct space_options options; /* of `space` */
+    struct space *space;          /* NULL: the folder cannot be used now */
     struct judge_options judge;
 };
 
@@ -42,6 +43,10 @@ static bool write_window(struct writer *w, struct live_job *job)
     struct written done = {.segment = false};
     struct space_parts parts = {.flags = true, .segment = true};
     bool ok = false, full = false;
+    if (w->space == NULL && !space_new(&w->space, &w->options, &e)) {
+        live_say(w->l, "%s; the window is lost", e.text);
+        return false;
+    }
     if (job->ending)
         space_release(w->space);
     while (!ok) {
@@ -66,14 +71,14 @@ static bool write_window(struct writer *w, struct live_job *job)
 static void renew_space(struct writer *w)
 {
     struct live *l = w->l;
-    struct space_options options = l->space;
     struct err e;
+    w->options = l->space;
     l->space_changed = false;
     pthread_mutex_unlock(&l->lock);
     space_free(w->space);
     w->space = NULL;
-    if (!space_new(&w->space, &options, &e))
-        live_say(l, "%s", e.text);
+    if (!space_new(&w->space, &w->options, &e))
+        live_say(l, "%s", e.text); /* tried again before each window */
     pthread_mutex_lock(&l->lock);
 }
 
@@ -96,7 +101,7 @@ void *live_writer_run(void *live)
         w.judge = l->judge; /* SIGHUP may change it at any time */
         pthread_cond_broadcast(&l->more);
         pthread_mutex_unlock(&l->lock);
-        bool written = l->o->dir == NULL || (w.space != NULL && write_window(&w, &job));
+        bool written = l->o->dir == NULL || write_window(&w, &job);
         if (!job.borrowed)
             live_pool_give(l, job.w);
         pthread_mutex_lock(&l->lock);

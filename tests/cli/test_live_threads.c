@@ -2,9 +2,12 @@
  * disk stops, a worker hangs or fails, signals come. Also to be run with ThreadSanitizer. */
 #include "tests/cli/live_rig.h"
 
+#include <sys/stat.h>
+
 static struct config config;
 static struct live_options options;
 static char folder[64], table[96];
+static mode_t folder_mode = 0700; /* once the table of counters stands in it */
 
 /* What segments tell, added up. */
 static struct told {
@@ -67,6 +70,7 @@ static int run(unsigned seconds, void *(*meddle)(void *))
     CHECK(mkdtemp(folder) != NULL, "%s", folder);
     snprintf(table, sizeof table, "%s/table", folder);
     CHECK(freopen(table, "w", stdout) != NULL, "%s", table);
+    CHECK(chmod(folder, folder_mode) == 0, "%s", folder);
     judge = judge_options_default();
     config.live.window_s = 1;
     options.config = &config;
@@ -202,6 +206,47 @@ static void disk_stays_away(void)
     CHECK(machine_ns() - began < 60 * SECOND, "it took long");
 }
 
+/* ---- the folder: not ours, gone for a while */
+
+static void folder_of_others(void)
+{
+    if (geteuid() == 0) /* who may write everywhere */
+        CHECK(setuid(65534) == 0, "setuid");
+    folder_mode = 0500;
+    uint64_t began = machine_ns();
+    int status = run(60, NULL);
+    CHECK(chmod(folder, 0700) == 0, "%s", folder);
+    CHECK(status == EXIT_RUNTIME, "exit status %d", status);
+    CHECK(machine_ns() - began < 30 * SECOND, "it ran, and would have written nothing");
+}
+
+static void *hide_folder(void *arg)
+{
+    char hidden[96];
+    (void)arg;
+    snprintf(hidden, sizeof hidden, "%s-hidden", folder);
+    rig_sleep(4 * SECOND); /* so late that windows have begun to close */
+    CHECK(rename(folder, hidden) == 0, "%s", folder);
+    kill(getpid(), SIGHUP);
+    rig_sleep(SECOND);
+    CHECK(rename(hidden, folder) == 0, "%s", folder);
+    return NULL;
+}
+
+static void folder_comes_back(void)
+{
+    char mine[256];
+    snprintf(mine, sizeof mine, "%s/configs/any-client.yaml", TELLSCOPE_SOURCE);
+    options.config_path = mine;
+    int status = run(8, hide_folder);
+    unsigned long long dropped = number_in(table_text(), "\"dropped\":");
+    CHECK(status == EXIT_RUNTIME, "exit status %d", status);
+    CHECK(dropped > 0 && told.segments >= 10, "%llu windows dropped, %u written", dropped,
+          told.segments);
+    CHECK(told.dropped == dropped, "%llu windows were dropped, segments tell of %llu", dropped,
+          told.dropped);
+}
+
 /* ---- a worker hangs, and goes on */
 
 static void *hang(void *arg)
@@ -291,6 +336,8 @@ static const struct scenario {
     {"hand over", hand_over},
     {"the disk stops", disk_stops},
     {"the disk stays away", disk_stays_away},
+    {"a folder of others", folder_of_others},
+    {"the folder comes back", folder_comes_back},
     {"a worker hangs", worker_hangs},
     {"a worker fails", worker_fails},
     {"signals", signals},
