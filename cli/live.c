@@ -213,11 +213,15 @@ static bool control(struct live *l, struct notify *notify, struct err *e)
     struct live_counts before = {0};
     uint64_t polls[LIVE_WORKERS_MAX] = {0};
     bool warned = false, ok = true;
-    while ((ok = worker_failed(l, e)) && !enough(l, live_monotonic_ns() - began)) {
+    live_count(l);
+    live_link_look(l);
+    while ((ok = worker_failed(l, e) && live_links_there(l, e))
+           && !enough(l, live_monotonic_ns() - began)) {
         live_nap(TICK_MS);
         uint64_t now = live_monotonic_ns();
         l->elapsed_ns = now - began;
         live_count(l);
+        live_link_look(l);
         if (atomic_exchange(&reload_wanted, false))
             reload(l, notify);
         if (notify->watchdog_ns > 0 && now - watchdog >= notify->watchdog_ns) {
@@ -229,6 +233,7 @@ static bool control(struct live *l, struct notify *notify, struct err *e)
             continue;
         second = now;
         if (clock_anchor(l->clock) && !l->by_packets) {
+            live_link_break(l);
             live_say(l, "the real-time clock was set: windows close early");
             atomic_fetch_add(&l->flush, 1);
         }

@@ -120,11 +120,9 @@ static void tell_port(struct window *w, enum vantage vantage, const struct live_
 }
 
 /* What of the loss stands in no segment yet. */
-static void tell_sources(struct closer *c, struct live_job *job)
+static void tell_sources(struct live *l, struct live_job *job)
 {
-    struct live *l = c->l;
     struct segment_live *live = &job->head.live;
-    uint64_t now_ns = clock_now(l->clock, &c->view);
     pthread_mutex_lock(&l->lock);
     unsigned n_ports = l->counts.n_ports;
     for (unsigned i = 0; i < n_ports; i++) {
@@ -139,7 +137,7 @@ static void tell_sources(struct closer *c, struct live_job *job)
     for (unsigned i = 0; i < n_ports; i++) {
         tell_port(job->w, live_vantage(l, i), &job->told[i], live);
         if (!l->by_packets && (live->partial & 1 << SEGMENT_PARTIAL_WORKER_HUNG) == 0)
-            window_watched(job->w, live_vantage(l, i), c->started_ns, now_ns);
+            live_link_watched(l, i, job->w);
     }
 }
 
@@ -214,7 +212,7 @@ static void emit(struct closer *c, struct pending p, unsigned partial)
             live_pool_give(l, p.w);
         return;
     }
-    tell_sources(c, &job);
+    tell_sources(l, &job);
     pthread_mutex_lock(&l->lock);
     l->queue[l->queue_head++ % LIVE_QUEUE_MAX] = job;
     pthread_cond_broadcast(&l->more);

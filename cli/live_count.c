@@ -122,6 +122,9 @@ void live_status_line(const struct live *l, const struct live_counts *now,
 static const char *const clock_names[] = {
     [PORT_CLOCK_TSC] = "tsc", [PORT_CLOCK_NIC] = "nic", [PORT_CLOCK_CAPTURE] = "capture"};
 
+static const char *const link_names[] = {
+    [PORT_LINK_UP] = "up", [PORT_LINK_DOWN] = "down", [PORT_LINK_GONE] = "gone"};
+
 /* Each counter once: of ports, then of workers. */
 static const struct {
     const char *name;
@@ -208,6 +211,7 @@ static void fill_queues(void *ctx, struct port_answer *a)
         a->begin(a, name);
         a->text(a, "device", c->info[i].device);
         a->text(a, "clock", clock_names[c->info[i].clock]);
+        a->text(a, "link", link_names[c->info[i].link]);
         for (unsigned k = 0; k < PORT_COUNTERS; k++)
             a->number(a, port_counters[k].name, value(&c->ports[i], port_counters[k].at));
         a->number(a, "buffers_free", c->buffers_free[i]);

@@ -11,7 +11,8 @@
 enum {
     LIVE_WORKERS_MAX = 64,
     LIVE_POOL_MAX = 512 /* spares of all workers, and the backlog */,
-    LIVE_QUEUE_MAX = 64
+    LIVE_QUEUE_MAX = 64,
+    LIVE_SPANS = 32, /* of a port; earlier ones are forgotten: unknown, not covered */
 };
 
 /* Time that nobody sets. */
@@ -67,6 +68,19 @@ struct live_job {
     struct live_loss told[CONFIG_PORTS_MAX]; /* of what was lost before us, it tells this part */
 };
 
+/* A port's link, and when it could see something: by our clock, which may have been set between. */
+struct live_link {
+    /* the control thread's own */
+    uint64_t received, since_ns;
+    uint8_t said; /* enum port_link */
+    /* under the lock */
+    bool on;    /* the last span goes on */
+    unsigned n; /* spans ever begun */
+    struct {
+        uint64_t from_ns, to_ns;
+    } spans[LIVE_SPANS]; /* a ring */
+};
+
 struct live {
     const struct live_options *o;
     struct config config; /* with the window of live runs */
@@ -78,11 +92,13 @@ struct live {
     bool by_packets;
     atomic_int order; /* enum live_order */
     atomic_uint flush;
-    uint64_t elapsed_ns;  /* the control thread's own */
-    atomic_bool finish;   /* closer: workers have ended; writer: the closer has */
-    pthread_mutex_t lock; /* of all below */
-    pthread_cond_t more;  /* something changed in the queue */
+    uint64_t elapsed_ns;         /* the control thread's own */
+    struct clock_view link_view; /* likewise */
+    atomic_bool finish;          /* closer: workers have ended; writer: the closer has */
+    pthread_mutex_t lock;        /* of all below */
+    pthread_cond_t more;         /* something changed in the queue */
     struct live_counts counts;
+    struct live_link links[CONFIG_PORTS_MAX];
     struct window *pool[LIVE_POOL_MAX]; /* empty windows */
     unsigned n_pool;
     struct live_job queue[LIVE_QUEUE_MAX]; /* ring */
@@ -117,6 +133,15 @@ void live_say_limits(const struct live *l);
 /* While it runs: flows that may be split. Has the workers of a port hand packets to each other
  * where that mends it; `*warned`: it was said that nothing does. */
 void live_say_misplaced(struct live *l, bool *warned);
+
+/* live_link.c. Control thread, after live_count: looks at each link, says what changed. */
+void live_link_look(struct live *l);
+/* The clock was set: nobody lived through what it jumped over. */
+void live_link_break(struct live *l);
+/* False where every port's device was taken away. */
+bool live_links_there(const struct live *l, struct err *e);
+/* What the port watched of the window's time. */
+void live_link_watched(struct live *l, unsigned port, struct window *w);
 
 /* live_count.c: reads all counters (control thread); shows them. */
 void live_count(struct live *l);

@@ -244,6 +244,15 @@ static unsigned n_workers(const struct ports *p)
     return p->n_workers;
 }
 
+static uint8_t link_of(const struct port *of, bool told, const struct rte_eth_link *link)
+{
+    if (of->interface != 0)
+        return kernel_link(of);
+    if (!told || link->link_status == RTE_ETH_LINK_UP)
+        return PORT_LINK_UP;
+    return rte_eth_dev_is_removed(of->id) == 1 ? PORT_LINK_GONE : PORT_LINK_DOWN;
+}
+
 static void info(const struct ports *p, unsigned port, struct port_info *i)
 {
     const struct port *of = &p->ports[port];
@@ -265,8 +274,9 @@ static void info(const struct ports *p, unsigned port, struct port_info *i)
     snprintf(i->name, sizeof i->name, "%s", of->name);
     snprintf(i->driver, sizeof i->driver, "%s", of->dev.driver_name);
     snprintf(i->rss_why, sizeof i->rss_why, "%s", of->rss_why);
-    if (rte_eth_link_get_nowait(of->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP
-        && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)
+    bool told = rte_eth_link_get_nowait(of->id, &link) == 0;
+    i->link = link_of(of, told, &link);
+    if (told && link.link_status == RTE_ETH_LINK_UP && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)
         i->link_mbps = link.link_speed;
     if (rte_eth_macaddr_get(of->id, &mac) == 0)
         memcpy(i->mac, mac.addr_bytes, sizeof i->mac);

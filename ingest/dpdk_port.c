@@ -284,4 +284,5 @@ void port_close(struct port *port)
         (void)rte_eth_dev_close(port->id);
     }
     rte_mempool_free(port->pool);
+    kernel_close(port);
 }

@@ -81,6 +81,8 @@ struct port {
     struct nic_clock nic;
     struct bridge bridges[BRIDGES], queue_bridges[PORT_QUEUES_MAX][QUEUE_BRIDGES];
     int cpus[WORKERS_MAX];
+    unsigned interface; /* of the kernel, that the device is or reads; 0: none */
+    int ask_fd;         /* what the kernel is asked of it through; 0: none */
     unsigned n_sockets; /* of net_af_packet */
     int sockets[WORKERS_MAX];
     char name[RTE_ETH_NAME_MAX_LEN];
@@ -134,8 +136,11 @@ void port_stats_begin(struct port *port);
 void port_stats(struct ports *p, unsigned port, struct port_stats *s);
 size_t port_xstats(struct ports *p, unsigned port, char *to, size_t size);
 
-/* dpdk_kernel.c: finds the sockets of a port that is an interface of the kernel's. */
+/* dpdk_kernel.c: finds the interface of the kernel's that a port is, and its sockets. */
 void kernel_queues_find(struct port *port);
+void kernel_close(struct port *port);
+/* Drivers of such ports (22.11) do not see that it is down or gone: enum port_link. */
+uint8_t kernel_link(const struct port *port);
 /* What they had no room for since the last call. */
 uint64_t kernel_queues_missed(const struct port *port);
 

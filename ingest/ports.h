@@ -10,7 +10,7 @@
 #include "ingest/source.h"
 #include "ingest/spread.h"
 
-enum { PORTS_ABI = 1 };
+enum { PORTS_ABI = 2 };
 
 /* Where the times of packets come from. */
 enum port_clock {
@@ -18,6 +18,13 @@ enum port_clock {
     PORT_CLOCK_NIC,     /* the adapter's, held against ours */
     PORT_CLOCK_CAPTURE, /* packets of a capture file (net_pcap), with the times written there; the
                            file waits while workers are behind, and never says that it has ended */
+};
+
+/* Can packets come? */
+enum port_link {
+    PORT_LINK_UP,   /* or the driver does not tell */
+    PORT_LINK_DOWN, /* no carrier, or switched off */
+    PORT_LINK_GONE, /* the device was taken away: only a new start can bring it back */
 };
 
 struct ports;
@@ -38,6 +45,7 @@ struct port_info {
     unsigned workers;
     int numa;        /* -1: none */
     uint8_t clock;   /* enum port_clock */
+    uint8_t link;    /* enum port_link, now */
     unsigned queues; /* the first `queues` of the workers read one each; the others get packets from
                         them */
     bool rss; /* the adapter brings both directions of an address pair to one queue, and we know

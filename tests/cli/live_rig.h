@@ -115,10 +115,12 @@ static struct {
 } rig_packets[RIG_PACKETS];
 static unsigned rig_n;
 static struct ports *rig_ports; /* while open */
+static atomic_bool rig_runs;    /* packets may come */
 static uint8_t rig_clock = PORT_CLOCK_TSC;
 static uint64_t rig_pace_ns = 1000000,
                 rig_limit;       /* a burst of 32 so often; packets of a worker, 0: no end */
 static atomic_int rig_hang = -1; /* this worker sleeps in its source */
+static atomic_int rig_link;      /* enum port_link; nothing comes where it is not up */
 static atomic_int rig_fail = -1; /* this worker's source fails */
 
 static inline void rig_load(const char *path)
@@ -166,7 +168,8 @@ static int fake_rx(void *ctx, struct pkt pkts[], unsigned max, struct err *e)
         err_set(e, "the cable is out");
         return SRC_FAILED;
     }
-    if (!atomic_load_explicit(&f->p->open, memory_order_acquire) || now < f->due_ns) {
+    if (!atomic_load_explicit(&f->p->open, memory_order_acquire) || now < f->due_ns
+        || atomic_load(&rig_link) != PORT_LINK_UP) {
         rig_sleep(20000); /* machines of two processors run this */
         return 0;
     }
@@ -300,6 +303,7 @@ static void fake_info(const struct ports *p, unsigned port, struct port_info *i)
                             .workers = RIG_WORKERS,
                             .numa = -1,
                             .clock = p->clock,
+                            .link = (uint8_t)atomic_load(&rig_link),
                             .queues = RIG_WORKERS,
                             .rss = true};
 }
@@ -346,6 +350,7 @@ static bool fake_start(struct ports *p, struct err *e)
     atomic_store(&p->asking, true);
     CHECK(pthread_create(&p->asker, NULL, ask, p) == 0, "thread");
     atomic_store_explicit(&p->open, true, memory_order_release);
+    atomic_store(&rig_runs, true);
     return true;
 }
 

@@ -7,18 +7,32 @@
 static struct config config;
 static struct live_options options;
 static char folder[64], table[96];
+static uint64_t window_s = 1;
 static mode_t folder_mode = 0700; /* once the table of counters stands in it */
 
 /* What segments tell, added up. */
 static struct told {
     unsigned segments, clock_steps, shutdown, hung, started;
     unsigned long long read, missed, no_mbuf, dropped, ok;
+    unsigned long long watched_s; /* by the rows of nobody in particular */
 } told;
 
 static unsigned long long number_in(const char *line, const char *name)
 {
     const char *at = strstr(line, name);
     return at != NULL ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
+/* "out":[[0,5],[7,9]]: 7 */
+static unsigned long long seconds_of(const char *row)
+{
+    unsigned long long sum = 0, from, to;
+    int len;
+    const char *at = strstr(row, "\"out\":[");
+    for (at = at != NULL ? at + 7 : ""; sscanf(at, "[%llu,%llu]%n", &from, &to, &len) == 2;
+         at += len + (at[len] == ','))
+        sum += to - from;
+    return sum;
 }
 
 static void read_segments(void)
@@ -38,6 +52,8 @@ static void read_segments(void)
             told.hung += strstr(line, "worker_hung") != NULL;
             told.started += strstr(line, "\"started\"") != NULL;
             told.dropped += number_in(line, "\"windows_dropped\":");
+        } else if (strncmp(line, "{\"kind\":\"coverage\"", 18) == 0) {
+            told.watched_s += strstr(line, "\"client\"") == NULL ? seconds_of(line) : 0;
         } else if (strncmp(line, "{\"kind\":\"totals\"", 16) == 0) {
             told.read += number_in(line, "\"read\":");
             told.missed += number_in(line, "\"lost_missed\":");
@@ -59,6 +75,15 @@ static char *table_text(void)
     return text;
 }
 
+/* Its times count from where packets may come: on a busy machine the start takes long. */
+static void *meddle_later(void *meddle)
+{
+    void *(*const *then)(void *) = meddle;
+    while (!atomic_load(&rig_runs))
+        rig_sleep(5000000);
+    return (*then)(NULL);
+}
+
 /* Runs until `seconds` of the machine's time are over; `meddle` does something meanwhile. Returns
  * the exit status. */
 static int run(unsigned seconds, void *(*meddle)(void *))
@@ -72,7 +97,7 @@ static int run(unsigned seconds, void *(*meddle)(void *))
     CHECK(freopen(table, "w", stdout) != NULL, "%s", table);
     CHECK(chmod(folder, folder_mode) == 0, "%s", folder);
     judge = judge_options_default();
-    config.live.window_s = 1;
+    config.live.window_s = window_s;
     options.config = &config;
     options.dir = folder;
     options.judge = &judge;
@@ -82,7 +107,7 @@ static int run(unsigned seconds, void *(*meddle)(void *))
     options.user = "";
     options.duration_s = seconds;
     options.max_loss_percent = -1;
-    CHECK(meddle == NULL || pthread_create(&meddler, NULL, meddle, NULL) == 0, "thread");
+    CHECK(meddle == NULL || pthread_create(&meddler, NULL, meddle_later, &meddle) == 0, "thread");
     int status = live_run(&options);
     if (meddle != NULL)
         pthread_join(meddler, NULL);
@@ -139,6 +164,67 @@ static void hand_over(void)
     CHECK(told.clock_steps > 0, "no segment tells of the clock");
     CHECK(told.shutdown > 0, "no segment tells of the end");
     CHECK(strstr(table_text(), "\"clock_steps\":2") != NULL, "%s", table_text());
+}
+
+/* ---- what nobody watched is not covered: the clock jumped over it, a link was down */
+
+static void *jump(void *arg)
+{
+    (void)arg;
+    rig_sleep(3 * SECOND);
+    atomic_fetch_add(&rig_step_ns, (int64_t)(90 * SECOND));
+    return NULL;
+}
+
+static void clock_jumps(void)
+{
+    window_s = 300;
+    uint64_t began = machine_ns();
+    CHECK(run(6, jump) == EXIT_OK, "it fails");
+    uint64_t lived_s = (machine_ns() - began) * SPEED / SECOND;
+    balanced();
+    CHECK(told.clock_steps > 0, "no segment tells of the clock");
+    CHECK(told.watched_s >= 15 && told.watched_s <= lived_s, "%llu s watched of %llu",
+          told.watched_s, (unsigned long long)lived_s);
+}
+
+static void *pull_cable(void *arg)
+{
+    (void)arg;
+    rig_sleep(3 * SECOND);
+    atomic_store(&rig_link, PORT_LINK_DOWN);
+    rig_sleep(4 * SECOND);
+    atomic_store(&rig_link, PORT_LINK_UP);
+    return NULL;
+}
+
+static void link_goes_down(void)
+{
+    window_s = 300;
+    uint64_t began = machine_ns();
+    CHECK(run(9, pull_cable) == EXIT_OK, "it fails");
+    uint64_t lived_s = (machine_ns() - began) * SPEED / SECOND;
+    balanced();
+    CHECK(told.watched_s >= 15 && told.watched_s <= lived_s - 4 * SPEED + 1,
+          "%llu s watched of %llu, of which the link was down for %d", told.watched_s,
+          (unsigned long long)lived_s, 4 * SPEED);
+}
+
+static void *take_device(void *arg)
+{
+    (void)arg;
+    rig_sleep(2 * SECOND);
+    atomic_store(&rig_link, PORT_LINK_GONE);
+    return NULL;
+}
+
+static void device_is_gone(void)
+{
+    uint64_t began = machine_ns();
+    int status = run(60, take_device);
+    CHECK(status == EXIT_RUNTIME, "exit status %d", status);
+    CHECK(machine_ns() - began < 40 * SECOND, "it went on without a port");
+    balanced();
 }
 
 /* ---- the disk stops: workers do not, windows are dropped and told */
@@ -334,6 +420,9 @@ static const struct scenario {
     void (*run)(void);
 } scenarios[] = {
     {"hand over", hand_over},
+    {"the clock jumps", clock_jumps},
+    {"a link goes down", link_goes_down},
+    {"the device is gone", device_is_gone},
     {"the disk stops", disk_stops},
     {"the disk stays away", disk_stays_away},
     {"a folder of others", folder_of_others},
