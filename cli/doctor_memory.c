@@ -23,11 +23,17 @@ static uint64_t memory_needed(const struct config *c)
     uint64_t bytes = 32 * MIB;
     for (unsigned i = 0; i < c->live.n_ports; i++) {
         const struct live_port *p = &c->live.ports[i];
+        char text[32];
         uint64_t descriptors = p->descriptors > 0 ? p->descriptors : 4096;
         uint64_t buffers = c->live.mbufs;
         if (buffers == 0)
             buffers = p->workers * (descriptors + 512 + (p->workers > 1 ? 4160 : 0)) + 1024;
-        bytes += buffers * (2560 + (p->mtu > 2000 ? p->mtu : 0)) + p->workers * descriptors * 64;
+        uint64_t frame = p->mtu + 26;
+        if (doctor_argument(p->device, "framesz", text, sizeof text))
+            frame = strtoull(text, NULL, 10) > frame ? strtoull(text, NULL, 10) : frame;
+        frame = frame > 2048 ? (frame < 65280 ? frame : 65280) : 0;
+        uint64_t buffer = (2560 + frame + 4095) / 4096 * 4096;
+        bytes += buffers * buffer + p->workers * descriptors * 64;
     }
     return bytes;
 }
@@ -89,6 +95,20 @@ static bool must_be_huge(const struct doctor *d)
     return false;
 }
 
+/* Without huge pages ordinary ones are taken, all at once. */
+static void check_ordinary(struct doctor *d, uint64_t need)
+{
+    char text[64], run[400];
+    uint64_t there = doctor_field(d, "meminfo", "MemAvailable", text, sizeof text)
+                         ? strtoull(text, NULL, 10) * 1024
+                         : UINT64_MAX;
+    doctor_set(d, run, "mbufs", "0");
+    if (there < need)
+        doctor_say(d, DOCTOR_FAIL, "memory", NULL, d->c->live.mbufs > 0 ? run : "free -m",
+                   "about %" PRIu64 " MiB are needed, %" PRIu64 " MiB are free", need / MIB,
+                   there / MIB);
+}
+
 /* Whether huge pages will be used. */
 static bool check_huge(struct doctor *d, const struct huge *h, uint64_t need)
 {
@@ -103,6 +123,7 @@ static bool check_huge(struct doctor *d, const struct huge *h, uint64_t need)
     }
     if (off) {
         doctor_say(d, DOCTOR_OK, "huge_pages", NULL, NULL, "not used, as configured");
+        check_ordinary(d, need);
         return false;
     }
     if (h->free_bytes >= need) {
@@ -121,6 +142,8 @@ static bool check_huge(struct doctor *d, const struct huge *h, uint64_t need)
         doctor_say(d, DOCTOR_WARN, "huge_pages", NULL, run,
                    "%s; with about %" PRIu64 " MiB of them it would be faster", h->text,
                    need / MIB);
+    if (mode != HUGE_YES && !must)
+        check_ordinary(d, need);
     return mode == HUGE_YES || must;
 }
 

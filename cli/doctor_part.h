@@ -70,6 +70,8 @@ struct doctor_port {
     int node;                     /* NUMA; -1: none */
 };
 void doctor_port_of(const struct doctor *d, const struct live_port *p, struct doctor_port *o);
+/* The value of ",key=" in the device's arguments. */
+bool doctor_argument(const char *device, const char *key, char *to, size_t size);
 
 /* Adapters (cli/doctor_nics.c). */
 enum rss_known {
@@ -89,5 +91,8 @@ const struct nic *nic_of(uint16_t vendor, uint16_t device);
 /* The checks, in the order of the report. */
 void doctor_check_rights(struct doctor *d);
 void doctor_check_ports(struct doctor *d);
+/* cli/doctor_devices.c: of the ports' own */
+void doctor_check_device(struct doctor *d, const struct doctor_port *o);
+void doctor_check_eal(struct doctor *d);
 void doctor_check_memory(struct doctor *d);
 void doctor_check_cpus(struct doctor *d);

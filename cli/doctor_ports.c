@@ -9,8 +9,7 @@
 
 /* ---- taking a port apart */
 
-/* The value of ",key=" in the device's arguments. */
-static bool argument(const char *device, const char *key, char *to, size_t size)
+bool doctor_argument(const char *device, const char *key, char *to, size_t size)
 {
     size_t len = strlen(key);
     to[0] = '\0';
@@ -54,10 +53,11 @@ static void virtual_of(const struct doctor *d, struct doctor_port *o)
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strncmp(o->id, kinds[i].begins, strlen(kinds[i].begins)) == 0)
             o->kind = kinds[i].kind;
-    if (o->kind != PORT_TAP && !argument(device, "iface", o->iface, sizeof o->iface))
-        (void)argument(device, "rx_iface", o->iface, sizeof o->iface);
-    (void)argument(device, "rx_pcap", o->file, sizeof o->file);
-    if (argument(device, o->kind == PORT_AF_XDP ? "queue_count" : "qpairs", text, sizeof text))
+    if (o->kind != PORT_TAP && !doctor_argument(device, "iface", o->iface, sizeof o->iface))
+        (void)doctor_argument(device, "rx_iface", o->iface, sizeof o->iface);
+    (void)doctor_argument(device, "rx_pcap", o->file, sizeof o->file);
+    if (doctor_argument(device, o->kind == PORT_AF_XDP ? "queue_count" : "qpairs", text,
+                        sizeof text))
         o->queues = strtoull(text, NULL, 10);
     if (o->iface[0] != '\0'
         && doctor_file(d, node, sizeof node, "/sys/class/net/%s/device/numa_node", o->iface))
@@ -391,6 +391,7 @@ static void first_iface(const struct doctor *d, char to[static 32])
 
 void doctor_check_ports(struct doctor *d)
 {
+    doctor_check_eal(d);
     if (d->c->live.n_ports == 0) {
         char run[400], iface[32] = "eth0";
         first_iface(d, iface);
@@ -410,6 +411,7 @@ void doctor_check_ports(struct doctor *d)
                        "/dev/net/tun cannot be opened");
         if (o.file[0] != '\0')
             check_file(d, &o);
+        doctor_check_device(d, &o);
         check_queues(d, &o);
         if (o.kind != PORT_PCI || o.vendor != 0)
             check_rss(d, &o);

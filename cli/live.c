@@ -7,6 +7,7 @@
 #include "cli/stop.h"
 #include "cli/threads.h"
 #include "core/arena.h"
+#include "ingest/ports_eal.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -338,6 +339,17 @@ static bool folder_usable(const struct live *l, struct err *e)
     return false;
 }
 
+static bool eal_known(const struct live_options *o, struct err *e)
+{
+    const char *configured[CONFIG_EAL_MAX];
+    unsigned n = o->config->live.n_eal, bad;
+    for (unsigned i = 0; i < n; i++)
+        configured[i] = o->config->live.eal[i];
+    if (!ports_eal_check(configured, n, &bad, e))
+        return err_in(e, "live.eal");
+    return ports_eal_check(o->eal, o->n_eal, &bad, e);
+}
+
 static bool open_all(struct live *l, struct err *e)
 {
     const struct live_options *o = l->o;
@@ -351,7 +363,7 @@ static bool open_all(struct live *l, struct err *e)
         return false;
     if (o->dir != NULL && !make_folder(l, e))
         return false;
-    if (!o->api->open(&l->ports, &po, e))
+    if (!eal_known(o, e) || !o->api->open(&l->ports, &po, e))
         return false;
     set_space(l, &l->config);
     if (!live_telemetry(l, e)) { /* it runs without */

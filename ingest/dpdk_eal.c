@@ -128,6 +128,21 @@ bool eal_on_bus(const char *device)
     return memchr(device, ':', name) != NULL;
 }
 
+/* Ordinary memory that can be had; all of it where that is not told. */
+static uint64_t free_ordinary(void)
+{
+    char line[128];
+    unsigned long long kib;
+    uint64_t bytes = UINT64_MAX;
+    FILE *f = fopen("/proc/meminfo", "re");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+            bytes = kib * 1024;
+    if (f != NULL)
+        fclose(f);
+    return bytes;
+}
+
 static void add(struct eal_args *a, const char *arg)
 {
     if (a->n < EAL_ARGS_MAX)
@@ -234,6 +249,13 @@ static bool add_memory(struct eal_args *a, const struct ports_options *o, uint64
     if (a->huge) {
         add(a, "--in-memory");
         return true;
+    }
+    if (need > free_ordinary()) { /* EAL would be killed for it */
+        err_set(e,
+                "%" PRIu64 " MiB of memory are needed, %" PRIu64
+                " MiB are free: fewer live.mbufs, descriptors or workers",
+                need / MIB, free_ordinary() / MIB);
+        return false;
     }
     add(a, "--no-huge");
     add(a, "--no-shconf"); /* as any user: nothing to write in /run */

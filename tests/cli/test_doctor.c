@@ -30,7 +30,7 @@ static void all_is_well(void **state)
                         "ok   iommu 0000:3b:00.0: group 12\n"
                         "ok   access 0000:3b:00.0: /dev/vfio/12\n"
                         "ok   rss 0000:3b:00.0: net_ixgbe shards by address pairs\n"
-                        "ok   huge_pages: 500 of 512 pages of 2MB free; about 77 MiB are needed\n"
+                        "ok   huge_pages: 500 of 512 pages of 2MB free; about 105 MiB are needed\n"
                         "ok   huge_pages node0: 500 MiB are free there\n"
                         "ok   hugetlbfs: mounted at /dev/hugepages\n"
                         "ok   hugetlb_cgroup: no limit in the way\n"
@@ -168,7 +168,7 @@ static void ports(void **state)
          {"FAIL access net_tap0: /dev/net/tun cannot be opened; run: modprobe tun"},
          true},
         {"live: {ports: [{device: \"net_pcap0,rx_pcap=/a/b.pcap\"}]}",
-         {{"/a/b.pcap", ""}},
+         {{"/a/b.pcap", "\xd4\xc3\xb2\xa1"}},
          {"ok   file net_pcap0: /a/b.pcap"},
          false},
         {"live: {ports: [{device: \"net_pcap0,rx_pcap=/a/b.pcap\"}]}",

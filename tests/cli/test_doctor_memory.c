@@ -13,25 +13,25 @@ static void huge_pages(void **state)
     static const struct row rows[] = {
         {RING,
          {{0}},
-         {"ok   huge_pages: 500 of 512 pages of 2MB free; about 46 MiB are needed"},
+         {"ok   huge_pages: 500 of 512 pages of 2MB free; about 54 MiB are needed"},
          false},
-        {RING, {{HUGE "free_hugepages", "23"}}, {"ok   huge_pages: 23 of 512..."}, false},
+        {RING, {{HUGE "free_hugepages", "28"}}, {"ok   huge_pages: 28 of 512..."}, false},
         {RING,
-         {{HUGE "free_hugepages", "22"}},
-         {"warn huge_pages: 22 of 512 pages of 2MB free; with about 46 MiB of them it would be "
+         {{HUGE "free_hugepages", "27"}},
+         {"warn huge_pages: 27 of 512 pages of 2MB free; with about 54 MiB of them it would be "
           "faster; run: echo 513 > "
           "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
           "!ok   hugetlbfs..."},
          false},
         {RING,
          {{HUGE "free_hugepages", "0"}, {HUGE "nr_hugepages", "0"}},
-         {"warn huge_pages: none are set aside; with about 46 MiB of them it would be faster; run: "
-          "echo 23 > "
+         {"warn huge_pages: none are set aside; with about 54 MiB of them it would be faster; run: "
+          "echo 28 > "
           "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"},
          false},
         {YES,
-         {{HUGE "free_hugepages", "22"}},
-         {"FAIL huge_pages: 22 of 512 pages of 2MB free; about 46 MiB are needed; run: echo 513 > "
+         {{HUGE "free_hugepages", "27"}},
+         {"FAIL huge_pages: 27 of 512 pages of 2MB free; about 54 MiB are needed; run: echo 513 > "
           "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"},
          true},
         {YES,
@@ -42,7 +42,7 @@ static void huge_pages(void **state)
          {{HUGE "free_hugepages", "0"},
           {"/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages", "2"},
           {"/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages", "1"}},
-         {"ok   huge_pages: 0 of 512 pages of 2MB, 1 of 2 pages of 1GB free; about 46 MiB are "
+         {"ok   huge_pages: 0 of 512 pages of 2MB, 1 of 2 pages of 1GB free; about 54 MiB are "
           "needed"},
          false},
         {NO,
@@ -101,12 +101,12 @@ static void control_groups(void **state)
     (void)state;
     static const struct row rows[] = {
         {RING,
-         {{GROUP "hugetlb.2MB.max", "49000000"}},
+         {{GROUP "hugetlb.2MB.max", "57000000"}},
          {"ok   hugetlb_cgroup: no limit in the way"},
          false},
         {RING,
          {{GROUP "hugetlb.2MB.max", "48000000"}},
-         {"FAIL hugetlb_cgroup: the control group may take 45 MiB of huge pages more; about 46 MiB "
+         {"FAIL hugetlb_cgroup: the control group may take 45 MiB of huge pages more; about 54 MiB "
           "are needed; run: echo "
           "max > '/sys/fs/cgroup/system.slice/tellscope.service/hugetlb.2MB.max'"},
          true},
@@ -120,7 +120,7 @@ static void control_groups(void **state)
          true},
         {RING,
          {{"/sys/fs/cgroup/system.slice/hugetlb.2MB.max", "0"}}, /* a group above */
-         {"FAIL hugetlb_cgroup: the control group may take 0 MiB of huge pages more; about 46 MiB "
+         {"FAIL hugetlb_cgroup: the control group may take 0 MiB of huge pages more; about 54 MiB "
           "are needed; run: echo "
           "max > '/sys/fs/cgroup/system.slice/hugetlb.2MB.max'"},
          true},
@@ -136,7 +136,7 @@ static void control_groups(void **state)
          {{"/proc/self/cgroup", "9:name=systemd:/\n4:cpu,hugetlb:/docker/a\n0::/"},
           {"/proc/mounts", "cgroup /sys/fs/cgroup/hugetlb cgroup rw,hugetlb 0 0"},
           {"/sys/fs/cgroup/hugetlb/docker/a/hugetlb.2MB.limit_in_bytes", "2097152"}},
-         {"FAIL hugetlb_cgroup: the control group may take 2 MiB of huge pages more; about 46 MiB "
+         {"FAIL hugetlb_cgroup: the control group may take 2 MiB of huge pages more; about 54 MiB "
           "are needed; run: echo "
           "-1 > '/sys/fs/cgroup/hugetlb/docker/a/hugetlb.2MB.limit_in_bytes'"},
          true},
@@ -165,7 +165,7 @@ static void locked_memory(void **state)
         {RING, {{"/proc/self/status", NO_LOCK}}, {"ok   memlock: not needed"}, false},
         {PCI_ON,
          {{"/proc/self/status", NO_LOCK}},
-         {"FAIL memlock: 8192 KiB may be locked; 0000:3b:00.0 needs about 46 MiB; run: sudo "
+         {"FAIL memlock: 8192 KiB may be locked; 0000:3b:00.0 needs about 54 MiB; run: sudo "
           "prlimit --memlock=unlimited "
           "--pid $$"},
          true},
@@ -174,12 +174,12 @@ static void locked_memory(void **state)
          {"ok   memlock: no limit"},
          false},
         {PCI_ON,
-         {{"/proc/self/status", NO_LOCK}, {"/proc/self/limits", LIMITS("49283072")}},
-         {"ok   memlock: 47 MiB"},
+         {{"/proc/self/status", NO_LOCK}, {"/proc/self/limits", LIMITS("57671680")}},
+         {"ok   memlock: 55 MiB"},
          false},
         {PCI_ON,
-         {{"/proc/self/status", NO_LOCK}, {"/proc/self/limits", LIMITS("49000000")}},
-         {"ok   memlock: 46 MiB"},
+         {{"/proc/self/status", NO_LOCK}, {"/proc/self/limits", LIMITS("57000000")}},
+         {"ok   memlock: 54 MiB"},
          false},
         {PCI_ON,
          {{"/proc/self/status", NO_LOCK}, {"/proc/self/limits", LIMITS("47000000")}},

@@ -392,6 +392,14 @@ static void test_arguments(void **state)
                          wrong ? "is there" : "is not there");
         }
     }
+    /* more than any machine has: EAL would be killed for it */
+    struct eal_args a;
+    struct err e = {""};
+    config = (struct config){.live = {.huge_pages = HUGE_AUTO}};
+    use_port("net_null0", 1);
+    struct ports_options o = {.config = &config};
+    assert_false(eal_args(&a, &o, UINT64_C(1) << 60, 0, &e));
+    assert_non_null(strstr(e.text, "MiB of memory are needed"));
 }
 
 int main(void)
