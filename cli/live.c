@@ -7,6 +7,7 @@
 #include "cli/stop.h"
 #include "cli/threads.h"
 #include "core/arena.h"
+#include "core/text.h"
 #include "ingest/ports_eal.h"
 
 #include <errno.h>
@@ -147,9 +148,22 @@ static void set_space(struct live *l, const struct config *c)
     pthread_cond_broadcast(&l->more);
 }
 
+/* Do two configurations say the same? */
+static bool same(const struct config *a, const struct config *b)
+{
+    struct text_sink texts[2] = {{0}, {0}};
+    config_dump(a, &texts[0]);
+    config_dump(b, &texts[1]);
+    bool ok = !texts[0].failed && !texts[1].failed && texts[0].len == texts[1].len
+              && memcmp(texts[0].p, texts[1].p, texts[0].len) == 0;
+    text_free(&texts[0]);
+    text_free(&texts[1]);
+    return ok;
+}
+
 static void reload(struct live *l, struct notify *notify)
 {
-    static struct config fresh;
+    static struct config fresh, rest;
     struct tls_policy policy = tls_policy_default();
     struct err e;
     notify_reloading(notify);
@@ -159,9 +173,11 @@ static void reload(struct live *l, struct notify *notify)
     } else if (l->o->policy_path != NULL && !tls_policy_load(&policy, l->o->policy_path, &e)) {
         live_say(l, "reload: %s; everything stays as it was", e.text);
     } else {
-        char now[17], then[17];
-        config_hash(&l->config, then);
-        config_hash(&fresh, now);
+        rest = fresh; /* as it was read at the start, but for what is taken over */
+        rest.live.free_bytes = l->file.live.free_bytes;
+        rest.live.reserve_bytes = l->file.live.reserve_bytes;
+        rest.live.retention_s = l->file.live.retention_s;
+        bool more = l->o->config_path != NULL && !same(&rest, &l->file);
         pthread_mutex_lock(&l->lock);
         if (l->o->policy_path != NULL)
             l->judge.policy = policy;
@@ -169,9 +185,7 @@ static void reload(struct live *l, struct notify *notify)
             set_space(l, &fresh);
         pthread_mutex_unlock(&l->lock);
         live_say(l, "reloaded the TLS policy and what is said of space%s",
-                 l->o->config_path != NULL && strcmp(now, then) != 0
-                     ? "; other changes of the configuration need a restart"
-                     : "");
+                 more ? "; other changes of the configuration need a restart" : "");
     }
     notify_ready(notify, "running");
 }
@@ -449,7 +463,9 @@ int live_run(const struct live_options *o)
     cond_init(&l->more);
     stop_catch();
     sigaction(SIGHUP, &(struct sigaction){.sa_handler = on_hangup}, NULL);
-    if (!notify_open(&notify, &e))
+    l->file = config_default();
+    if (!notify_open(&notify, &e)
+        || (o->config_path != NULL && !config_load(&l->file, o->config_path, &e)))
         live_say(l, "%s", e.text);
     arena_prefer_large(true);
     bool stuck = false, ok = (l->clock = clock_new()) != NULL;

@@ -84,6 +84,7 @@ struct live_link {
 struct live {
     const struct live_options *o;
     struct config config; /* with the window of live runs */
+    struct config file;   /* as it was read at the start, without options */
     struct drop drop;     /* with o->user */
     struct ports *ports;
     struct clock *clock;

@@ -1,146 +1,8 @@
 /* A live run's threads among each other, without DPDK: windows change hands, the clock is set, the
  * disk stops, a worker hangs or fails, signals come. Also to be run with ThreadSanitizer. */
-#include "tests/cli/live_rig.h"
+#include "tests/cli/live_told.h"
 
-#include <sys/stat.h>
-
-static struct config config;
-static struct live_options options;
-static char folder[64], table[96];
-static uint64_t window_s = 1;
-static mode_t folder_mode = 0700; /* once the table of counters stands in it */
-
-/* What segments tell, added up. */
-static struct told {
-    unsigned segments, clock_steps, shutdown, hung, started;
-    unsigned long long read, missed, no_mbuf, dropped, ok;
-    unsigned long long watched_s; /* by the rows of nobody in particular */
-} told;
-
-static unsigned long long number_in(const char *line, const char *name)
-{
-    const char *at = strstr(line, name);
-    return at != NULL ? strtoull(at + strlen(name), NULL, 10) : 0;
-}
-
-/* "out":[[0,5],[7,9]]: 7 */
-static unsigned long long seconds_of(const char *row)
-{
-    unsigned long long sum = 0, from, to;
-    int len;
-    const char *at = strstr(row, "\"out\":[");
-    for (at = at != NULL ? at + 7 : ""; sscanf(at, "[%llu,%llu]%n", &from, &to, &len) == 2;
-         at += len + (at[len] == ','))
-        sum += to - from;
-    return sum;
-}
-
-static void read_segments(void)
-{
-    char command[160];
-    size_t size = 0;
-    char *line = NULL;
-    snprintf(command, sizeof command, "zstd -dcq %s/summary-*.zst", folder);
-    FILE *f = popen(command, "r");
-    CHECK(f != NULL, "zstd");
-    memset(&told, 0, sizeof told);
-    while (getline(&line, &size, f) > 0) {
-        if (strncmp(line, "{\"kind\":\"segment\"", 17) == 0) {
-            told.segments++;
-            told.clock_steps += strstr(line, "clock_step") != NULL;
-            told.shutdown += strstr(line, "\"shutdown\"") != NULL;
-            told.hung += strstr(line, "worker_hung") != NULL;
-            told.started += strstr(line, "\"started\"") != NULL;
-            told.dropped += number_in(line, "\"windows_dropped\":");
-        } else if (strncmp(line, "{\"kind\":\"coverage\"", 18) == 0) {
-            told.watched_s += strstr(line, "\"client\"") == NULL ? seconds_of(line) : 0;
-        } else if (strncmp(line, "{\"kind\":\"totals\"", 16) == 0) {
-            told.read += number_in(line, "\"read\":");
-            told.missed += number_in(line, "\"lost_missed\":");
-            told.no_mbuf += number_in(line, "\"lost_no_mbuf\":");
-            told.ok += number_in(line, "\"ok\":");
-        }
-    }
-    free(line);
-    pclose(f);
-}
-
-static char *table_text(void)
-{
-    static char text[65536];
-    FILE *f = fopen(table, "r");
-    CHECK(f != NULL, "%s", table);
-    text[fread(text, 1, sizeof text - 1, f)] = '\0';
-    fclose(f);
-    return text;
-}
-
-/* Its times count from where packets may come: on a busy machine the start takes long. */
-static void *meddle_later(void *meddle)
-{
-    void *(*const *then)(void *) = meddle;
-    while (!atomic_load(&rig_runs))
-        rig_sleep(5000000);
-    return (*then)(NULL);
-}
-
-/* Runs until `seconds` of the machine's time are over; `meddle` does something meanwhile. Returns
- * the exit status. */
-static int run(unsigned seconds, void *(*meddle)(void *))
-{
-    static struct judge_options judge;
-    pthread_t meddler;
-    snprintf(folder, sizeof folder, "%s/tellscope-live-XXXXXX",
-             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    CHECK(mkdtemp(folder) != NULL, "%s", folder);
-    snprintf(table, sizeof table, "%s/table", folder);
-    CHECK(freopen(table, "w", stdout) != NULL, "%s", table);
-    CHECK(chmod(folder, folder_mode) == 0, "%s", folder);
-    judge = judge_options_default();
-    config.live.window_s = window_s;
-    options.config = &config;
-    options.dir = folder;
-    options.judge = &judge;
-    options.api = &fake_api;
-    options.json = true;
-    options.quiet = true;
-    options.user = "";
-    options.duration_s = seconds;
-    options.max_loss_percent = -1;
-    CHECK(meddle == NULL || pthread_create(&meddler, NULL, meddle_later, &meddle) == 0, "thread");
-    int status = live_run(&options);
-    if (meddle != NULL)
-        pthread_join(meddler, NULL);
-    fflush(stdout);
-    read_segments();
-    return status;
-}
-
-static void clean(void)
-{
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    CHECK(system(command) == 0, "%s", command);
-}
-
-/* Everything received is in a window, and what was lost stands in the segments, if none was
- * dropped. */
-static unsigned long long balanced(void)
-{
-    const char *text = table_text(), *sum = strstr(text, "\"read\":"); /* that of all comes first */
-    CHECK(sum != NULL, "%s", text);
-    unsigned long long received = number_in(sum, "\"received\":"),
-                       read = number_in(sum, "\"read\":");
-    CHECK(received > 0 && read == received, "read %llu of %llu", read, received);
-    CHECK(strstr(text, "\"unaccounted\":0,") != NULL, "%s", text);
-    if (number_in(text, "\"dropped\":") == 0) {
-        CHECK(told.read == received, "segments tell of %llu of %llu packets", told.read, received);
-        CHECK(told.missed == received / 100, "%llu missed", told.missed);
-        CHECK(told.no_mbuf == received / 1000, "%llu without a buffer", told.no_mbuf);
-    }
-    CHECK(told.ok > 0, "nothing was decoded");
-    return received;
-}
+#include <glob.h>
 
 /* ---- windows change hands while the clock is set, the disk is slow and telemetry is asked */
 
@@ -311,10 +173,16 @@ static void *hide_folder(void *arg)
     char hidden[96];
     (void)arg;
     snprintf(hidden, sizeof hidden, "%s-hidden", folder);
-    rig_sleep(4 * SECOND); /* so late that windows have begun to close */
+    for (bool any = false; !any; rig_sleep(SECOND / 10)) { /* until windows have begun to close */
+        glob_t found;
+        char pattern[96];
+        snprintf(pattern, sizeof pattern, "%s/summary-*", folder);
+        any = glob(pattern, 0, NULL, &found) == 0;
+        globfree(&found);
+    }
     CHECK(rename(folder, hidden) == 0, "%s", folder);
     kill(getpid(), SIGHUP);
-    rig_sleep(SECOND);
+    rig_sleep(2 * SECOND);
     CHECK(rename(hidden, folder) == 0, "%s", folder);
     return NULL;
 }
@@ -324,7 +192,7 @@ static void folder_comes_back(void)
     char mine[256];
     snprintf(mine, sizeof mine, "%s/configs/any-client.yaml", TELLSCOPE_SOURCE);
     options.config_path = mine;
-    int status = run(8, hide_folder);
+    int status = run(12, hide_folder);
     unsigned long long dropped = number_in(table_text(), "\"dropped\":");
     CHECK(status == EXIT_RUNTIME, "exit status %d", status);
     CHECK(dropped > 0 && told.segments >= 10, "%llu windows dropped, %u written", dropped,
@@ -396,6 +264,57 @@ static void signals(void)
     balanced();
 }
 
+/* ---- what a reload takes over, and what it does not */
+
+static char own_file[80];
+
+static void write_own(const char *yaml)
+{
+    FILE *f = fopen(own_file, "w");
+    CHECK(f != NULL, "%s", own_file);
+    fprintf(f, "live:\n  %s\n", yaml);
+    fclose(f);
+}
+
+static void *reload_twice(void *arg)
+{
+    (void)arg;
+    rig_sleep(SECOND);
+    write_own("free_bytes: 1");
+    kill(getpid(), SIGHUP);
+    rig_sleep(2 * SECOND);
+    write_own("backlog: 3");
+    kill(getpid(), SIGHUP);
+    return NULL;
+}
+
+static void reloads(void)
+{
+    char said[96], line[512];
+    unsigned n_reloads = 0, restarts = 0, first_restart = 0;
+    int terminal = dup(STDERR_FILENO);
+    snprintf(own_file, sizeof own_file, "/tmp/tellscope-live-own-%d", (int)getpid());
+    snprintf(said, sizeof said, "%s.said", own_file);
+    write_own("free_bytes: 2");
+    options.config_path = own_file;
+    CHECK(freopen(said, "w", stderr) != NULL, "%s", said);
+    int status = run(6, reload_twice);
+    fflush(stderr);
+    CHECK(dup2(terminal, STDERR_FILENO) == STDERR_FILENO && status == EXIT_OK, "status %d", status);
+    FILE *f = fopen(said, "r");
+    CHECK(f != NULL, "%s", said);
+    while (fgets(line, sizeof line, f) != NULL) {
+        n_reloads += strstr(line, "reloaded") != NULL;
+        restarts += strstr(line, "need a restart") != NULL;
+        first_restart += n_reloads == 1 && restarts == 1;
+    }
+    fclose(f);
+    unlink(own_file);
+    unlink(said);
+    CHECK(n_reloads == 2 && restarts == 1 && first_restart == 0, "%u reloads, %u need a restart",
+          n_reloads, restarts);
+}
+
 /* ---- times of captures */
 
 static void capture_times(void)
@@ -414,7 +333,7 @@ static void capture_times(void)
 
 /* ---- */
 
-/* Each is a child of its own; all run at the same time, for most of it they wait. */
+/* Each is a child of its own; many run at the same time, for most of it they wait. */
 static const struct scenario {
     const char *name;
     void (*run)(void);
@@ -430,9 +349,10 @@ static const struct scenario {
     {"a worker hangs", worker_hangs},
     {"a worker fails", worker_fails},
     {"signals", signals},
+    {"reloads", reloads},
     {"times of captures", capture_times},
 };
-enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
+enum { SCENARIOS = sizeof scenarios / sizeof *scenarios, AT_ONCE = 5 };
 static pid_t children[SCENARIOS];
 
 static int begin_all(void **state)
@@ -444,6 +364,7 @@ static int begin_all(void **state)
         if (children[i] != 0)
             continue;
         alarm(240);
+        rig_sleep(i / AT_ONCE * 6 * SECOND); /* a start is work */
         scenarios[i].run();
         clean();
         exit(0); /* a sanitizer may have something to say */

@@ -1,0 +1,143 @@
+/* A run on the made-up ports of live_rig.h, and what its segments and its table tell. */
+#pragma once
+#include "tests/cli/live_rig.h"
+
+#include <sys/stat.h>
+
+static struct config config;
+static struct live_options options;
+static char folder[64], table[96];
+static uint64_t window_s = 1;
+static mode_t folder_mode = 0700; /* once the table of counters stands in it */
+
+/* What segments tell, added up. */
+static struct told {
+    unsigned segments, clock_steps, shutdown, hung, started;
+    unsigned long long read, missed, no_mbuf, dropped, ok;
+    unsigned long long watched_s; /* by the rows of nobody in particular */
+} told;
+
+static unsigned long long number_in(const char *line, const char *name)
+{
+    const char *at = strstr(line, name);
+    return at != NULL ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
+/* "out":[[0,5],[7,9]]: 7 */
+static unsigned long long seconds_of(const char *row)
+{
+    unsigned long long sum = 0, from, to;
+    int len;
+    const char *at = strstr(row, "\"out\":[");
+    for (at = at != NULL ? at + 7 : ""; sscanf(at, "[%llu,%llu]%n", &from, &to, &len) == 2;
+         at += len + (at[len] == ','))
+        sum += to - from;
+    return sum;
+}
+
+static void read_segments(void)
+{
+    char command[160];
+    size_t size = 0;
+    char *line = NULL;
+    snprintf(command, sizeof command, "zstd -dcq %s/summary-*.zst", folder);
+    FILE *f = popen(command, "r");
+    CHECK(f != NULL, "zstd");
+    memset(&told, 0, sizeof told);
+    while (getline(&line, &size, f) > 0) {
+        if (strncmp(line, "{\"kind\":\"segment\"", 17) == 0) {
+            told.segments++;
+            told.clock_steps += strstr(line, "clock_step") != NULL;
+            told.shutdown += strstr(line, "\"shutdown\"") != NULL;
+            told.hung += strstr(line, "worker_hung") != NULL;
+            told.started += strstr(line, "\"started\"") != NULL;
+            told.dropped += number_in(line, "\"windows_dropped\":");
+        } else if (strncmp(line, "{\"kind\":\"coverage\"", 18) == 0) {
+            told.watched_s += strstr(line, "\"client\"") == NULL ? seconds_of(line) : 0;
+        } else if (strncmp(line, "{\"kind\":\"totals\"", 16) == 0) {
+            told.read += number_in(line, "\"read\":");
+            told.missed += number_in(line, "\"lost_missed\":");
+            told.no_mbuf += number_in(line, "\"lost_no_mbuf\":");
+            told.ok += number_in(line, "\"ok\":");
+        }
+    }
+    free(line);
+    pclose(f);
+}
+
+static char *table_text(void)
+{
+    static char text[65536];
+    FILE *f = fopen(table, "r");
+    CHECK(f != NULL, "%s", table);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    return text;
+}
+
+/* Its times count from where packets may come: on a busy machine the start takes long. */
+static void *meddle_later(void *meddle)
+{
+    void *(*const *then)(void *) = meddle;
+    while (!atomic_load(&rig_runs))
+        rig_sleep(5000000);
+    return (*then)(NULL);
+}
+
+/* Runs until `seconds` of the machine's time are over; `meddle` does something meanwhile. Returns
+ * the exit status. */
+static int run(unsigned seconds, void *(*meddle)(void *))
+{
+    static struct judge_options judge;
+    pthread_t meddler;
+    snprintf(folder, sizeof folder, "%s/tellscope-live-XXXXXX",
+             access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    CHECK(mkdtemp(folder) != NULL, "%s", folder);
+    snprintf(table, sizeof table, "%s/table", folder);
+    CHECK(freopen(table, "w", stdout) != NULL, "%s", table);
+    CHECK(chmod(folder, folder_mode) == 0, "%s", folder);
+    judge = judge_options_default();
+    config.live.window_s = window_s;
+    options.config = &config;
+    options.dir = folder;
+    options.judge = &judge;
+    options.api = &fake_api;
+    options.json = true;
+    options.quiet = true;
+    options.user = "";
+    options.duration_s = seconds;
+    options.max_loss_percent = -1;
+    CHECK(meddle == NULL || pthread_create(&meddler, NULL, meddle_later, &meddle) == 0, "thread");
+    int status = live_run(&options);
+    if (meddle != NULL)
+        pthread_join(meddler, NULL);
+    fflush(stdout);
+    read_segments();
+    return status;
+}
+
+static void clean(void)
+{
+    char command[96];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    CHECK(system(command) == 0, "%s", command);
+}
+
+/* Everything received is in a window, and what was lost stands in the segments, if none was
+ * dropped. */
+static unsigned long long balanced(void)
+{
+    const char *text = table_text(), *sum = strstr(text, "\"read\":"); /* that of all comes first */
+    CHECK(sum != NULL, "%s", text);
+    unsigned long long received = number_in(sum, "\"received\":"),
+                       read = number_in(sum, "\"read\":");
+    CHECK(received > 0 && read == received, "read %llu of %llu", read, received);
+    CHECK(strstr(text, "\"unaccounted\":0,") != NULL, "%s", text);
+    if (number_in(text, "\"dropped\":") == 0) {
+        CHECK(told.read == received, "segments tell of %llu of %llu packets", told.read, received);
+        CHECK(told.missed == received / 100, "%llu missed", told.missed);
+        CHECK(told.no_mbuf == received / 1000, "%llu without a buffer", told.no_mbuf);
+    }
+    CHECK(told.ok > 0, "nothing was decoded");
+    return received;
+}
