@@ -19,7 +19,7 @@ static void *set_clock(void *arg)
 static void hand_over(void)
 {
     atomic_store(&rig_disk_ns, 2000000);
-    int status = run(7, set_clock);
+    int status = run(10, set_clock);
     CHECK(status == EXIT_OK, "exit status %d", status);
     balanced();
     CHECK(told.segments >= 8, "%u segments", told.segments);
