@@ -213,7 +213,9 @@ bool port_open(struct ports *p, struct port *port, struct err *e)
     port->descriptors = rx;
     if (!take_buffers(p, port, data_room(port) + RTE_PKTMBUF_HEADROOM, e))
         goto fail;
-    if (!configure(p, port, 0, e))
+    /* memif takes a port without, and then turns away whoever wants to be sent something */
+    unsigned least_tx = strcmp(port->dev.driver_name, "net_memif") == 0 ? 1 : 0;
+    if (!configure(p, port, least_tx, e))
         goto fail;
     int rc = port->config->mtu > 0 ? rte_eth_dev_set_mtu(port->id, (uint16_t)port->config->mtu) : 0;
     if (rc != 0) {
