@@ -144,23 +144,36 @@ static bool take_names(struct dns_names *names, struct dns_msg *m, struct cur da
     }
 }
 
+/* An UPDATE may name a record without its data (RFC 2136 2.4, 2.5). */
+static bool may_lack_data(const struct dns_msg *m, const struct cur *data)
+{
+    return data->left == 0 && m->opcode == OPCODE_UPDATE;
+}
+
+static CUR_INLINE bool take_address(struct dns_msg *m, const struct cur *data, struct dns_answer *a)
+{
+    bool is_v4 = a->rtype == TYPE_A, whole = data->left == (is_v4 ? 4 : 16);
+    struct addr addr = {{0}};
+    if (whole)
+        addr = is_v4 ? addr_v4(data->p) : addr_v6(data->p);
+    a->addr = addr;
+    if (a->section == SECTION_ANSWER) {
+        struct dns_address *made = &m->addresses[m->n_addresses++];
+        made->addr = addr;
+        made->ttl_s = a->ttl_s;
+    }
+    return whole || may_lack_data(m, data);
+}
+
 /* The data of a record that is kept. False: it breaks its format. */
 static CUR_INLINE bool take_data(struct walk *w, struct cur data, struct dns_answer *a)
 {
     a->text.p = NULL;
     a->text.len = 0;
-    if (a->rtype == TYPE_A && data.left == 4) {
-        a->addr = addr_v4(data.p);
-        return true;
-    }
-    if (a->rtype == TYPE_AAAA && data.left == 16) {
-        a->addr = addr_v6(data.p);
-        return true;
-    }
+    if (a->rtype == TYPE_A || a->rtype == TYPE_AAAA)
+        return take_address(w->m, &data, a);
     a->addr = (struct addr){{0}};
-    if (data.left == 0 && w->m->opcode == OPCODE_UPDATE)
-        return true; /* an UPDATE may name a record without its data (RFC 2136 2.4, 2.5) */
-    return a->rtype != TYPE_A && a->rtype != TYPE_AAAA && take_names(&w->names, w->m, data, a);
+    return may_lack_data(w->m, &data) || take_names(&w->names, w->m, data, a);
 }
 
 /* Reads a record into `a`, if it is kept. Sets `made` where it is, and is no OPT. */
@@ -190,15 +203,18 @@ static CUR_INLINE bool walk_record(struct walk *w, struct cur *at, uint8_t secti
 static PART void walk_records(struct walk *w)
 {
     struct dns_msg *m = w->m;
-    struct dns_answer unkept, *a = m->answers, *end = a + w->answers_room;
+    struct dns_answer unkept, *a = &unkept;
     struct cur at = w->at;
+    uint32_t n = 0, room = w->answers_room;
     bool made, more = true;
     for (uint32_t i = 0; i < w->n[SECTION_ADDITIONAL] && more; i++) {
         uint8_t section = (uint8_t)((i >= w->n[SECTION_ANSWER]) + (i >= w->n[SECTION_AUTHORITY]));
-        more = walk_record(w, &at, section, a < end, a < end ? a : &unkept, &made);
-        a += made;
+        if (m->answers != NULL)
+            a = n < room ? &m->answers[n] : &unkept;
+        more = walk_record(w, &at, section, n < room, a, &made);
+        n += made;
     }
-    m->n_answers = (unsigned)(a - m->answers);
+    m->n_answers = m->answers != NULL ? n : 0;
 }
 
 /* One field after the other: gcc begins a struct of many zeros with a slow `rep stos`. */
@@ -216,17 +232,26 @@ static CUR_INLINE bool fill_head(struct dns_msg *m, struct cur head)
     m->malformed = m->truncated = m->edns_do = m->has_soa = m->matched = m->duplicate = false;
     m->edns_udp_size = 0;
     m->soa_minimum = 0;
-    m->n_questions = m->n_answers = m->n_more_qtypes = 0;
+    m->n_questions = m->n_answers = m->n_addresses = m->n_more_qtypes = 0;
     m->question_hash = m->query_ts_ns = 0;
     return whole;
 }
+
+/* What a message takes of the arena at most: its tables, their alignment, its names. */
+enum {
+    ARENA_BYTES = DNS_QUESTIONS_MAX * sizeof(struct dns_question)
+                  + DNS_ANSWERS_MAX * (sizeof(struct dns_answer) + sizeof(struct dns_address))
+                  + UINT16_MAX * sizeof(uint16_t) + 3 * 16 + DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM
+};
+static_assert(ARENA_BYTES < MSGS_ARENA / 3 * 2, "room for the others of a burst");
 
 /* Tables for what a message with this header may hold: not more than its length allows, whatever
  * its counts say. */
 static CUR_INLINE void make_tables(struct walk *w, struct msgs *out, uint32_t questions,
                                    uint32_t records)
 {
-    static_assert(sizeof(struct dns_question) % 8 == 0 && sizeof(struct dns_answer) % 8 == 0,
+    static_assert(sizeof(struct dns_question) % 8 == 0 && sizeof(struct dns_answer) % 8 == 0
+                      && sizeof(struct dns_address) % 4 == 0,
                   "one table right behind the other");
     struct dns_msg *m = w->m;
     uint32_t more = 0;
@@ -239,55 +264,58 @@ static CUR_INLINE void make_tables(struct walk *w, struct msgs *out, uint32_t qu
     }
     if (answers * RECORD_MIN > w->at.left)
         answers = (uint32_t)(w->at.left / RECORD_MIN);
-    uint32_t questions_bytes = questions * (uint32_t)sizeof *m->questions;
-    uint32_t answers_bytes = answers * (uint32_t)sizeof *m->answers;
-    uint8_t *at = msgs_take(
-        out, questions_bytes + answers_bytes + more * (uint32_t)sizeof *m->more_qtypes, 8);
-    m->questions = (struct dns_question *)(void *)at;
-    m->answers = (struct dns_answer *)(void *)(at + questions_bytes);
-    m->more_qtypes = more == 0 ? NULL : (uint16_t *)(void *)(at + questions_bytes + answers_bytes);
     w->questions_room = questions;
     w->answers_room = answers;
     w->more_room = more;
+    uint32_t questions_bytes = questions * (uint32_t)sizeof *m->questions;
+    uint32_t answers_bytes = out->no_records ? 0 : answers * (uint32_t)sizeof *m->answers;
+    uint32_t addresses_bytes = answers * (uint32_t)sizeof *m->addresses;
+    uint8_t *at = msgs_take(out,
+                            questions_bytes + answers_bytes + addresses_bytes
+                                + more * (uint32_t)sizeof *m->more_qtypes,
+                            8);
+    m->questions = (struct dns_question *)(void *)at;
+    at += questions_bytes;
+    m->answers = answers_bytes == 0 ? NULL : (struct dns_answer *)(void *)at;
+    at += answers_bytes;
+    m->addresses = (struct dns_address *)(void *)at;
+    m->more_qtypes = more == 0 ? NULL : (uint16_t *)(void *)(at + addresses_bytes);
 }
 
-/* What a message takes of the arena at most: its tables, their alignment, its names. */
-static uint32_t arena_bytes(size_t left)
+static PART enum outcome walk(struct dns_msg *m, const struct cur *in, struct msgs *out)
 {
-    size_t more_max = UINT16_MAX * sizeof(uint16_t);
-    return DNS_QUESTIONS_MAX * sizeof(struct dns_question)
-           + DNS_ANSWERS_MAX * sizeof(struct dns_answer) + 3 * 16 + DNS_NAMES_TEXT_MAX
-           + DNS_NAME_ROOM + (uint32_t)(left < more_max ? left : more_max);
+    struct walk w;
+    struct cur head;
+    w.m = m;
+    w.at = *in;
+    w.opt_seen = false;
+    if (!cur_take(&w.at, HEADER_BYTES, &head) || !fill_head(m, head))
+        return cur_why(in);
+    w.n[SECTION_ANSWER] = m->ancount;
+    w.n[SECTION_AUTHORITY] = w.n[SECTION_ANSWER] + m->nscount;
+    w.n[SECTION_ADDITIONAL] = w.n[SECTION_AUTHORITY] + m->arcount;
+    dns_names_init(&w.names, in, out);
+    make_tables(&w, out, m->qdcount, w.n[SECTION_ADDITIONAL]);
+    if (walk_questions(&w, m->qdcount) && w.n[SECTION_ADDITIONAL] > 0)
+        walk_records(&w);
+    return m->malformed ? OUT_MALFORMED : m->truncated ? OUT_TRUNCATED : OUT_OK;
 }
 
 enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, enum proto service,
                         bool tcp, struct msgs *out, struct dns_msg **made)
 {
-    struct walk w;
     *made = NULL;
     if (in.left < HEADER_BYTES)
         return cur_why(&in);
-
-    struct msg *pushed = msgs_room(out, arena_bytes(in.left));
-    struct dns_msg *m = w.m = &pushed->dns;
+    struct msg *pushed = msgs_room(out, ARENA_BYTES);
+    msgs_add(out, pushed, MSG_DNS, rec, sender);
     size_t len = tcp || rec->payload_wire_len < in.left ? in.left : rec->payload_wire_len;
+    struct dns_msg *m = &pushed->dns;
     m->len = len > UINT16_MAX ? UINT16_MAX : (uint16_t)len;
     m->tcp = tcp;
     m->service = (uint8_t)service;
-    bool whole = fill_head(m, in);
-    msgs_add(out, pushed, MSG_DNS, rec, sender);
-
-    w.at = (struct cur){in.p + HEADER_BYTES, in.left - HEADER_BYTES, in.snapped};
-    w.n[SECTION_ANSWER] = m->ancount;
-    w.n[SECTION_AUTHORITY] = w.n[SECTION_ANSWER] + m->nscount;
-    w.n[SECTION_ADDITIONAL] = w.n[SECTION_AUTHORITY] + m->arcount;
-    w.opt_seen = false;
-    dns_names_init(&w.names, &in, out);
-    make_tables(&w, out, m->qdcount, w.n[SECTION_ADDITIONAL]);
-    if (whole && walk_questions(&w, m->qdcount) && w.n[SECTION_ADDITIONAL] > 0)
-        walk_records(&w);
     *made = m;
-    return m->malformed ? OUT_MALFORMED : m->truncated ? OUT_TRUNCATED : OUT_OK;
+    return walk(m, &in, out);
 }
 
 /* ---- DNS where it is not expected */

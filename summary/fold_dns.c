@@ -11,9 +11,9 @@ static int dns_type_slot(uint16_t type)
     return DNS_TYPE_SLOTS - 1;
 }
 
-static KEY(row_binding) binding_key(uint64_t site, const struct dns_answer *a)
+static KEY(row_binding) binding_key(uint64_t site, const struct addr *addr)
 {
-    return (KEY(row_binding)){.client = {.site = site}, .addr = a->addr, .kind = BIND_DNS};
+    return (KEY(row_binding)){.client = {.site = site}, .addr = *addr, .kind = BIND_DNS};
 }
 
 /* A binding's tag goes on from that of its site, which all answers of a message share. */
@@ -22,9 +22,9 @@ static inline uint64_t site_mix(const struct window *w, uint64_t site)
     return rowtab_mix(w->secret, &(struct client){.site = site}, sizeof(struct client));
 }
 
-static inline uint32_t binding_tag(uint64_t mix, const struct dns_answer *a, uint64_t name_hash)
+static inline uint32_t binding_tag(uint64_t mix, const struct addr *addr, uint64_t name_hash)
 {
-    KEY(row_binding) key = binding_key(0, a);
+    KEY(row_binding) key = binding_key(0, addr);
     mix = rowtab_mix(mix, &key.addr, BINDING_KEY_LEN - sizeof key.client);
     return rowtab_tag(rowtab_fold(mix ^ name_hash, ~UINT64_C(0)));
 }
@@ -56,10 +56,10 @@ static struct row_binding *binding_near(struct window *w, uint32_t near, uint64_
 
 static __attribute__((noinline)) struct row_binding *binding_row(struct window *w, uint32_t tag,
                                                                  uint64_t site,
-                                                                 const struct dns_answer *a,
+                                                                 const struct addr *addr,
                                                                  struct bound *bound)
 {
-    KEY(row_binding) key = binding_key(site, a);
+    KEY(row_binding) key = binding_key(site, addr);
     if (row_refused(w, ROW_BINDING, &key, bound->hash, 0))
         return window_other_make(w, ROW_BINDING);
     if (bound->value == 0) {
@@ -121,31 +121,26 @@ static void bind_answers(struct window *w, const struct msg *m, const struct mes
         bound.hash = strings_hash(bound.name.p, bound.name.len);
     }
     struct answered done = {.site = site, .counted = is_counted(m)};
-    bool whole = true;
-    unsigned n = 0;
-    for (unsigned i = 0; i < d->n_answers; i++) {
-        const struct dns_answer *a = &d->answers[i];
-        if (!dns_is_address(a))
-            continue;
+    bool whole = d->n_addresses <= ANSWER_SET_ADDRS;
+    for (unsigned i = 0; i < d->n_addresses; i++) {
+        const struct dns_address *a = &d->addresses[i];
         struct row_binding *b = NULL;
         uint32_t tag;
-        if (n < hint->n_answers) {
-            tag = hint->binding_tag[n];
-            b = binding_near(w, hint->binding_row[n], site, &a->addr, &bound);
+        if (i < hint->n_answers) {
+            tag = hint->binding_tag[i];
+            b = binding_near(w, hint->binding_row[i], site, &a->addr, &bound);
         } else {
-            tag = binding_tag(site_mix(w, site), a, bound.hash);
+            tag = binding_tag(site_mix(w, site), &a->addr, bound.hash);
         }
         if (b == NULL)
-            b = binding_row(w, tag, site, a, &bound);
+            b = binding_row(w, tag, site, &a->addr, &bound);
         bind(w, b, m, a->ttl_s, asked);
-        whole = whole && (uint8_t *)b != w->other[ROW_BINDING] && n < ANSWER_SET_ADDRS;
+        whole = whole && (uint8_t *)b != w->other[ROW_BINDING];
         if (whole)
-            done.row[n] = rowtab_number(&w->tabs[ROW_BINDING], b, sizeof *b);
-        n++;
+            done.row[i] = rowtab_number(&w->tabs[ROW_BINDING], b, sizeof *b);
     }
-    done.n = n;
     done.value = bound.value;
-    if (whole && n > 0)
+    if (whole)
         answer_set_offer(w, hint->set, d, &done);
 }
 
@@ -305,9 +300,8 @@ void fold_dns(struct window *w, const struct msg *m, const struct message_hint *
     bool message = has_part(parts, PART_MESSAGE), exchange = has_part(parts, PART_EXCHANGE);
     int client_side = dns_client_side(m);
     uint64_t site = rec->client[client_side].site;
-    uint32_t ttl_s = 0;
     struct answer_set *set =
-        message && hint->set != 0 ? answer_set_find(w, hint->set, site, d, &ttl_s) : NULL;
+        message && hint->set != 0 ? answer_set_find(w, hint->set, site, d) : NULL;
     w->unsettled = true;
     if (message)
         dns_totals(w, m, set != NULL && set->counted);
@@ -333,7 +327,7 @@ void fold_dns(struct window *w, const struct msg *m, const struct message_hint *
         return;
     struct asked asked = asked_of(w, rec, client_side, client_row);
     if (set != NULL)
-        bind(w, &set->sum, m, ttl_s, &asked);
+        bind(w, &set->sum, m, d->addresses[0].ttl_s, &asked);
     else
         bind_answers(w, m, hint, site, &asked);
 }
@@ -356,7 +350,7 @@ void fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
         __builtin_prefetch(d->response ? &r->answered : &r->by_qtype[0], 1);
     }
     int client_side = dns_client_side(m);
-    if (!d->response || d->n_questions == 0 || d->n_answers == 0
+    if (!d->response || d->n_questions == 0 || d->n_addresses == 0
         || (hint->sides >> client_side & 1) == 0)
         return;
     uint64_t site = m->rec->client[client_side].site;
@@ -372,10 +366,8 @@ void fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
         return;
     hint_name(hint, name, text, strings_hash(name.p, name.len));
     uint64_t mix = site_mix(w, site);
-    for (unsigned i = 0; i < d->n_answers && hint->n_answers < HINT_ANSWERS; i++) {
-        if (!dns_is_address(&d->answers[i]))
-            continue;
-        uint32_t tag = binding_tag(mix, &d->answers[i], hint->name_hash);
+    for (unsigned i = 0; i < d->n_addresses && i < HINT_ANSWERS; i++) {
+        uint32_t tag = binding_tag(mix, &d->addresses[i].addr, hint->name_hash);
         rowtab_prefetch(&w->tabs[ROW_BINDING], tag);
         hint->binding_tag[hint->n_answers++] = tag;
     }
