@@ -51,7 +51,7 @@ void dns_match_free(struct dns_match *t)
 }
 
 /* `client_side`: the side of `rec` that asked. */
-static struct fifo_key make_key(const struct dns_match *t, const struct rec *rec,
+static CUR_INLINE struct fifo_key make_key(const struct dns_match *t, const struct rec *rec,
                                 uint8_t client_side, uint16_t id, bool tcp)
 {
     bool src = client_side == SIDE_SRC;
@@ -62,6 +62,9 @@ static struct fifo_key make_key(const struct dns_match *t, const struct rec *rec
     uint64_t b = (uint64_t)tcp << 32 | t->fifo.origins[rec->origin].generation;
     return fifo_key_of(&t->fifo, src ? &rec->src : &rec->dst, src ? &rec->dst : &rec->src, a, b);
 }
+
+/* What queries and what responses need are functions of their own, with registers of their own. */
+#define APART __attribute__((noinline))
 
 static bool still_pending(const struct query *q, uint64_t now_ns)
 {
@@ -100,16 +103,17 @@ static void count_jump_back(struct dns_match *t, const struct rec *rec)
     t->turned_away += dropped_ns != 0 && rec->ts_ns < dropped_ns + PENDING_NS;
 }
 
-static void see_query(struct dns_match *t, const struct fifo_key *key, const struct rec *rec,
-                      bool asks, uint64_t question, struct dns_msg *m)
+static APART void see_query(struct dns_match *t, struct fifo_key key, const struct rec *rec,
+                            uint64_t question, struct dns_msg *m)
 {
+    bool asks = m->n_questions > 0;
     struct query *younger = NULL;
     unsigned same = 0;
     uint32_t number;
-    for (struct fifo_entry *e = fifo_first(&t->fifo, *key, &number); e != NULL;
+    for (struct fifo_entry *e = fifo_first(&t->fifo, key, &number); e != NULL;
          e = fifo_next(&t->fifo, e, &number)) {
         struct query *q = (struct query *)e;
-        if (fifo_is(e, *key)) {
+        if (fifo_is(e, key)) {
             bool old = q->ts_ns < rec->ts_ns && rec->ts_ns - q->ts_ns > PENDING_NS;
             bool asked = q->asks == asks && q->question == question;
             /* an answered one has nothing to say that its successor will not */
@@ -128,7 +132,7 @@ static void see_query(struct dns_match *t, const struct fifo_key *key, const str
     }
     count_jump_back(t, rec);
     make_room(t, rec);
-    struct query *q = (struct query *)fifo_make(&t->fifo, *key, rec->origin);
+    struct query *q = (struct query *)fifo_make(&t->fifo, key, rec->origin);
     q->ts_ns = rec->ts_ns;
     q->asks = asks;
     q->answered = false;
@@ -138,14 +142,15 @@ static void see_query(struct dns_match *t, const struct fifo_key *key, const str
     __builtin_prefetch(fifo_at(&t->fifo, t->fifo.newest + SOON), 1);
 }
 
-static void see_response(struct dns_match *t, const struct fifo_key *key, const struct rec *rec,
-                         bool asks, uint64_t question, struct dns_msg *m)
+static APART void see_response(struct dns_match *t, struct fifo_key key, const struct rec *rec,
+                               uint64_t question, struct dns_msg *m)
 {
+    bool asks = m->n_questions > 0;
     uint32_t number;
-    for (struct fifo_entry *e = fifo_first(&t->fifo, *key, &number); e != NULL;
+    for (struct fifo_entry *e = fifo_first(&t->fifo, key, &number); e != NULL;
          e = fifo_next(&t->fifo, e, &number)) {
         struct query *q = (struct query *)e;
-        if (!fifo_is(e, *key) || !still_pending(q, rec->ts_ns)
+        if (!fifo_is(e, key) || !still_pending(q, rec->ts_ns)
             || (asks && (!q->asks || q->question != question)))
             continue;
         if (q->answered) {
@@ -179,27 +184,33 @@ void dns_match_prefetch(const struct dns_match *t, const struct fifo_ahead *ahea
     fifo_prefetch_entry(&t->fifo, ahead->key.w[0]);
 }
 
+/* A message that nobody looked at ahead: over TCP, or on another port. */
+static APART void see_unforeseen(struct dns_match *t, const struct rec *rec, uint8_t sender,
+                                 struct dns_msg *m)
+{
+    uint8_t client_side = (sender == SIDE_SRC) != m->response ? SIDE_SRC : SIDE_DST;
+    struct fifo_ahead ahead = {.key = make_key(t, rec, client_side, m->id, m->tcp),
+                               .proto = PROTO_DNS};
+    dns_match_see(t, rec, sender, &ahead, m);
+}
+
 void dns_match_see(struct dns_match *t, const struct rec *rec, uint8_t sender,
                    const struct fifo_ahead *ahead, struct dns_msg *m)
 {
-    bool asks = m->n_questions > 0;
+    if (ahead == NULL || ahead->proto != PROTO_DNS) {
+        see_unforeseen(t, rec, sender, m);
+        return;
+    }
     uint64_t question = 0;
-    if (asks) {
+    if (m->n_questions > 0) {
         const struct dns_question *q = &m->questions[0];
         question = fifo_fold(m->question_hash ^ t->fifo.secret[4],
                              ((uint32_t)q->qtype << 16 | q->qclass) ^ t->fifo.secret[5]);
     }
-    struct fifo_key made;
-    const struct fifo_key *key = &made;
-    if (ahead != NULL && ahead->proto == PROTO_DNS)
-        key = &ahead->key;
-    else
-        made = make_key(t, rec, (sender == SIDE_SRC) != m->response ? SIDE_SRC : SIDE_DST, m->id,
-                        m->tcp);
     if (m->response)
-        see_response(t, key, rec, asks, question, m);
+        see_response(t, ahead->key, rec, question, m);
     else
-        see_query(t, key, rec, asks, question, m);
+        see_query(t, ahead->key, rec, question, m);
 }
 
 void dns_match_origin_end(struct dns_match *t, uint16_t origin)
