@@ -109,7 +109,7 @@ struct dns_msg {
     struct dns_question *questions;  /* in the arena */
     struct dns_address *addresses;   /* in the arena */
     struct dns_answer *answers;      /* in the arena; none where msgs.no_records */
-    uint16_t *more_qtypes;           /* in the arena; NULL: none */
+    uint16_t *more_qtypes;           /* in the arena */
 };
 
 /* ---- TLS */

@@ -42,8 +42,13 @@ struct walk {
     struct cur at;
     struct dns_names names;
     uint32_t n[SECTION_N]; /* records up to the end of each section */
-    uint32_t questions_room, more_room, answers_room;
+    uint32_t answers_room;
     bool opt_seen;
+};
+
+/* What there is room for. */
+struct tables {
+    uint32_t questions, more, answers;
 };
 
 /* Reading stopped at `c`: says whose fault it was. */
@@ -72,29 +77,26 @@ static CUR_INLINE bool walk_name(struct walk *w, struct cur *c, bool kept, struc
 
 /* Questions and records are filled in place, and fixed parts taken whole: stores that are soon read
  * again in another width took a third of the decoder's time. */
-static CUR_INLINE bool walk_questions(struct walk *w, uint32_t n)
+static CUR_INLINE bool walk_questions(struct walk *w, struct cur *at, const struct tables *room)
 {
     struct dns_msg *m = w->m;
-    struct dns_question unkept, *next = m->questions;
-    struct cur at = w->at, fixed;
-    for (uint32_t left = n, room = w->questions_room; left > 0; left--) {
-        struct dns_question *q = room > 0 ? next : &unkept;
-        if (!walk_name(w, &at, room > 0, &q->name))
+    struct dns_question unkept;
+    struct cur fixed;
+    for (uint32_t i = 0, n = m->qdcount; i < n; i++) {
+        bool kept = i < room->questions;
+        struct dns_question *q = kept ? &m->questions[i] : &unkept;
+        if (!walk_name(w, at, kept, &q->name))
             return false;
-        if (!cur_take(&at, 4, &fixed) || !cur_u16(&fixed, &q->qtype)
+        if (!cur_take(at, 4, &fixed) || !cur_u16(&fixed, &q->qtype)
             || !cur_u16(&fixed, &q->qclass))
-            return stop(m, &at);
-        if (m->n_questions == 0)
+            return stop(m, at);
+        if (i == 0)
             m->question_hash = w->names.hash;
-        if (room > 0) {
-            room--;
-            next++;
-            m->n_questions++;
-        } else if (m->n_more_qtypes < w->more_room) {
+        if (kept)
+            m->n_questions = i + 1;
+        else if (m->n_more_qtypes < room->more)
             m->more_qtypes[m->n_more_qtypes++] = q->qtype;
-        }
     }
-    w->at = at;
     return true;
 }
 
@@ -245,59 +247,57 @@ enum {
 };
 static_assert(ARENA_BYTES < MSGS_ARENA / 3 * 2, "room for the others of a burst");
 
-/* Tables for what a message with this header may hold: not more than its length allows, whatever
- * its counts say. */
-static CUR_INLINE void make_tables(struct walk *w, struct msgs *out, uint32_t questions,
-                                   uint32_t records)
+/* Tables for what a message with this header may hold: not more than the `left` bytes after it
+ * allow, whatever its counts say. */
+static CUR_INLINE struct tables make_tables(struct dns_msg *m, struct msgs *out, size_t left,
+                                            uint32_t records)
 {
     static_assert(sizeof(struct dns_question) % 8 == 0 && sizeof(struct dns_answer) % 8 == 0
                       && sizeof(struct dns_address) % 4 == 0,
                   "one table right behind the other");
-    struct dns_msg *m = w->m;
-    uint32_t more = 0;
-    uint32_t answers = records < DNS_ANSWERS_MAX ? records : DNS_ANSWERS_MAX;
-    if (questions * QUESTION_MIN > w->at.left)
-        questions = (uint32_t)(w->at.left / QUESTION_MIN);
-    if (questions > DNS_QUESTIONS_MAX) {
-        more = questions - DNS_QUESTIONS_MAX;
-        questions = DNS_QUESTIONS_MAX;
+    struct tables room = {.questions = m->qdcount,
+                          .answers = records < DNS_ANSWERS_MAX ? records : DNS_ANSWERS_MAX};
+    if (room.questions * QUESTION_MIN > left)
+        room.questions = (uint32_t)(left / QUESTION_MIN);
+    if (room.questions > DNS_QUESTIONS_MAX) {
+        room.more = room.questions - DNS_QUESTIONS_MAX;
+        room.questions = DNS_QUESTIONS_MAX;
     }
-    if (answers * RECORD_MIN > w->at.left)
-        answers = (uint32_t)(w->at.left / RECORD_MIN);
-    w->questions_room = questions;
-    w->answers_room = answers;
-    w->more_room = more;
-    uint32_t questions_bytes = questions * (uint32_t)sizeof *m->questions;
-    uint32_t answers_bytes = out->no_records ? 0 : answers * (uint32_t)sizeof *m->answers;
-    uint32_t addresses_bytes = answers * (uint32_t)sizeof *m->addresses;
-    uint8_t *at = msgs_take(out,
-                            questions_bytes + answers_bytes + addresses_bytes
-                                + more * (uint32_t)sizeof *m->more_qtypes,
-                            8);
+    if (room.answers * RECORD_MIN > left)
+        room.answers = (uint32_t)(left / RECORD_MIN);
+    uint32_t questions_bytes = room.questions * (uint32_t)sizeof *m->questions;
+    uint32_t answers_bytes = out->no_records ? 0 : room.answers * (uint32_t)sizeof *m->answers;
+    uint32_t addresses_bytes = room.answers * (uint32_t)sizeof *m->addresses;
+    uint32_t more_bytes = room.more * (uint32_t)sizeof *m->more_qtypes;
+    uint8_t *at = msgs_take(out, questions_bytes + answers_bytes + addresses_bytes + more_bytes, 8);
     m->questions = (struct dns_question *)(void *)at;
     at += questions_bytes;
     m->answers = answers_bytes == 0 ? NULL : (struct dns_answer *)(void *)at;
     at += answers_bytes;
     m->addresses = (struct dns_address *)(void *)at;
-    m->more_qtypes = more == 0 ? NULL : (uint16_t *)(void *)(at + addresses_bytes);
+    m->more_qtypes = (uint16_t *)(void *)(at + addresses_bytes);
+    return room;
 }
 
 static PART enum outcome walk(struct dns_msg *m, const struct cur *in, struct msgs *out)
 {
     struct walk w;
-    struct cur head;
-    w.m = m;
-    w.at = *in;
-    w.opt_seen = false;
-    if (!cur_take(&w.at, HEADER_BYTES, &head) || !fill_head(m, head))
+    struct cur at = *in, head;
+    if (!cur_take(&at, HEADER_BYTES, &head) || !fill_head(m, head))
         return cur_why(in);
-    w.n[SECTION_ANSWER] = m->ancount;
-    w.n[SECTION_AUTHORITY] = w.n[SECTION_ANSWER] + m->nscount;
-    w.n[SECTION_ADDITIONAL] = w.n[SECTION_AUTHORITY] + m->arcount;
+    uint32_t records = (uint32_t)m->ancount + m->nscount + m->arcount;
+    struct tables room = make_tables(m, out, at.left, records);
+    w.m = m;
     dns_names_init(&w.names, in, out);
-    make_tables(&w, out, m->qdcount, w.n[SECTION_ADDITIONAL]);
-    if (walk_questions(&w, m->qdcount) && w.n[SECTION_ADDITIONAL] > 0)
+    if (walk_questions(&w, &at, &room) && records > 0) {
+        w.at = at;
+        w.n[SECTION_ANSWER] = m->ancount;
+        w.n[SECTION_AUTHORITY] = (uint32_t)m->ancount + m->nscount;
+        w.n[SECTION_ADDITIONAL] = records;
+        w.answers_room = room.answers;
+        w.opt_seen = false;
         walk_records(&w);
+    }
     return m->malformed ? OUT_MALFORMED : m->truncated ? OUT_TRUNCATED : OUT_OK;
 }
 

@@ -103,10 +103,10 @@ static void count_jump_back(struct dns_match *t, const struct rec *rec)
     t->turned_away += dropped_ns != 0 && rec->ts_ns < dropped_ns + PENDING_NS;
 }
 
-static APART void see_query(struct dns_match *t, struct fifo_key key, const struct rec *rec,
-                            uint64_t question, struct dns_msg *m)
+/* Does a pending query ask the same? On the way, those of this key that say nothing more go. */
+static APART bool repeats(struct dns_match *t, struct fifo_key key, const struct rec *rec,
+                          uint64_t question, bool asks)
 {
-    bool asks = m->n_questions > 0;
     struct query *younger = NULL;
     unsigned same = 0;
     uint32_t number;
@@ -123,12 +123,22 @@ static APART void see_query(struct dns_match *t, struct fifo_key key, const stru
                 fifo_unlink(&t->fifo, younger != NULL ? &younger->entry : NULL, e);
                 continue;
             }
-            if (!q->answered && asked && still_pending(q, rec->ts_ns)) {
-                m->duplicate = true;
-                return;
-            }
+            if (!q->answered && asked && still_pending(q, rec->ts_ns))
+                return true;
         }
         younger = q;
+    }
+    return false;
+}
+
+static APART void see_query(struct dns_match *t, struct fifo_key key, const struct rec *rec,
+                            uint64_t question, struct dns_msg *m)
+{
+    uint32_t number;
+    bool asks = m->n_questions > 0;
+    if (fifo_first(&t->fifo, key, &number) != NULL && repeats(t, key, rec, question, asks)) {
+        m->duplicate = true;
+        return;
     }
     count_jump_back(t, rec);
     make_room(t, rec);
