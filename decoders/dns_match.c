@@ -4,7 +4,7 @@
 
 enum {
     SAME_MAX = 16, /* queries remembered that differ in nothing but the question */
-    SOON = 8,      /* entries: some hundred packets */
+    SOON = 16,     /* entries: some hundred packets */
 };
 
 #define PENDING_NS UINT64_C(10000000000) /* 10 s */
@@ -12,14 +12,10 @@ enum {
 
 /* A pending query. The key is of all but the question: a response may come without one. */
 struct query {
-    struct fifo_entry entry;
-    uint64_t question;
-    uint64_t ts_ns;
-    bool asks; /* it had a question */
-    bool answered;
-    uint64_t unused[2]; /* to a cache line */
+    struct fifo_entry entry; /* its own word: of the question, 0: it had none */
+    uint64_t answered : 1, ts_ns : 63;
 };
-static_assert(sizeof(struct query) == 64, "a cache line");
+static_assert(sizeof(struct query) == 32, "two in a cache line");
 
 struct dns_match {
     struct fifo fifo;
@@ -105,7 +101,7 @@ static void count_jump_back(struct dns_match *t, const struct rec *rec)
 
 /* Does a pending query ask the same? On the way, those of this key that say nothing more go. */
 static APART bool repeats(struct dns_match *t, struct fifo_key key, const struct rec *rec,
-                          uint64_t question, bool asks)
+                          uint32_t question)
 {
     struct query *younger = NULL;
     unsigned same = 0;
@@ -115,7 +111,7 @@ static APART bool repeats(struct dns_match *t, struct fifo_key key, const struct
         struct query *q = (struct query *)e;
         if (fifo_is(e, key)) {
             bool old = q->ts_ns < rec->ts_ns && rec->ts_ns - q->ts_ns > PENDING_NS;
-            bool asked = q->asks == asks && q->question == question;
+            bool asked = q->entry.own_word == question;
             /* an answered one has nothing to say that its successor will not */
             bool done = q->answered && asked && q->ts_ns <= rec->ts_ns;
             if (old || done || ++same == SAME_MAX) {
@@ -132,36 +128,33 @@ static APART bool repeats(struct dns_match *t, struct fifo_key key, const struct
 }
 
 static APART void see_query(struct dns_match *t, struct fifo_key key, const struct rec *rec,
-                            uint64_t question, struct dns_msg *m)
+                            uint32_t question, struct dns_msg *m)
 {
     uint32_t number;
-    bool asks = m->n_questions > 0;
-    if (fifo_first(&t->fifo, key, &number) != NULL && repeats(t, key, rec, question, asks)) {
+    if (fifo_first(&t->fifo, key, &number) != NULL && repeats(t, key, rec, question)) {
         m->duplicate = true;
         return;
     }
     count_jump_back(t, rec);
     make_room(t, rec);
     struct query *q = (struct query *)fifo_make(&t->fifo, key, rec->origin);
-    q->ts_ns = rec->ts_ns;
-    q->asks = asks;
+    q->entry.own_word = question;
+    q->ts_ns = rec->ts_ns & INT64_MAX;
     q->answered = false;
-    q->question = question;
     /* The ring comes round after seconds: what will be overwritten soon is in no cache, and while a
      * store waits for its line, all later ones wait for it. */
     __builtin_prefetch(fifo_at(&t->fifo, t->fifo.newest + SOON), 1);
 }
 
 static APART void see_response(struct dns_match *t, struct fifo_key key, const struct rec *rec,
-                               uint64_t question, struct dns_msg *m)
+                               uint32_t question, struct dns_msg *m)
 {
-    bool asks = m->n_questions > 0;
     uint32_t number;
     for (struct fifo_entry *e = fifo_first(&t->fifo, key, &number); e != NULL;
          e = fifo_next(&t->fifo, e, &number)) {
         struct query *q = (struct query *)e;
         if (!fifo_is(e, key) || !still_pending(q, rec->ts_ns)
-            || (asks && (!q->asks || q->question != question)))
+            || (question != 0 && q->entry.own_word != question))
             continue;
         if (q->answered) {
             m->duplicate = true;
@@ -211,11 +204,12 @@ void dns_match_see(struct dns_match *t, const struct rec *rec, uint8_t sender,
         see_unforeseen(t, rec, sender, m);
         return;
     }
-    uint64_t question = 0;
+    uint32_t question = 0;
     if (m->n_questions > 0) {
         const struct dns_question *q = &m->questions[0];
-        question = fifo_fold(m->question_hash ^ t->fifo.secret[4],
-                             ((uint32_t)q->qtype << 16 | q->qclass) ^ t->fifo.secret[5]);
+        question = (uint32_t)fifo_fold(m->question_hash ^ t->fifo.secret[4],
+                                       ((uint32_t)q->qtype << 16 | q->qclass) ^ t->fifo.secret[5]);
+        question += question == 0;
     }
     if (m->response)
         see_response(t, ahead->key, rec, question, m);
