@@ -87,8 +87,7 @@ static CUR_INLINE bool walk_questions(struct walk *w, struct cur *at, const stru
         struct dns_question *q = kept ? &m->questions[i] : &unkept;
         if (!walk_name(w, at, kept, &q->name))
             return false;
-        if (!cur_take(at, 4, &fixed) || !cur_u16(&fixed, &q->qtype)
-            || !cur_u16(&fixed, &q->qclass))
+        if (!cur_take(at, 4, &fixed) || !cur_u16(&fixed, &q->qtype) || !cur_u16(&fixed, &q->qclass))
             return stop(m, at);
         if (i == 0)
             m->question_hash = w->names.hash;

@@ -32,8 +32,8 @@ static inline uint64_t dns_load(const uint8_t *p, size_t n)
     return v;
 }
 
-/* The first `n` > 0 bytes at `p`, at most 16; zeros fill the rest. Without a branch, as lengths come
- * as they like: so there must be 8 readable bytes before `p`. */
+/* The first `n` > 0 bytes at `p`, at most 16; zeros fill the rest. Without a branch, as lengths
+ * come as they like: so there must be 8 readable bytes before `p`. */
 static inline dns_lanes dns_lanes_tail(const uint8_t *p, size_t n)
 {
     size_t n_low = n < 8 ? n : 8;

@@ -48,7 +48,7 @@ void dns_match_free(struct dns_match *t)
 
 /* `client_side`: the side of `rec` that asked. */
 static CUR_INLINE struct fifo_key make_key(const struct dns_match *t, const struct rec *rec,
-                                uint8_t client_side, uint16_t id, bool tcp)
+                                           uint8_t client_side, uint16_t id, bool tcp)
 {
     bool src = client_side == SIDE_SRC;
     uint16_t client_port = src ? rec->sport : rec->dport;

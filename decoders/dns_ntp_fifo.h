@@ -31,7 +31,7 @@ struct fifo_entry {
     uint16_t generation; /* low bits of its origin's when it was made: others now mean that it is
                             forgotten */
     uint16_t origin;
-    union {              /* its owner's */
+    union { /* its owner's */
         uint16_t own[2];
         uint32_t own_word;
     };

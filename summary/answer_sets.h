@@ -45,7 +45,8 @@ struct answer_set *answer_set_find(struct window *w, uint32_t tag, uint64_t site
                                    const struct dns_msg *d);
 
 /* The response, for which there was no set, has just been added to a binding row for each of its
- * addresses, at most ANSWER_SET_ADDRS, whose name is `value`: may become a set if it came before. */
+ * addresses, at most ANSWER_SET_ADDRS, whose name is `value`: may become a set if it came before.
+ */
 struct answered {
     uint64_t site;
     uint32_t value;

@@ -245,9 +245,8 @@ void dns_row_settle(struct window *w, struct row_dns *r)
         window_hist_add(w, &r->latency, (int)(r->late & 0xff) - HIST_MAX - 1, 1);
 }
 
-static __attribute__((noinline)) struct row_dns *dns_row_far(struct window *w,
-                                                             const struct rec *rec, int side,
-                                                             enum role role)
+static __attribute__((noinline)) struct row_dns *
+dns_row_far(struct window *w, const struct rec *rec, int side, enum role role)
 {
     KEY(row_dns)
     key = {.client = rec->client[side], .peer = peer_addr(w, rec, !side), .role = (uint8_t)role};

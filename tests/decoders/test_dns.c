@@ -375,7 +375,9 @@ static void a_message_full_of_pointers(void **state)
     assert_non_null(m->questions[0].name.p);
     assert_non_null(m->answers[0].name.p);
     assert_null(m->answers[DNS_ANSWERS_MAX - 1].text.p);
-    assert_true(batch.used <= DNS_NAMES_TEXT_MAX + DNS_ANSWERS_MAX * (sizeof *m->answers + sizeof *m->addresses) + 128);
+    assert_true(batch.used <= DNS_NAMES_TEXT_MAX
+                                  + DNS_ANSWERS_MAX * (sizeof *m->answers + sizeof *m->addresses)
+                                  + 128);
 }
 
 /* Short names behind long chains: the text would fit, the work is bounded all the same. */
