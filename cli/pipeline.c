@@ -92,7 +92,7 @@ bool pipeline_new(struct pipeline **out, const struct config *config, const char
         pl->http_hosts[i] = config->http_hosts[i];
     pl->msgs.fold = fold_messages;
     pl->msgs.ctx = pl;
-    pl->msgs.any_order = true; /* events want that of the packets: run.c */
+    pl->msgs.any_order = pl->msgs.no_records = true; /* events want both: run.c */
     pl->origins = calloc(ORIGINS, sizeof *pl->origins);
     pl->vantages = calloc(ORIGINS, sizeof *pl->vantages);
     bool ok = pl->origins != NULL && pl->vantages != NULL;

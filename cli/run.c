@@ -314,7 +314,7 @@ static bool run_all(struct run *run, uint64_t largest, struct err *e)
     if (run->o->events != 0 && !events_new(&events, run->o->dir, run->o->config, &eo, e))
         return false;
     r->pipeline->events = events;
-    r->pipeline->msgs.any_order = events == NULL;
+    r->pipeline->msgs.any_order = r->pipeline->msgs.no_records = events == NULL;
     bool ok = read_all(run, largest, e);
     r->packets = run->packets;
     progress_end(&run->progress);

@@ -77,6 +77,12 @@ struct dns_answer {
     uint8_t section; /* 0 answer, 1 authority, 2 additional */
 };
 
+/* What an A or AAAA record of the answer section says; of one that is broken, no address. */
+struct dns_address {
+    struct addr addr;
+    uint32_t ttl_s;
+};
+
 struct dns_msg {
     uint16_t id, flags; /* flags as on the wire */
     uint16_t qdcount, ancount, nscount, arcount;
@@ -96,12 +102,14 @@ struct dns_msg {
     uint16_t edns_udp_size;  /* 0: no OPT */
     uint32_t soa_minimum;    /* of the first SOA in authority: min(MINIMUM, ttl) (RFC 2308 5) */
     unsigned n_questions, n_answers; /* filled below; at most the limits */
+    unsigned n_addresses;            /* among the records up to DNS_ANSWERS_MAX */
     unsigned n_more_qtypes;          /* questions read past DNS_QUESTIONS_MAX: their types only */
     uint64_t question_hash;          /* of the first question's name: dns_name_hash; 0: absent */
     uint64_t query_ts_ns;            /* matched */
     struct dns_question *questions;  /* in the arena */
-    struct dns_answer *answers;      /* in the arena */
-    uint16_t *more_qtypes;           /* in the arena; NULL: none */
+    struct dns_address *addresses;   /* in the arena */
+    struct dns_answer *answers;      /* in the arena; none where msgs.no_records */
+    uint16_t *more_qtypes;           /* in the arena */
 };
 
 /* ---- TLS */
@@ -276,8 +284,9 @@ enum { MSGS_MAX = 256, MSGS_ARENA = 256 * 1024 };
 /* A batch of messages: bounded, folded when full and at the end of each burst. */
 struct msgs {
     unsigned n;
-    bool any_order; /* messages of different kinds need not come in the order of the packets */
-    uint32_t used;  /* bytes of arena */
+    bool any_order;  /* messages of different kinds need not come in the order of the packets */
+    bool no_records; /* nobody reads the records of DNS messages, but for their addresses */
+    uint32_t used;   /* bytes of arena */
     void (*fold)(void *ctx,
                  struct msgs *batch); /* takes all messages; msgs_push empties the batch after */
     void *ctx;

@@ -42,8 +42,13 @@ struct walk {
     struct cur at;
     struct dns_names names;
     uint32_t n[SECTION_N]; /* records up to the end of each section */
-    uint32_t questions_room, more_room, answers_room;
+    uint32_t answers_room;
     bool opt_seen;
+};
+
+/* What there is room for. */
+struct tables {
+    uint32_t questions, more, answers;
 };
 
 /* Reading stopped at `c`: says whose fault it was. */
@@ -72,29 +77,25 @@ static CUR_INLINE bool walk_name(struct walk *w, struct cur *c, bool kept, struc
 
 /* Questions and records are filled in place, and fixed parts taken whole: stores that are soon read
  * again in another width took a third of the decoder's time. */
-static CUR_INLINE bool walk_questions(struct walk *w, uint32_t n)
+static CUR_INLINE bool walk_questions(struct walk *w, struct cur *at, const struct tables *room)
 {
     struct dns_msg *m = w->m;
-    struct dns_question unkept, *next = m->questions;
-    struct cur at = w->at, fixed;
-    for (uint32_t left = n, room = w->questions_room; left > 0; left--) {
-        struct dns_question *q = room > 0 ? next : &unkept;
-        if (!walk_name(w, &at, room > 0, &q->name))
+    struct dns_question unkept;
+    struct cur fixed;
+    for (uint32_t i = 0, n = m->qdcount; i < n; i++) {
+        bool kept = i < room->questions;
+        struct dns_question *q = kept ? &m->questions[i] : &unkept;
+        if (!walk_name(w, at, kept, &q->name))
             return false;
-        if (!cur_take(&at, 4, &fixed) || !cur_u16(&fixed, &q->qtype)
-            || !cur_u16(&fixed, &q->qclass))
-            return stop(m, &at);
-        if (m->n_questions == 0)
+        if (!cur_take(at, 4, &fixed) || !cur_u16(&fixed, &q->qtype) || !cur_u16(&fixed, &q->qclass))
+            return stop(m, at);
+        if (i == 0)
             m->question_hash = w->names.hash;
-        if (room > 0) {
-            room--;
-            next++;
-            m->n_questions++;
-        } else if (m->n_more_qtypes < w->more_room) {
+        if (kept)
+            m->n_questions = i + 1;
+        else if (m->n_more_qtypes < room->more)
             m->more_qtypes[m->n_more_qtypes++] = q->qtype;
-        }
     }
-    w->at = at;
     return true;
 }
 
@@ -144,23 +145,36 @@ static bool take_names(struct dns_names *names, struct dns_msg *m, struct cur da
     }
 }
 
+/* An UPDATE may name a record without its data (RFC 2136 2.4, 2.5). */
+static bool may_lack_data(const struct dns_msg *m, const struct cur *data)
+{
+    return data->left == 0 && m->opcode == OPCODE_UPDATE;
+}
+
+static CUR_INLINE bool take_address(struct dns_msg *m, const struct cur *data, struct dns_answer *a)
+{
+    bool is_v4 = a->rtype == TYPE_A, whole = data->left == (is_v4 ? 4 : 16);
+    struct addr addr = {{0}};
+    if (whole)
+        addr = is_v4 ? addr_v4(data->p) : addr_v6(data->p);
+    a->addr = addr;
+    if (a->section == SECTION_ANSWER) {
+        struct dns_address *made = &m->addresses[m->n_addresses++];
+        made->addr = addr;
+        made->ttl_s = a->ttl_s;
+    }
+    return whole || may_lack_data(m, data);
+}
+
 /* The data of a record that is kept. False: it breaks its format. */
 static CUR_INLINE bool take_data(struct walk *w, struct cur data, struct dns_answer *a)
 {
     a->text.p = NULL;
     a->text.len = 0;
-    if (a->rtype == TYPE_A && data.left == 4) {
-        a->addr = addr_v4(data.p);
-        return true;
-    }
-    if (a->rtype == TYPE_AAAA && data.left == 16) {
-        a->addr = addr_v6(data.p);
-        return true;
-    }
+    if (a->rtype == TYPE_A || a->rtype == TYPE_AAAA)
+        return take_address(w->m, &data, a);
     a->addr = (struct addr){{0}};
-    if (data.left == 0 && w->m->opcode == OPCODE_UPDATE)
-        return true; /* an UPDATE may name a record without its data (RFC 2136 2.4, 2.5) */
-    return a->rtype != TYPE_A && a->rtype != TYPE_AAAA && take_names(&w->names, w->m, data, a);
+    return may_lack_data(w->m, &data) || take_names(&w->names, w->m, data, a);
 }
 
 /* Reads a record into `a`, if it is kept. Sets `made` where it is, and is no OPT. */
@@ -190,15 +204,18 @@ static CUR_INLINE bool walk_record(struct walk *w, struct cur *at, uint8_t secti
 static PART void walk_records(struct walk *w)
 {
     struct dns_msg *m = w->m;
-    struct dns_answer unkept, *a = m->answers, *end = a + w->answers_room;
+    struct dns_answer unkept, *a = &unkept;
     struct cur at = w->at;
+    uint32_t n = 0, room = w->answers_room;
     bool made, more = true;
     for (uint32_t i = 0; i < w->n[SECTION_ADDITIONAL] && more; i++) {
         uint8_t section = (uint8_t)((i >= w->n[SECTION_ANSWER]) + (i >= w->n[SECTION_AUTHORITY]));
-        more = walk_record(w, &at, section, a < end, a < end ? a : &unkept, &made);
-        a += made;
+        if (m->answers != NULL)
+            a = n < room ? &m->answers[n] : &unkept;
+        more = walk_record(w, &at, section, n < room, a, &made);
+        n += made;
     }
-    m->n_answers = (unsigned)(a - m->answers);
+    m->n_answers = m->answers != NULL ? n : 0;
 }
 
 /* One field after the other: gcc begins a struct of many zeros with a slow `rep stos`. */
@@ -216,78 +233,88 @@ static CUR_INLINE bool fill_head(struct dns_msg *m, struct cur head)
     m->malformed = m->truncated = m->edns_do = m->has_soa = m->matched = m->duplicate = false;
     m->edns_udp_size = 0;
     m->soa_minimum = 0;
-    m->n_questions = m->n_answers = m->n_more_qtypes = 0;
+    m->n_questions = m->n_answers = m->n_addresses = m->n_more_qtypes = 0;
     m->question_hash = m->query_ts_ns = 0;
     return whole;
 }
 
-/* Tables for what a message with this header may hold: not more than its length allows, whatever
- * its counts say. */
-static CUR_INLINE void make_tables(struct walk *w, struct msgs *out, uint32_t questions,
-                                   uint32_t records)
+/* What a message takes of the arena at most: its tables, their alignment, its names. */
+enum {
+    ARENA_BYTES = DNS_QUESTIONS_MAX * sizeof(struct dns_question)
+                  + DNS_ANSWERS_MAX * (sizeof(struct dns_answer) + sizeof(struct dns_address))
+                  + UINT16_MAX * sizeof(uint16_t) + 3 * 16 + DNS_NAMES_TEXT_MAX + DNS_NAME_ROOM
+};
+static_assert(ARENA_BYTES < MSGS_ARENA / 3 * 2, "room for the others of a burst");
+
+/* Tables for what a message with this header may hold: not more than the `left` bytes after it
+ * allow, whatever its counts say. */
+static CUR_INLINE struct tables make_tables(struct dns_msg *m, struct msgs *out, size_t left,
+                                            uint32_t records)
 {
-    static_assert(sizeof(struct dns_question) % 8 == 0 && sizeof(struct dns_answer) % 8 == 0,
+    static_assert(sizeof(struct dns_question) % 8 == 0 && sizeof(struct dns_answer) % 8 == 0
+                      && sizeof(struct dns_address) % 4 == 0,
                   "one table right behind the other");
-    struct dns_msg *m = w->m;
-    uint32_t more = 0;
-    uint32_t answers = records < DNS_ANSWERS_MAX ? records : DNS_ANSWERS_MAX;
-    if (questions * QUESTION_MIN > w->at.left)
-        questions = (uint32_t)(w->at.left / QUESTION_MIN);
-    if (questions > DNS_QUESTIONS_MAX) {
-        more = questions - DNS_QUESTIONS_MAX;
-        questions = DNS_QUESTIONS_MAX;
+    struct tables room = {.questions = m->qdcount,
+                          .answers = records < DNS_ANSWERS_MAX ? records : DNS_ANSWERS_MAX};
+    if (room.questions * QUESTION_MIN > left)
+        room.questions = (uint32_t)(left / QUESTION_MIN);
+    if (room.questions > DNS_QUESTIONS_MAX) {
+        room.more = room.questions - DNS_QUESTIONS_MAX;
+        room.questions = DNS_QUESTIONS_MAX;
     }
-    if (answers * RECORD_MIN > w->at.left)
-        answers = (uint32_t)(w->at.left / RECORD_MIN);
-    uint32_t questions_bytes = questions * (uint32_t)sizeof *m->questions;
-    uint32_t answers_bytes = answers * (uint32_t)sizeof *m->answers;
-    uint8_t *at = msgs_take(
-        out, questions_bytes + answers_bytes + more * (uint32_t)sizeof *m->more_qtypes, 8);
+    if (room.answers * RECORD_MIN > left)
+        room.answers = (uint32_t)(left / RECORD_MIN);
+    uint32_t questions_bytes = room.questions * (uint32_t)sizeof *m->questions;
+    uint32_t answers_bytes = out->no_records ? 0 : room.answers * (uint32_t)sizeof *m->answers;
+    uint32_t addresses_bytes = room.answers * (uint32_t)sizeof *m->addresses;
+    uint32_t more_bytes = room.more * (uint32_t)sizeof *m->more_qtypes;
+    uint8_t *at = msgs_take(out, questions_bytes + answers_bytes + addresses_bytes + more_bytes, 8);
     m->questions = (struct dns_question *)(void *)at;
-    m->answers = (struct dns_answer *)(void *)(at + questions_bytes);
-    m->more_qtypes = more == 0 ? NULL : (uint16_t *)(void *)(at + questions_bytes + answers_bytes);
-    w->questions_room = questions;
-    w->answers_room = answers;
-    w->more_room = more;
+    at += questions_bytes;
+    m->answers = answers_bytes == 0 ? NULL : (struct dns_answer *)(void *)at;
+    at += answers_bytes;
+    m->addresses = (struct dns_address *)(void *)at;
+    m->more_qtypes = (uint16_t *)(void *)(at + addresses_bytes);
+    return room;
 }
 
-/* What a message takes of the arena at most: its tables, their alignment, its names. */
-static uint32_t arena_bytes(size_t left)
+static PART enum outcome walk(struct dns_msg *m, const struct cur *in, struct msgs *out)
 {
-    size_t more_max = UINT16_MAX * sizeof(uint16_t);
-    return DNS_QUESTIONS_MAX * sizeof(struct dns_question)
-           + DNS_ANSWERS_MAX * sizeof(struct dns_answer) + 3 * 16 + DNS_NAMES_TEXT_MAX
-           + DNS_NAME_ROOM + (uint32_t)(left < more_max ? left : more_max);
+    struct walk w;
+    struct cur at = *in, head;
+    if (!cur_take(&at, HEADER_BYTES, &head) || !fill_head(m, head))
+        return cur_why(in);
+    uint32_t records = (uint32_t)m->ancount + m->nscount + m->arcount;
+    struct tables room = make_tables(m, out, at.left, records);
+    w.m = m;
+    dns_names_init(&w.names, in, out);
+    if (walk_questions(&w, &at, &room) && records > 0) {
+        w.at = at;
+        w.n[SECTION_ANSWER] = m->ancount;
+        w.n[SECTION_AUTHORITY] = (uint32_t)m->ancount + m->nscount;
+        w.n[SECTION_ADDITIONAL] = records;
+        w.answers_room = room.answers;
+        w.opt_seen = false;
+        walk_records(&w);
+    }
+    return m->malformed ? OUT_MALFORMED : m->truncated ? OUT_TRUNCATED : OUT_OK;
 }
 
 enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, enum proto service,
                         bool tcp, struct msgs *out, struct dns_msg **made)
 {
-    struct walk w;
     *made = NULL;
     if (in.left < HEADER_BYTES)
         return cur_why(&in);
-
-    struct msg *pushed = msgs_room(out, arena_bytes(in.left));
-    struct dns_msg *m = w.m = &pushed->dns;
+    struct msg *pushed = msgs_room(out, ARENA_BYTES);
+    msgs_add(out, pushed, MSG_DNS, rec, sender);
     size_t len = tcp || rec->payload_wire_len < in.left ? in.left : rec->payload_wire_len;
+    struct dns_msg *m = &pushed->dns;
     m->len = len > UINT16_MAX ? UINT16_MAX : (uint16_t)len;
     m->tcp = tcp;
     m->service = (uint8_t)service;
-    bool whole = fill_head(m, in);
-    msgs_add(out, pushed, MSG_DNS, rec, sender);
-
-    w.at = (struct cur){in.p + HEADER_BYTES, in.left - HEADER_BYTES, in.snapped};
-    w.n[SECTION_ANSWER] = m->ancount;
-    w.n[SECTION_AUTHORITY] = w.n[SECTION_ANSWER] + m->nscount;
-    w.n[SECTION_ADDITIONAL] = w.n[SECTION_AUTHORITY] + m->arcount;
-    w.opt_seen = false;
-    dns_names_init(&w.names, &in, out);
-    make_tables(&w, out, m->qdcount, w.n[SECTION_ADDITIONAL]);
-    if (whole && walk_questions(&w, m->qdcount) && w.n[SECTION_ADDITIONAL] > 0)
-        walk_records(&w);
     *made = m;
-    return m->malformed ? OUT_MALFORMED : m->truncated ? OUT_TRUNCATED : OUT_OK;
+    return walk(m, &in, out);
 }
 
 /* ---- DNS where it is not expected */

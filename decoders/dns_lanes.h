@@ -32,8 +32,21 @@ static inline uint64_t dns_load(const uint8_t *p, size_t n)
     return v;
 }
 
-/* The first `n` > 0 bytes at `p`, at most 16; zeros fill the rest. Loads may overlap, but stay
- * within the `n` bytes. */
+/* The first `n` > 0 bytes at `p`, at most 16; zeros fill the rest. Without a branch, as lengths
+ * come as they like: so there must be 8 readable bytes before `p`. */
+static inline dns_lanes dns_lanes_tail(const uint8_t *p, size_t n)
+{
+    size_t n_low = n < 8 ? n : 8;
+    uint64_t low = dns_load(p + n_low - 8, 8) >> 8 * (8 - n_low);
+    uint64_t high = dns_load(p + n - 8, 8) >> 4 * (16 - n) >> 4 * (16 - n); /* shifts below 64 */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    low = __builtin_bswap64(low);
+    high = __builtin_bswap64(high);
+#endif
+    return (dns_lanes)(dns_halves){low, high};
+}
+
+/* The same of any bytes: loads may overlap, but stay within the `n`. */
 static inline dns_lanes dns_lanes_load(const uint8_t *p, size_t n)
 {
     dns_lanes x;

@@ -4,7 +4,7 @@
 
 enum {
     SAME_MAX = 16, /* queries remembered that differ in nothing but the question */
-    SOON = 8,      /* entries: some hundred packets */
+    SOON = 16,     /* entries: some hundred packets */
 };
 
 #define PENDING_NS UINT64_C(10000000000) /* 10 s */
@@ -12,14 +12,10 @@ enum {
 
 /* A pending query. The key is of all but the question: a response may come without one. */
 struct query {
-    struct fifo_entry entry;
-    uint64_t question;
-    uint64_t ts_ns;
-    bool asks; /* it had a question */
-    bool answered;
-    uint64_t unused[2]; /* to a cache line */
+    struct fifo_entry entry; /* its own word: of the question, 0: it had none */
+    uint64_t answered : 1, ts_ns : 63;
 };
-static_assert(sizeof(struct query) == 64, "a cache line");
+static_assert(sizeof(struct query) == 32, "two in a cache line");
 
 struct dns_match {
     struct fifo fifo;
@@ -51,8 +47,8 @@ void dns_match_free(struct dns_match *t)
 }
 
 /* `client_side`: the side of `rec` that asked. */
-static struct fifo_key make_key(const struct dns_match *t, const struct rec *rec,
-                                uint8_t client_side, uint16_t id, bool tcp)
+static CUR_INLINE struct fifo_key make_key(const struct dns_match *t, const struct rec *rec,
+                                           uint8_t client_side, uint16_t id, bool tcp)
 {
     bool src = client_side == SIDE_SRC;
     uint16_t client_port = src ? rec->sport : rec->dport;
@@ -62,6 +58,9 @@ static struct fifo_key make_key(const struct dns_match *t, const struct rec *rec
     uint64_t b = (uint64_t)tcp << 32 | t->fifo.origins[rec->origin].generation;
     return fifo_key_of(&t->fifo, src ? &rec->src : &rec->dst, src ? &rec->dst : &rec->src, a, b);
 }
+
+/* What queries and what responses need are functions of their own, with registers of their own. */
+#define APART __attribute__((noinline))
 
 static bool still_pending(const struct query *q, uint64_t now_ns)
 {
@@ -100,18 +99,19 @@ static void count_jump_back(struct dns_match *t, const struct rec *rec)
     t->turned_away += dropped_ns != 0 && rec->ts_ns < dropped_ns + PENDING_NS;
 }
 
-static void see_query(struct dns_match *t, const struct fifo_key *key, const struct rec *rec,
-                      bool asks, uint64_t question, struct dns_msg *m)
+/* Does a pending query ask the same? On the way, those of this key that say nothing more go. */
+static APART bool repeats(struct dns_match *t, struct fifo_key key, const struct rec *rec,
+                          uint32_t question)
 {
     struct query *younger = NULL;
     unsigned same = 0;
     uint32_t number;
-    for (struct fifo_entry *e = fifo_first(&t->fifo, *key, &number); e != NULL;
+    for (struct fifo_entry *e = fifo_first(&t->fifo, key, &number); e != NULL;
          e = fifo_next(&t->fifo, e, &number)) {
         struct query *q = (struct query *)e;
-        if (fifo_is(e, *key)) {
+        if (fifo_is(e, key)) {
             bool old = q->ts_ns < rec->ts_ns && rec->ts_ns - q->ts_ns > PENDING_NS;
-            bool asked = q->asks == asks && q->question == question;
+            bool asked = q->entry.own_word == question;
             /* an answered one has nothing to say that its successor will not */
             bool done = q->answered && asked && q->ts_ns <= rec->ts_ns;
             if (old || done || ++same == SAME_MAX) {
@@ -119,34 +119,42 @@ static void see_query(struct dns_match *t, const struct fifo_key *key, const str
                 fifo_unlink(&t->fifo, younger != NULL ? &younger->entry : NULL, e);
                 continue;
             }
-            if (!q->answered && asked && still_pending(q, rec->ts_ns)) {
-                m->duplicate = true;
-                return;
-            }
+            if (!q->answered && asked && still_pending(q, rec->ts_ns))
+                return true;
         }
         younger = q;
     }
+    return false;
+}
+
+static APART void see_query(struct dns_match *t, struct fifo_key key, const struct rec *rec,
+                            uint32_t question, struct dns_msg *m)
+{
+    uint32_t number;
+    if (fifo_first(&t->fifo, key, &number) != NULL && repeats(t, key, rec, question)) {
+        m->duplicate = true;
+        return;
+    }
     count_jump_back(t, rec);
     make_room(t, rec);
-    struct query *q = (struct query *)fifo_make(&t->fifo, *key, rec->origin);
-    q->ts_ns = rec->ts_ns;
-    q->asks = asks;
+    struct query *q = (struct query *)fifo_make(&t->fifo, key, rec->origin);
+    q->entry.own_word = question;
+    q->ts_ns = rec->ts_ns & INT64_MAX;
     q->answered = false;
-    q->question = question;
     /* The ring comes round after seconds: what will be overwritten soon is in no cache, and while a
      * store waits for its line, all later ones wait for it. */
     __builtin_prefetch(fifo_at(&t->fifo, t->fifo.newest + SOON), 1);
 }
 
-static void see_response(struct dns_match *t, const struct fifo_key *key, const struct rec *rec,
-                         bool asks, uint64_t question, struct dns_msg *m)
+static APART void see_response(struct dns_match *t, struct fifo_key key, const struct rec *rec,
+                               uint32_t question, struct dns_msg *m)
 {
     uint32_t number;
-    for (struct fifo_entry *e = fifo_first(&t->fifo, *key, &number); e != NULL;
+    for (struct fifo_entry *e = fifo_first(&t->fifo, key, &number); e != NULL;
          e = fifo_next(&t->fifo, e, &number)) {
         struct query *q = (struct query *)e;
-        if (!fifo_is(e, *key) || !still_pending(q, rec->ts_ns)
-            || (asks && (!q->asks || q->question != question)))
+        if (!fifo_is(e, key) || !still_pending(q, rec->ts_ns)
+            || (question != 0 && q->entry.own_word != question))
             continue;
         if (q->answered) {
             m->duplicate = true;
@@ -179,27 +187,34 @@ void dns_match_prefetch(const struct dns_match *t, const struct fifo_ahead *ahea
     fifo_prefetch_entry(&t->fifo, ahead->key.w[0]);
 }
 
+/* A message that nobody looked at ahead: over TCP, or on another port. */
+static APART void see_unforeseen(struct dns_match *t, const struct rec *rec, uint8_t sender,
+                                 struct dns_msg *m)
+{
+    uint8_t client_side = (sender == SIDE_SRC) != m->response ? SIDE_SRC : SIDE_DST;
+    struct fifo_ahead ahead = {.key = make_key(t, rec, client_side, m->id, m->tcp),
+                               .proto = PROTO_DNS};
+    dns_match_see(t, rec, sender, &ahead, m);
+}
+
 void dns_match_see(struct dns_match *t, const struct rec *rec, uint8_t sender,
                    const struct fifo_ahead *ahead, struct dns_msg *m)
 {
-    bool asks = m->n_questions > 0;
-    uint64_t question = 0;
-    if (asks) {
-        const struct dns_question *q = &m->questions[0];
-        question = fifo_fold(m->question_hash ^ t->fifo.secret[4],
-                             ((uint32_t)q->qtype << 16 | q->qclass) ^ t->fifo.secret[5]);
+    if (ahead == NULL || ahead->proto != PROTO_DNS) {
+        see_unforeseen(t, rec, sender, m);
+        return;
     }
-    struct fifo_key made;
-    const struct fifo_key *key = &made;
-    if (ahead != NULL && ahead->proto == PROTO_DNS)
-        key = &ahead->key;
-    else
-        made = make_key(t, rec, (sender == SIDE_SRC) != m->response ? SIDE_SRC : SIDE_DST, m->id,
-                        m->tcp);
+    uint32_t question = 0;
+    if (m->n_questions > 0) {
+        const struct dns_question *q = &m->questions[0];
+        question = (uint32_t)fifo_fold(m->question_hash ^ t->fifo.secret[4],
+                                       ((uint32_t)q->qtype << 16 | q->qclass) ^ t->fifo.secret[5]);
+        question += question == 0;
+    }
     if (m->response)
-        see_response(t, key, rec, asks, question, m);
+        see_response(t, ahead->key, rec, question, m);
     else
-        see_query(t, key, rec, asks, question, m);
+        see_query(t, ahead->key, rec, question, m);
 }
 
 void dns_match_origin_end(struct dns_match *t, uint16_t origin)

@@ -77,7 +77,7 @@ static inline size_t put_label(uint8_t *to, const uint8_t *label, size_t n)
     dns_lanes n_odd = {0};
     size_t done = 0;
     for (; done < n; done += DNS_LANES) {
-        dns_lanes x = dns_lanes_load(label + done, n - done);
+        dns_lanes x = dns_lanes_tail(label + done, n - done < DNS_LANES ? n - done : DNS_LANES);
         n_odd -= odd_bytes(x);
         memcpy(to + done, &x, sizeof x);
     }
@@ -127,33 +127,42 @@ static enum dns_name_result bad_name(struct cur *c, size_t known)
     return dns_name_skip(c) == DNS_NAME_OK ? DNS_NAME_BAD : DNS_NAME_LOST;
 }
 
+/* Sixteen bytes of a plain name, its lengths become dots: the text, what it adds to the hash, and
+ * how many dots there are. */
+static inline void plain_step(uint8_t *text, dns_lanes x, uint64_t *hash, dns_lanes *n_odd)
+{
+    dns_lanes odd = odd_bytes(x);
+    *n_odd -= odd;
+    x ^= (x ^ dns_lanes_of('.')) & odd;
+    memcpy(text, &x, sizeof x);
+    *hash = hash_step(*hash, x);
+}
+
 /* A name without pointers, odd bytes and labels above 32 bytes, as nearly all are: first where its
  * labels end, then all its bytes, sixteen a step: half of all packets may carry names. Lengths up
  * to 32 are odd bytes: if there are no more than these, they are where the dots go. Returns the
  * name's bytes, or 0 where it is no such name: then nothing has changed. Needs DNS_NAME_ROOM. */
-static inline size_t read_plain(struct dns_names *n, struct cur at, struct bytes *name)
+static inline size_t read_plain(struct dns_names *n, const struct cur *at, struct bytes *name)
 {
+    const uint8_t *wire = at->p;
+    size_t left = at->left, end = 0;
     unsigned labels = 0;
-    struct cur wire = at;
-    for (size_t len; at.left > 0 && (len = at.p[0]) != 0; labels++)
-        if (len > PLAIN_LABEL_MAX || !cur_skip(&at, 1 + len))
-            return 0;
-    size_t wire_len = (size_t)(at.p - wire.p) + 1;
-    if (labels == 0 || at.left == 0 || wire_len > DNS_NAME_WIRE_MAX || !cur_skip(&wire, 1))
+    for (size_t len; end < left && (len = wire[end]) - 1 < PLAIN_LABEL_MAX; labels++)
+        end += 1 + len;
+    if (end >= left || wire[end] != 0 || end == 0 || end >= DNS_NAME_WIRE_MAX)
         return 0;
 
     uint8_t *text = n->out->arena + n->out->used;
-    size_t text_len = wire_len - 2, done = 0;
+    size_t text_len = end - 1, done = 0;
     uint64_t hash = HASH_START;
-    dns_lanes n_odd = {0}; /* at most 16 each */
-    do {
-        dns_lanes x = dns_lanes_load(wire.p + done, text_len - done), odd = odd_bytes(x);
-        n_odd -= odd;
-        x ^= (x ^ dns_lanes_of('.')) & odd;
-        memcpy(text + done, &x, sizeof x);
-        hash = hash_step(hash, x);
-        done += DNS_LANES;
-    } while (done < text_len);
+    dns_lanes n_odd = {0}, x; /* at most 16 each */
+    wire++;
+    for (; text_len - done > DNS_LANES; done += DNS_LANES) {
+        memcpy(&x, wire + done, sizeof x);
+        plain_step(text + done, x, &hash, &n_odd);
+    }
+    plain_step(text + done, dns_lanes_tail(wire + done, text_len - done), &hash, &n_odd);
+    done += DNS_LANES;
     if (sum_of(n_odd) != (uint8_t)(labels - 1 + (done - text_len))) /* and what fills the last */
         return 0;
     n->steps_left -= labels + 1;
@@ -162,7 +171,7 @@ static inline size_t read_plain(struct dns_names *n, struct cur at, struct bytes
     n->hash = hash;
     name->p = text;
     name->len = (uint32_t)text_len;
-    return wire_len;
+    return end + 1;
 }
 
 /* `at`, `floor` and the counts stay in registers: nothing here may take their address out of sight.
@@ -229,13 +238,13 @@ static __attribute__((noinline)) enum dns_name_result read_any(struct dns_names 
 
 enum dns_name_result dns_name_read_new(struct dns_names *n, struct cur *c, struct bytes *name)
 {
+    bool room = n->text_left >= DNS_NAME_ROOM && n->steps_left >= STEPS_MAX;
+    size_t plain = room ? read_plain(n, c, name) : 0;
+    if (plain > 0) {
+        cache_name(n, (size_t)(c->p - n->whole->p), 0, name);
+        return cur_skip(c, plain) ? DNS_NAME_OK : DNS_NAME_LOST;
+    }
     name->p = NULL;
     name->len = 0;
-    if (n->text_left < DNS_NAME_ROOM || n->steps_left < STEPS_MAX)
-        return dns_name_skip(c);
-    size_t plain = read_plain(n, *c, name);
-    if (plain == 0)
-        return read_any(n, c, name);
-    cache_name(n, (size_t)(c->p - n->whole->p), 0, name);
-    return cur_skip(c, plain) ? DNS_NAME_OK : DNS_NAME_LOST;
+    return room ? read_any(n, c, name) : dns_name_skip(c);
 }

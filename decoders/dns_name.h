@@ -57,7 +57,7 @@ enum dns_name_result dns_name_read_new(struct dns_names *n, struct cur *c, struc
 /* Moves past the name at `c` without following its pointer. */
 enum dns_name_result dns_name_skip(struct cur *c);
 
-/* Reads the name at `c`, which lies within n->whole, and moves past it.
+/* Reads the name at `c`, which lies within n->whole past its header, and moves past it.
  *
  * name:  the text (see core/msg.h); absent for a bad name, and once DNS_NAMES_TEXT_MAX or
  *        DNS_NAMES_STEPS_MAX is used up: then names are stepped over as dns_name_skip does. A name

@@ -31,9 +31,12 @@ struct fifo_entry {
     uint16_t generation; /* low bits of its origin's when it was made: others now mean that it is
                             forgotten */
     uint16_t origin;
-    uint16_t own[2]; /* its owner's */
+    union { /* its owner's */
+        uint16_t own[2];
+        uint32_t own_word;
+    };
 };
-static_assert(sizeof(struct fifo_entry) == 24, "an owner's entry fills whole cache lines");
+static_assert(sizeof(struct fifo_entry) == 24, "owners' entries divide or fill cache lines");
 
 enum { FIFO_SECRETS = 6 };
 

@@ -4,55 +4,40 @@
 
 uint32_t answer_set_tag(const struct window *w, uint64_t site, const struct dns_msg *d)
 {
-    const struct addr *first = NULL, *last = NULL;
-    for (unsigned i = 0; i < d->n_answers; i++) {
-        if (!dns_is_address(&d->answers[i]))
-            continue;
-        last = &d->answers[i].addr;
-        first = first == NULL ? last : first;
-    }
     uint64_t mix = rowtab_fold(w->secret ^ site, d->question_hash);
-    if (first != NULL) {
-        mix = rowtab_mix(mix, first, sizeof *first);
-        mix = rowtab_mix(mix, last, sizeof *last);
-    }
+    mix = rowtab_mix(mix, &d->addresses[0].addr, sizeof(struct addr));
+    mix = rowtab_mix(mix, &d->addresses[d->n_addresses - 1].addr, sizeof(struct addr));
     uint32_t tag = rowtab_tag(mix);
     return tag != 0 ? tag : 1;
 }
 
-/* Do all addresses of the response have this TTL, and are they those of the set (NULL: any)? Sets
- * how many there are. As RFC 2181 5.2 wants it; else each goes its own way. */
-static bool addresses_are(const struct dns_msg *d, const struct answer_set *s, unsigned *n,
-                          uint32_t *ttl_s)
+/* Do all addresses of the response have one TTL? As RFC 2181 5.2 wants it; else each goes its own
+ * way. */
+static bool one_ttl(const struct dns_msg *d)
 {
-    unsigned found = 0;
-    uint32_t differ = 0, ttl = 0;
-    for (unsigned i = 0; i < d->n_answers; i++) {
-        const struct dns_answer *a = &d->answers[i];
-        if (!dns_is_address(a))
-            continue;
-        if (found == ANSWER_SET_ADDRS
-            || (s != NULL && (found == s->n || !addr_equal(&a->addr, &s->addr[found]))))
-            return false;
-        ttl = found == 0 ? a->ttl_s : ttl;
-        differ |= ttl ^ a->ttl_s;
-        found++;
-    }
-    *n = found;
-    *ttl_s = ttl;
-    return differ == 0 && found > 0;
+    uint32_t differ = 0;
+    for (unsigned i = 1; i < d->n_addresses; i++)
+        differ |= d->addresses[i].ttl_s ^ d->addresses[0].ttl_s;
+    return differ == 0;
+}
+
+static bool same_addresses(const struct answer_set *s, const struct dns_msg *d)
+{
+    bool same = s->n == d->n_addresses;
+    for (unsigned i = 0; same && i < s->n; i++)
+        same = addr_equal(&s->addr[i], &d->addresses[i].addr);
+    return same;
 }
 
 struct answer_set *answer_set_find(struct window *w, uint32_t tag, uint64_t site,
-                                   const struct dns_msg *d, uint32_t *ttl_s)
+                                   const struct dns_msg *d)
 {
     struct answer_sets *sets = &w->answer_sets;
     struct answer_set *s = &sets->set[tag % ANSWER_SETS];
     struct bytes name = d->questions[0].name;
-    unsigned n;
     if (sets->place[tag % ANSWER_SETS].tag != tag || s->sum.key.client.site != site
         || name.len != s->name_len || memcmp(name.p, s->name, name.len) != 0
-        || !addresses_are(d, s, &n, ttl_s) || n != s->n)
+        || !same_addresses(s, d) || !one_ttl(d))
         return NULL;
     sets->place[tag % ANSWER_SETS].next = 0;
     return s;
@@ -83,15 +68,14 @@ void answer_set_offer(struct window *w, uint32_t tag, const struct dns_msg *d,
                       const struct answered *a)
 {
     struct answer_sets *sets = &w->answer_sets;
-    uint32_t place = tag % ANSWER_SETS, ttl_s;
+    uint32_t place = tag % ANSWER_SETS;
     struct answer_set *s = &sets->set[place];
     struct bytes name = d->questions[0].name;
-    unsigned n;
     if (sets->place[place].next != tag) {
         sets->place[place].next = tag;
         return;
     }
-    if (name.len > ANSWER_SET_NAME || !addresses_are(d, NULL, &n, &ttl_s) || n != a->n)
+    if (name.len > ANSWER_SET_NAME || !one_ttl(d))
         return;
     if (sets->place[place].tag != 0)
         set_fold(w, s);
@@ -104,10 +88,9 @@ void answer_set_offer(struct window *w, uint32_t tag, const struct dns_msg *d,
     s->counted = a->counted;
     s->name_len = (uint8_t)name.len;
     memcpy(s->name, name.p, name.len);
-    s->n = 0;
-    for (unsigned i = 0; i < d->n_answers; i++)
-        if (dns_is_address(&d->answers[i]))
-            s->addr[s->n++] = d->answers[i].addr;
+    s->n = (uint8_t)d->n_addresses;
+    for (unsigned i = 0; i < s->n; i++)
+        s->addr[i] = d->addresses[i].addr;
     memcpy(s->row, a->row, s->n * sizeof *s->row);
 }
 

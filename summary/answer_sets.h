@@ -29,12 +29,7 @@ struct answer_sets {
     struct answer_set set[ANSWER_SETS];
 };
 
-static inline bool dns_is_address(const struct dns_answer *a)
-{
-    return a->section == 0 && (a->rtype == 1 || a->rtype == 28);
-}
-
-/* What finds the set of a response with questions: never 0. */
+/* What finds the set of a response with questions and addresses: never 0. */
 uint32_t answer_set_tag(const struct window *w, uint64_t site, const struct dns_msg *d);
 
 /* The set of this tag, if it has its place: perhaps, as the tag alone is compared. */
@@ -44,18 +39,18 @@ static inline const struct answer_set *answer_set_maybe(const struct answer_sets
     return sets->place[tag % ANSWER_SETS].tag == tag ? &sets->set[tag % ANSWER_SETS] : NULL;
 }
 
-/* The set of this very response, or NULL: then its rows are to be found one by one. Sets `ttl_s`.
- */
+/* The set of this very response, whose addresses then have one TTL; or NULL: then its rows are to
+ * be found one by one. */
 struct answer_set *answer_set_find(struct window *w, uint32_t tag, uint64_t site,
-                                   const struct dns_msg *d, uint32_t *ttl_s);
+                                   const struct dns_msg *d);
 
-/* The response, for which there was no set, has just been added to binding rows `row[0..n)`, whose
- * name is `value`: may become a set if it came before. */
+/* The response, for which there was no set, has just been added to a binding row for each of its
+ * addresses, at most ANSWER_SET_ADDRS, whose name is `value`: may become a set if it came before.
+ */
 struct answered {
     uint64_t site;
     uint32_t value;
     bool counted;
-    unsigned n;
     uint32_t row[ANSWER_SET_ADDRS];
 };
 void answer_set_offer(struct window *w, uint32_t tag, const struct dns_msg *d,

@@ -3,17 +3,15 @@
 
 enum { DNS_PORT = 53 };
 
-static int dns_type_slot(uint16_t type)
+static inline unsigned dns_type_slot(uint16_t type)
 {
-    for (int i = 0; i < DNS_TYPE_SLOTS - 1; i++)
-        if (dns_type_slots[i] == type)
-            return i;
-    return DNS_TYPE_SLOTS - 1;
+    uint8_t slot = (uint8_t)((type < 256 ? dns_type_places[type] : 0) - 1);
+    return slot < DNS_TYPE_SLOTS - 1 ? slot : DNS_TYPE_SLOTS - 1;
 }
 
-static KEY(row_binding) binding_key(uint64_t site, const struct dns_answer *a)
+static KEY(row_binding) binding_key(uint64_t site, const struct addr *addr)
 {
-    return (KEY(row_binding)){.client = {.site = site}, .addr = a->addr, .kind = BIND_DNS};
+    return (KEY(row_binding)){.client = {.site = site}, .addr = *addr, .kind = BIND_DNS};
 }
 
 /* A binding's tag goes on from that of its site, which all answers of a message share. */
@@ -22,9 +20,9 @@ static inline uint64_t site_mix(const struct window *w, uint64_t site)
     return rowtab_mix(w->secret, &(struct client){.site = site}, sizeof(struct client));
 }
 
-static inline uint32_t binding_tag(uint64_t mix, const struct dns_answer *a, uint64_t name_hash)
+static inline uint32_t binding_tag(uint64_t mix, const struct addr *addr, uint64_t name_hash)
 {
-    KEY(row_binding) key = binding_key(0, a);
+    KEY(row_binding) key = binding_key(0, addr);
     mix = rowtab_mix(mix, &key.addr, BINDING_KEY_LEN - sizeof key.client);
     return rowtab_tag(rowtab_fold(mix ^ name_hash, ~UINT64_C(0)));
 }
@@ -56,10 +54,10 @@ static struct row_binding *binding_near(struct window *w, uint32_t near, uint64_
 
 static __attribute__((noinline)) struct row_binding *binding_row(struct window *w, uint32_t tag,
                                                                  uint64_t site,
-                                                                 const struct dns_answer *a,
+                                                                 const struct addr *addr,
                                                                  struct bound *bound)
 {
-    KEY(row_binding) key = binding_key(site, a);
+    KEY(row_binding) key = binding_key(site, addr);
     if (row_refused(w, ROW_BINDING, &key, bound->hash, 0))
         return window_other_make(w, ROW_BINDING);
     if (bound->value == 0) {
@@ -121,31 +119,26 @@ static void bind_answers(struct window *w, const struct msg *m, const struct mes
         bound.hash = strings_hash(bound.name.p, bound.name.len);
     }
     struct answered done = {.site = site, .counted = is_counted(m)};
-    bool whole = true;
-    unsigned n = 0;
-    for (unsigned i = 0; i < d->n_answers; i++) {
-        const struct dns_answer *a = &d->answers[i];
-        if (!dns_is_address(a))
-            continue;
+    bool whole = d->n_addresses <= ANSWER_SET_ADDRS;
+    for (unsigned i = 0; i < d->n_addresses; i++) {
+        const struct dns_address *a = &d->addresses[i];
         struct row_binding *b = NULL;
         uint32_t tag;
-        if (n < hint->n_answers) {
-            tag = hint->binding_tag[n];
-            b = binding_near(w, hint->binding_row[n], site, &a->addr, &bound);
+        if (i < hint->n_answers) {
+            tag = hint->binding_tag[i];
+            b = binding_near(w, hint->binding_row[i], site, &a->addr, &bound);
         } else {
-            tag = binding_tag(site_mix(w, site), a, bound.hash);
+            tag = binding_tag(site_mix(w, site), &a->addr, bound.hash);
         }
         if (b == NULL)
-            b = binding_row(w, tag, site, a, &bound);
+            b = binding_row(w, tag, site, &a->addr, &bound);
         bind(w, b, m, a->ttl_s, asked);
-        whole = whole && (uint8_t *)b != w->other[ROW_BINDING] && n < ANSWER_SET_ADDRS;
+        whole = whole && (uint8_t *)b != w->other[ROW_BINDING];
         if (whole)
-            done.row[n] = rowtab_number(&w->tabs[ROW_BINDING], b, sizeof *b);
-        n++;
+            done.row[i] = rowtab_number(&w->tabs[ROW_BINDING], b, sizeof *b);
     }
-    done.n = n;
     done.value = bound.value;
-    if (whole && n > 0)
+    if (whole)
         answer_set_offer(w, hint->set, d, &done);
 }
 
@@ -211,11 +204,11 @@ static void dns_totals(struct window *w, const struct msg *m, bool known)
         tally_often(w, TALLY_DNS_RCODE, d->rcode);
     for (unsigned i = 0; i < d->n_more_qtypes; i++)
         tally_often(w, TALLY_DNS_QTYPE, d->more_qtypes[i]);
-    for (unsigned i = 0; i < d->n_questions; i++) {
-        tally_often(w, TALLY_DNS_QTYPE, d->questions[i].qtype);
-        if (i == 0 && known)
-            continue;
-        count_name(w, d->questions[i].name);
+    const struct dns_question *q = d->questions;
+    for (unsigned left = d->n_questions; left > 0; left--, q++, known = false) {
+        tally_often(w, TALLY_DNS_QTYPE, q->qtype);
+        if (!known)
+            count_name(w, q->name);
     }
 }
 
@@ -236,8 +229,9 @@ static void dns_count(struct row_dns *r, const struct dns_msg *d)
         return;
     }
     count32(&r->queries, 1);
-    for (unsigned i = 0; i < d->n_questions; i++)
-        count32(&r->by_qtype[dns_type_slot(d->questions[i].qtype)], 1);
+    const struct dns_question *q = d->questions;
+    for (unsigned left = d->n_questions; left > 0; left--, q++)
+        count32(&r->by_qtype[dns_type_slot(q->qtype)], 1);
 }
 
 static int dns_client_side(const struct msg *m)
@@ -251,20 +245,14 @@ void dns_row_settle(struct window *w, struct row_dns *r)
         window_hist_add(w, &r->latency, (int)(r->late & 0xff) - HIST_MAX - 1, 1);
 }
 
-static KEY(row_dns) dns_key(const struct window *w, const struct msg *m, int side)
+static __attribute__((noinline)) struct row_dns *
+dns_row_far(struct window *w, const struct rec *rec, int side, enum role role)
 {
-    return (KEY(row_dns)){.client = m->rec->client[side],
-                          .peer = peer_addr(w, m->rec, !side),
-                          .role = side == dns_client_side(m) ? ROLE_CLIENT : ROLE_SERVER};
-}
-
-static __attribute__((noinline)) struct row_dns *dns_row_far(struct window *w, const struct msg *m,
-                                                             int side)
-{
-    KEY(row_dns) key = dns_key(w, m, side);
+    KEY(row_dns)
+    key = {.client = rec->client[side], .peer = peer_addr(w, rec, !side), .role = (uint8_t)role};
     struct row_dns *r = row_of(w, ROW_DNS, key_tag(w, &key, DNS_KEY_LEN), &key);
     if ((uint8_t *)r != w->other[ROW_DNS])
-        *link_of(w, m->rec, side) = row_number(w, ROW_DNS, r);
+        *link_of(w, rec, side) = row_number(w, ROW_DNS, r);
     return r;
 }
 
@@ -274,17 +262,16 @@ static inline struct row_dns *dns_at(const struct window *w, uint32_t at)
     return &((struct row_dns *)(void *)w->tabs[ROW_DNS].rows)[at];
 }
 
-static inline struct row_dns *dns_row(struct window *w, const struct msg *m, int side,
-                                      uint32_t near)
+static inline struct row_dns *dns_row(struct window *w, const struct rec *rec, int side,
+                                      enum role role, uint32_t near)
 {
-    const struct row_dns *r = dns_at(w, near);
-    const struct addr *peer = peer_addr_at(w, m->rec, !side);
-    enum role role = side == dns_client_side(m) ? ROLE_CLIENT : ROLE_SERVER;
+    struct row_dns *r = dns_at(w, near);
+    const struct addr *peer = peer_addr_at(w, rec, !side);
     if (near < w->tabs[ROW_DNS].n && r->key.role == role
-        && rowtab_key_equal(&r->key.client, &m->rec->client[side], sizeof r->key.client)
+        && rowtab_key_equal(&r->key.client, &rec->client[side], sizeof r->key.client)
         && rowtab_key_equal(&r->key.peer, peer, sizeof *peer))
-        return dns_at(w, near);
-    return dns_row_far(w, m, side);
+        return r;
+    return dns_row_far(w, rec, side, role);
 }
 
 /* A response came so much later than its query: noted in the row, whose histogram lies elsewhere.
@@ -305,9 +292,8 @@ void fold_dns(struct window *w, const struct msg *m, const struct message_hint *
     bool message = has_part(parts, PART_MESSAGE), exchange = has_part(parts, PART_EXCHANGE);
     int client_side = dns_client_side(m);
     uint64_t site = rec->client[client_side].site;
-    uint32_t ttl_s = 0;
     struct answer_set *set =
-        message && hint->set != 0 ? answer_set_find(w, hint->set, site, d, &ttl_s) : NULL;
+        message && hint->set != 0 ? answer_set_find(w, hint->set, site, d) : NULL;
     w->unsettled = true;
     if (message)
         dns_totals(w, m, set != NULL && set->counted);
@@ -316,7 +302,8 @@ void fold_dns(struct window *w, const struct msg *m, const struct message_hint *
     struct row_dns *client_row = NULL;
     for (unsigned left = hint->sides; left != 0; left &= left - 1) {
         int side = __builtin_ctz(left);
-        struct row_dns *r = dns_row(w, m, side, hint->row[side]);
+        enum role role = side == client_side ? ROLE_CLIENT : ROLE_SERVER;
+        struct row_dns *r = dns_row(w, rec, side, role, hint->row[side]);
         client_row = side == client_side ? r : client_row;
         if (message)
             dns_count(r, d);
@@ -333,52 +320,58 @@ void fold_dns(struct window *w, const struct msg *m, const struct message_hint *
         return;
     struct asked asked = asked_of(w, rec, client_side, client_row);
     if (set != NULL)
-        bind(w, &set->sum, m, ttl_s, &asked);
+        bind(w, &set->sum, m, d->addresses[0].ttl_s, &asked);
     else
         bind_answers(w, m, hint, site, &asked);
 }
 
-void fold_dns_hint(const struct window *w, const struct msg *m, struct message_hint *hint)
+/* Of the answers to a name that no set sums. */
+static __attribute__((noinline)) void hint_bindings(const struct window *w, const struct dns_msg *d,
+                                                    uint64_t site, struct message_hint *hint)
 {
-    const struct dns_msg *d = &m->dns;
     char text[NAME_MAX_TEXT];
-    hint->name_len = hint->n_answers = 0;
-    hint->set = 0;
-    if (d->service != PROTO_DNS)
-        return;
-    for (int side = 0; side < 2; side++) {
-        if (!side_visible(w, m->rec, side))
-            continue;
-        hint->sides |= 1u << side;
-        hint->row[side] = *link_of(w, m->rec, side);
-        rowtab_prefetch_at(&w->tabs[ROW_DNS], hint->row[side], 1);
-        const struct row_dns *r = rowtab_at(&w->tabs[ROW_DNS], hint->row[side]);
-        __builtin_prefetch(d->response ? &r->answered : &r->by_qtype[0], 1);
-    }
-    int client_side = dns_client_side(m);
-    if (!d->response || d->n_questions == 0 || d->n_answers == 0
-        || (hint->sides >> client_side & 1) == 0)
-        return;
-    uint64_t site = m->rec->client[client_side].site;
-    hint->set = answer_set_tag(w, site, d);
-    const struct answer_set *set = answer_set_maybe(&w->answer_sets, hint->set);
-    if (set != NULL) {
-        for (size_t line = 0; line < sizeof *set; line += 64)
-            __builtin_prefetch((const char *)set + line, 1);
-        return;
-    }
     struct bytes name = name_of(w, d->questions[0].name, true, text);
     if (name.len == 0 || name.len > HINT_NAME)
         return;
     hint_name(hint, name, text, strings_hash(name.p, name.len));
     uint64_t mix = site_mix(w, site);
-    for (unsigned i = 0; i < d->n_answers && hint->n_answers < HINT_ANSWERS; i++) {
-        if (!dns_is_address(&d->answers[i]))
-            continue;
-        uint32_t tag = binding_tag(mix, &d->answers[i], hint->name_hash);
+    for (unsigned i = 0; i < d->n_addresses && i < HINT_ANSWERS; i++) {
+        uint32_t tag = binding_tag(mix, &d->addresses[i].addr, hint->name_hash);
         rowtab_prefetch(&w->tabs[ROW_BINDING], tag);
         hint->binding_tag[hint->n_answers++] = tag;
     }
+}
+
+bool fold_dns_hint(const struct window *w, const struct msg *m, struct message_hint *hint)
+{
+    const struct dns_msg *d = &m->dns;
+    hint->name_len = hint->n_answers = 0;
+    hint->set = 0;
+    if (d->service != PROTO_DNS)
+        return false;
+    for (int side = 0; side < 2; side++) {
+        if (!side_visible(w, m->rec, side))
+            continue;
+        hint->sides |= 1u << side;
+        hint->row[side] = *link_of(w, m->rec, side);
+        const struct row_dns *r = dns_at(w, hint->row[side]);
+        __builtin_prefetch(r, 1);
+        __builtin_prefetch(d->response ? &r->answered : &r->by_qtype[0], 1);
+    }
+    if (!d->response)
+        return false;
+    int client_side = dns_client_side(m);
+    if (d->n_questions > 0 && d->n_addresses > 0 && (hint->sides >> client_side & 1) != 0) {
+        uint64_t site = m->rec->client[client_side].site;
+        hint->set = answer_set_tag(w, site, d);
+        const struct answer_set *set = answer_set_maybe(&w->answer_sets, hint->set);
+        if (set == NULL)
+            hint_bindings(w, d, site, hint);
+        else
+            for (size_t line = 0; line < sizeof *set; line += 64)
+                __builtin_prefetch((const char *)set + line, 1);
+    }
+    return (d->matched && hint->sides != 0) || hint->n_answers > 0;
 }
 
 void fold_dns_hint_rows(const struct window *w, struct message_hint *hint)
@@ -408,7 +401,7 @@ void fold_dns_hint_blocks(const struct window *w, const struct msg *m,
                           const struct message_hint *hint)
 {
     const struct rowtab *t = &w->tabs[ROW_BINDING];
-    if (m->dns.response && m->dns.matched)
+    if (m->dns.matched)
         hint_latency(w, &m->dns, m->ts_ns, hint);
     for (int a = 0; a < hint->n_answers; a++) {
         if (hint->binding_row[a] >= t->n) {

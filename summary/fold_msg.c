@@ -44,25 +44,32 @@ unsigned window_parts(const struct msg *m, uint64_t ts_ns[static PART_N])
 void window_message_hint(const struct window *w, const struct msg msgs[], unsigned n,
                          struct message_hint hints[])
 {
+    uint8_t more[MSGS_MAX]; /* messages with a second step, and a third */
+    unsigned n_more = 0;
+    assert(n <= MSGS_MAX);
     for (unsigned i = 0; i < n; i++) {
+        bool goes_on = false;
         hints[i].sides = 0;
-        if (msgs[i].kind == MSG_NTP)
+        if (msgs[i].kind == MSG_NTP) {
             fold_ntp_hint(w, &msgs[i], &hints[i]);
-        else if (msgs[i].kind == MSG_DNS)
-            fold_dns_hint(w, &msgs[i], &hints[i]);
-        else if (msgs[i].kind == MSG_TLS_SESSION)
+        } else if (msgs[i].kind == MSG_DNS) {
+            goes_on = fold_dns_hint(w, &msgs[i], &hints[i]);
+        } else if (msgs[i].kind == MSG_TLS_SESSION) {
             fold_tls_hint(w, &msgs[i], &hints[i]);
+            goes_on = hints[i].sides != 0;
+        }
+        more[n_more] = (uint8_t)i;
+        n_more += goes_on;
     }
-    for (unsigned i = 0; i < n; i++) {
-        if (msgs[i].kind == MSG_DNS && hints[i].sides != 0)
-            fold_dns_hint_rows(w, &hints[i]);
-        else if (msgs[i].kind == MSG_TLS_SESSION && hints[i].sides != 0)
-            fold_tls_hint_rows(w, &hints[i]);
+    for (unsigned k = 0; k < n_more; k++) {
+        if (msgs[more[k]].kind == MSG_DNS)
+            fold_dns_hint_rows(w, &hints[more[k]]);
+        else
+            fold_tls_hint_rows(w, &hints[more[k]]);
     }
-    for (unsigned i = 0; i < n; i++) {
-        if (msgs[i].kind == MSG_DNS && hints[i].sides != 0)
-            fold_dns_hint_blocks(w, &msgs[i], &hints[i]);
-    }
+    for (unsigned k = 0; k < n_more; k++)
+        if (msgs[more[k]].kind == MSG_DNS)
+            fold_dns_hint_blocks(w, &msgs[more[k]], &hints[more[k]]);
 }
 
 void window_message(struct window *w, const struct msg *m, const struct message_hint *hint,

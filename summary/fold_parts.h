@@ -56,7 +56,8 @@ void fold_ntp(struct window *w, const struct msg *m, const struct message_hint *
 void fold_ntp_hint(const struct window *w, const struct msg *m, struct message_hint *hint);
 void fold_dns(struct window *w, const struct msg *m, const struct message_hint *hint,
               unsigned parts);
-void fold_dns_hint(const struct window *w, const struct msg *m, struct message_hint *hint);
+/* True: the other two have something to do. */
+bool fold_dns_hint(const struct window *w, const struct msg *m, struct message_hint *hint);
 void fold_dns_hint_rows(const struct window *w, struct message_hint *hint);
 void fold_dns_hint_blocks(const struct window *w, const struct msg *m,
                           const struct message_hint *hint);

@@ -44,15 +44,15 @@ static __attribute__((noinline)) void set8_new(struct window *w, struct set8 *s,
         }
     }
     uint32_t *values = b != NULL ? b->value : s->value, *counts = b != NULL ? b->count : s->count;
-    uint32_t i = s->n, hash = set8_hash(value);
-    while (i > 0 && set8_hash(values[i - 1]) > hash)
-        i--;
     if (s->n == SET8_MAX)
         s->other = add32(s->other, counts[SET8_MAX - 1]);
     else
         s->n++;
-    memmove(values + i + 1, values + i, (s->n - 1 - i) * sizeof *values);
-    memmove(counts + i + 1, counts + i, (s->n - 1 - i) * sizeof *counts);
+    uint32_t i = s->n - 1, hash = set8_hash(value);
+    for (; i > 0 && set8_hash(values[i - 1]) > hash; i--) {
+        values[i] = values[i - 1];
+        counts[i] = counts[i - 1];
+    }
     values[i] = value;
     counts[i] = count;
 }

@@ -246,7 +246,7 @@ static_assert(sizeof(struct row_ntp) == 256, "four cache lines");
 
 /* Query types with a counter of their own a pair; the totals count every type. */
 enum { DNS_TYPE_SLOTS = 17 };
-extern const uint16_t dns_type_slots[DNS_TYPE_SLOTS - 1];
+extern const uint8_t dns_type_places[256]; /* by type: which of them, from 1 on; 0: "other" */
 extern const char *const dns_type_slot_names[DNS_TYPE_SLOTS];
 
 /* By cache lines: who; what queries add to; what responses add to. Not in segments: asker,

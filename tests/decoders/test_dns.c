@@ -119,6 +119,24 @@ static void a_whole_response(void **state)
     assert_int_equal(a[4].section, 2);
     assert_true(m->has_soa);
     assert_int_equal(m->soa_minimum, 300);
+    assert_int_equal(m->n_addresses, 2); /* that of the additional section is none */
+    for (unsigned i = 0; i < 2; i++) {
+        assert_memory_equal(&m->addresses[i].addr, &a[1 + i].addr, sizeof a->addr);
+        assert_int_equal(m->addresses[i].ttl_s, 60);
+    }
+
+    /* Nobody wants the records: all else is the same. */
+    struct dns_msg all = *m;
+    batch.no_records = true;
+    m = decode(message, len, len, &got);
+    batch.no_records = false;
+    assert_int_equal(got, OUT_OK);
+    assert_int_equal(m->n_answers, 0);
+    assert_int_equal(m->n_addresses, 2);
+    assert_memory_equal(m->addresses[0].addr.b + 12, "\1\2\3\4", 4);
+    assert_memory_equal(m->addresses[1].addr.b, "\x20\1\xd\xb8", 4);
+    assert_int_equal(m->soa_minimum, all.soa_minimum);
+    assert_int_equal(m->rcode_ext, all.rcode_ext);
 
     /* Cut at every byte: what was read stands, and the message is not blamed. */
     for (size_t cut = 0; cut < len; cut++) {
@@ -357,7 +375,9 @@ static void a_message_full_of_pointers(void **state)
     assert_non_null(m->questions[0].name.p);
     assert_non_null(m->answers[0].name.p);
     assert_null(m->answers[DNS_ANSWERS_MAX - 1].text.p);
-    assert_true(batch.used <= DNS_NAMES_TEXT_MAX + DNS_ANSWERS_MAX * sizeof *m->answers + 128);
+    assert_true(batch.used <= DNS_NAMES_TEXT_MAX
+                                  + DNS_ANSWERS_MAX * (sizeof *m->answers + sizeof *m->addresses)
+                                  + 128);
 }
 
 /* Short names behind long chains: the text would fit, the work is bounded all the same. */
@@ -413,7 +433,12 @@ static void questions_and_answers_past_the_limits(void **state)
     m = decode(message, len, len, &got);
     assert_int_equal(got, OUT_OK);
     assert_int_equal(m->n_answers, DNS_ANSWERS_MAX);
+    assert_int_equal(m->n_addresses, DNS_ANSWERS_MAX);
     assert_int_equal(m->edns_udp_size, 1232);
+    batch.no_records = true;
+    m = decode(message, len, len, &got);
+    batch.no_records = false;
+    assert_int_equal(m->n_addresses, DNS_ANSWERS_MAX);
 }
 
 static void what_is_no_fault(void **state)

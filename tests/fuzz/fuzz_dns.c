@@ -77,7 +77,16 @@ static void check_message(const struct msgs *b, const struct dns_msg *m, enum ou
     REQUIRE(o != OUT_OK || m->n_questions + m->n_more_qtypes == m->qdcount);
     REQUIRE(b->used <= DNS_NAMES_TEXT_MAX + 3 * 16 + m->len / 5 * 2
                            + DNS_QUESTIONS_MAX * sizeof *m->questions
-                           + DNS_ANSWERS_MAX * sizeof *m->answers);
+                           + DNS_ANSWERS_MAX * (sizeof *m->answers + sizeof *m->addresses));
+    REQUIRE(m->n_addresses <= m->n_answers);
+    for (unsigned i = 0, n = 0; i < m->n_answers; i++) {
+        const struct dns_answer *a = &m->answers[i];
+        if (a->section == 0 && (a->rtype == 1 || a->rtype == 28)) {
+            REQUIRE(n < m->n_addresses && m->addresses[n].ttl_s == a->ttl_s);
+            REQUIRE(addr_equal(&m->addresses[n].addr, &a->addr));
+            n++;
+        }
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

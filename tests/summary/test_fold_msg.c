@@ -88,14 +88,12 @@ static void ntp_pair(void **state)
 }
 
 static struct dns_question question;
-static struct dns_answer answers[3];
+static struct dns_address address;
 
 static struct msg dns_answer_msg(const struct rec *r, const char *name)
 {
     question = (struct dns_question){bytes_of(name), 1, 1};
-    answers[0] = (struct dns_answer){.rtype = 1, .ttl_s = 300, .addr = device_addr(SERVER)};
-    answers[1] = (struct dns_answer){.rtype = 5, .ttl_s = 9999};
-    answers[2] = (struct dns_answer){.rtype = 1, .addr = device_addr(SERVER_2), .section = 2};
+    address = (struct dns_address){device_addr(SERVER), 300};
     return (struct msg){.kind = MSG_DNS,
                         .ts_ns = r->ts_ns,
                         .rec = r,
@@ -104,9 +102,9 @@ static struct msg dns_answer_msg(const struct rec *r, const char *name)
                                 .matched = true,
                                 .query_ts_ns = r->ts_ns - 30000000,
                                 .n_questions = 1,
-                                .n_answers = 3,
+                                .n_addresses = 1,
                                 .questions = &question,
-                                .answers = answers}};
+                                .addresses = &address}};
 }
 
 static struct rec dns_packet(unsigned from, unsigned to)
@@ -125,7 +123,7 @@ static void dns_exchange(void **state)
     struct msg m = dns_answer_msg(&r, "API.Telldus.com");
     tell(&m);
     m.dns.response = m.dns.matched = false;
-    m.dns.n_answers = 0;
+    m.dns.n_addresses = 0;
     m.sender = SIDE_DST;
     tell(&m);
     const struct row_dns *d = only(ROW_DNS);
@@ -139,7 +137,7 @@ static void dns_exchange(void **state)
     assert_int_equal(window_hist_count(w, &d->latency, hist_bucket(30000000)), 1);
     const struct row_binding *b = only(ROW_BINDING); /* not the alias, not the additional record */
     assert_int_equal(b->key.kind, BIND_DNS);
-    assert_memory_equal(&b->key.addr, &answers[0].addr, 16);
+    assert_memory_equal(&b->key.addr, &address.addr, 16);
     assert_text(b->key.value, "api.telldus.com");
     assert_int_equal(b->count, 1);
     assert_int_equal(b->matched, 1);
@@ -196,7 +194,7 @@ static void names_of_an_address(void **state)
     for (int i = 0; i < 20; i++) { /* by the hash of a row made anew */
         char name[16];
         struct row_binding key = {.key = {.client = {.site = r.client[SIDE_DST].site},
-                                          .addr = answers[0].addr,
+                                          .addr = address.addr,
                                           .kind = BIND_DNS}};
         key.key.value =
             window_intern(w, name, (uint32_t)snprintf(name, sizeof name, "n%02d.org", i));

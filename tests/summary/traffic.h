@@ -17,7 +17,7 @@ struct event {
     unsigned n;
     struct msg m[EVENT_MSGS];
     struct dns_question questions[2];
-    struct dns_answer answers[3];
+    struct dns_address addresses[3];
     char name[24], text[24];
     uint8_t offer[40];
 };
@@ -123,19 +123,17 @@ static inline void event_dns(struct random *r, struct event *e, struct msg *m)
                           .malformed = random_one_in(r, 8),
                           .service = (uint8_t)(PROTO_DNS + random_below(r, 3)),
                           .questions = e->questions,
-                          .answers = e->answers};
+                          .addresses = e->addresses};
     d->n_questions = random_below(r, 3);
-    d->n_answers = d->response ? random_below(r, 4) : 0;
+    d->n_addresses = d->response ? random_below(r, 4) : 0;
     d->matched = d->response && random_one_in(r, 2);
     d->query_ts_ns = m->ts_ns - random_below(r, 5);
     for (unsigned i = 0; i < d->n_questions; i++)
         e->questions[i] =
             (struct dns_question){{(const uint8_t *)e->name, 14}, (uint16_t)random_below(r, 70), 1};
-    for (unsigned i = 0; i < d->n_answers; i++)
-        e->answers[i] = (struct dns_answer){.rtype = random_one_in(r, 3) ? 28 : 1,
-                                            .ttl_s = random_below(r, 9999),
-                                            .addr = device_addr(16 + random_below(r, 8)),
-                                            .section = random_one_in(r, 4)};
+    for (unsigned i = 0; i < d->n_addresses; i++)
+        e->addresses[i] =
+            (struct dns_address){device_addr(16 + random_below(r, 8)), random_below(r, 9999)};
 }
 
 static inline void event_tls(struct random *r, struct event *e, struct msg *m)
