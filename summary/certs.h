@@ -11,8 +11,8 @@ struct certs;
 MUST_CHECK bool certs_new(struct certs **c, const struct config *config, struct err *e);
 void certs_free(struct certs *c);
 
-/* Remembers a certificate. False where it is turned away: the limits, or another one that has the
- * same id. */
+/* Remembers a certificate. False where one is turned away: this one, for the limits or another that
+ * has the same id, or one that was kept. */
 MUST_CHECK bool certs_keep(struct certs *c, uint64_t id, struct bytes der);
 
 /* Its bytes, which stay where they are as long as `c`; absent where it was turned away. */

@@ -154,6 +154,55 @@ static void test_turned_away(void **state)
     windows_free(ws);
 }
 
+/* At their limits, rows and what is remembered for them keep the same ids, in any order; what was
+ * forgotten is counted, also where it had been kept before. */
+static void test_stores_at_their_limits(void **state)
+{
+    (void)state;
+    enum { IDS = 40, LIMIT = 3 };
+    for (int backward = 0; backward < 2; backward++) {
+        struct windows *ws;
+        struct err e;
+        config = config_default();
+        config.seed = 7;
+        config.limits.certs = config.limits.hellos = LIMIT;
+        assert_true(windows_new(&ws, &config, (struct windows_spill){.leave = no_spill}, &e));
+        struct cert_notes *notes = notes_new();
+        struct rec r = session_packet(START_S * SECOND);
+        for (unsigned i = 0; i < IDS; i++) {
+            uint8_t byte = (uint8_t)(backward ? IDS - 1 - i : i);
+            struct bytes text = {&byte, 1};
+            struct msg m = {.kind = MSG_TLS_CERT, .ts_ns = r.ts_ns, .rec = &r};
+            m.cert = (struct tls_cert_msg){.id = byte + 1u, .der = text};
+            tell(ws, &m);
+            m = (struct msg){.kind = MSG_TLS_CLIENT_HELLO, .ts_ns = r.ts_ns, .rec = &r};
+            m.hello = (struct tls_hello_msg){.id = byte + 1u, .offer = text};
+            tell(ws, &m);
+        }
+        struct window *w = windows_at(ws, r.ts_ns);
+        window_cert_facts(w, notes);
+        size_t n;
+        void *const *rows = window_rows(w, ROW_CERT, &n);
+        assert_int_equal(n, LIMIT);
+        for (size_t i = 0; i < n; i++)
+            assert_true(((const struct row_cert *)rows[i])->facts != 0);
+        rows = window_rows(w, ROW_HELLO, &n);
+        assert_int_equal(n, LIMIT);
+        struct tls_session_msg s = {.window_ts_ns = r.ts_ns + 3600 * SECOND, .alive = true};
+        for (size_t i = 0; i < n; i++) { /* an hour later they are known as well */
+            struct msg m = {.kind = MSG_TLS_SESSION, .ts_ns = r.ts_ns, .rec = &r, .session = s};
+            m.session.hello_id = ((const struct row_hello *)rows[i])->key.id;
+            tell(ws, &m);
+        }
+        (void)window_rows(windows_at(ws, s.window_ts_ns), ROW_HELLO, &n);
+        assert_int_equal(n, LIMIT);
+        assert_int_equal(window_totals(w)->ledger.certs_turned_away, IDS - LIMIT);
+        assert_int_equal(window_totals(w)->ledger.offers_turned_away, IDS - LIMIT);
+        cert_notes_free(notes);
+        windows_free(ws);
+    }
+}
+
 /* Of a server's values at most so many are written; the rest is in `other`; another server's are
  * not touched. */
 static void test_reuse(void **state)
@@ -190,6 +239,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_later_windows),
         cmocka_unit_test(test_turned_away),
+        cmocka_unit_test(test_stores_at_their_limits),
         cmocka_unit_test(test_reuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
