@@ -393,6 +393,17 @@ static void test_http(void **state)
         rig_send(&r, SERVER, "HTTP/1.1 200 OK\r\n\r\n", 19);
         assert_string_equal(r.text, "http 1 answered mac 15 agent tellstick\n");
     }
+    /* A status line in pieces, behind what only looked like the start of one. */
+    for (size_t cut = 1; cut < 19; cut++) {
+        rig_again(&r);
+        rig_open(&r);
+        rig_send(&r, CLIENT, assign, sizeof assign - 1);
+        rig_send(&r, SERVER, "HT", 2);
+        rig_send(&r, SERVER, "xy", 2);
+        rig_send(&r, SERVER, "HTTP/1.1 200 OK\r\n\r\n", cut);
+        rig_send(&r, SERVER, &"HTTP/1.1 200 OK\r\n\r\n"[cut], 19 - cut);
+        assert_string_equal(r.text, "http 1 answered mac 15 agent tellstick\n");
+    }
     /* The response to another request is not its response; an error is no answer. */
     rig_again(&r);
     rig_open(&r);
