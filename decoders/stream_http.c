@@ -220,7 +220,7 @@ void stream_http_data(struct stream_at *at, unsigned dir, const uint8_t *p, size
     struct stream *s = at->stream;
     unsigned client = s->half[0].type == 1 ? 0 : 1;
     if (dir != client) {
-        if (start)
+        if (start || s->half[dir].n_head > 0)
             response_data(at, client, p, n);
         return;
     }
