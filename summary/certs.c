@@ -1,7 +1,7 @@
 #include "summary/certs.h"
 
-#include "core/cert.h"
 #include "core/hash.h"
+#include "summary/names.h"
 #include "summary/rowtab.h"
 #include "summary/strings.h"
 
@@ -138,4 +138,40 @@ struct bytes cert_notes_of(struct cert_notes *n, uint64_t id, struct bytes der)
         made->bytes = bytes;
     }
     return (struct bytes){n->blob, len};
+}
+
+/* A name by the policy: at its place, as it stands or hashed. Returns its length, 0 where it is
+ * left out. */
+static size_t name_put(const struct config *config, char *to, const char *name, size_t len)
+{
+    char text[NAME_MAX_TEXT];
+    char plain[NAME_MAX_TEXT];
+    struct bytes b = {(const uint8_t *)name, (uint32_t)len};
+    uint32_t n = name_apply(config, b, false, text);
+    bool kept = n > 0 && n == name_clean(b, false, plain) && memcmp(text, plain, n) == 0;
+    size_t put = kept ? len : n;
+    memmove(to, kept ? name : text, put);
+    return put;
+}
+
+struct bytes cert_facts_named(const struct config *config, struct bytes facts,
+                              uint8_t blob[static CERT_BLOB_MAX])
+{
+    struct cert c;
+    if (config->names == NAMES_KEEP || !cert_read(facts.p, facts.len, &c))
+        return facts;
+    if (c.flags & CERT_SELF_ISSUED)
+        c.issuer_len = (uint16_t)name_put(config, c.issuer, c.issuer, c.issuer_len);
+    c.subject_len = (uint16_t)name_put(config, c.subject, c.subject, c.subject_len);
+    uint8_t n = 0;
+    for (unsigned i = 0; i < c.n_sans; i++) {
+        bool wildcard = c.san_len[i] > 0 && c.sans[i][0] == '*';
+        size_t len = name_put(config, c.sans[n], c.sans[i], c.san_len[i]);
+        if (len == 0 || (wildcard && c.sans[n][0] != '*'))
+            c.flags |= CERT_CUT;
+        c.san_len[n] = (uint8_t)len;
+        n += len > 0;
+    }
+    c.n_sans = n;
+    return (struct bytes){blob, (uint32_t)cert_write(&c, blob)};
 }
