@@ -55,7 +55,8 @@ static CUR_INLINE struct fifo_key make_key(const struct dns_match *t, const stru
     uint16_t server_port = src ? rec->dport : rec->sport;
     uint64_t a = (uint64_t)client_port << 48 | (uint64_t)server_port << 32 | (uint32_t)id << 16
                  | rec->origin;
-    uint64_t b = (uint64_t)tcp << 32 | t->fifo.origins[rec->origin].generation;
+    uint64_t b =
+        ((uint64_t)tcp << 32 | t->fifo.origins[rec->origin].generation) + fifo_site(rec->site);
     return fifo_key_of(&t->fifo, src ? &rec->src : &rec->dst, src ? &rec->dst : &rec->src, a, b);
 }
 

@@ -1,5 +1,5 @@
-/* Matches DNS responses to queries: (addresses, ports, transport, id, qname case-folded, qtype,
- * qclass) within 10 s (RFC 5452 9.1). */
+/* Matches DNS responses to queries: (site, addresses, ports, transport, id, qname case-folded,
+ * qtype, qclass) within 10 s (RFC 5452 9.1). */
 #pragma once
 #include "core/err.h"
 #include "decoders/dns_ntp_fifo.h"

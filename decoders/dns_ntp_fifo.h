@@ -76,6 +76,12 @@ static inline uint64_t fifo_fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64) ^ a ^ b;
 }
 
+/* A site's number, spread over a word of a key: the same addresses are in many homes. */
+static inline uint64_t fifo_site(uint64_t site)
+{
+    return site * UINT64_C(0x9e3779b97f4a7c15);
+}
+
 /* The key of what `client` asks `server`, with 128 bits of whatever else tells exchanges apart:
  * they are mixed into hashes of the addresses, which nobody knows without the seed. Every packet
  * needs one: hashing a struct of it all as bytes took five times as long. */

@@ -86,7 +86,8 @@ static inline struct fifo_key make_key(const struct ntp_pairs *p, const struct r
     uint64_t c[2], s[2];
     memcpy(c, client->b, sizeof c);
     memcpy(s, server->b, sizeof s);
-    uint64_t context = (uint64_t)rec->origin << 32 | p->fifo.origins[rec->origin].generation;
+    uint64_t context = ((uint64_t)rec->origin << 32 | p->fifo.origins[rec->origin].generation)
+                       + fifo_site(rec->site);
     unsigned __int128 sum = (unsigned __int128)(c[0] ^ secret[0]) * (c[1] ^ secret[1])
                             + (unsigned __int128)(s[0] ^ secret[2]) * (s[1] ^ secret[3])
                             + (unsigned __int128)context * secret[4];

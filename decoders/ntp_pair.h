@@ -1,5 +1,5 @@
 /* Pairs NTP replies with requests by origin timestamp (RFC 5905 8, RFC 8633). State: one entry for
- * each capture context and ordered address pair (who asks, who is asked), with its last four
+ * each site, capture context and ordered address pair (who asks, who is asked), with its last four
  * requests and its last reply.
  *
  * Interleaved mode (RFC 9769 2): a request whose org is the rec of the pair's last reply may be

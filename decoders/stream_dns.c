@@ -30,7 +30,9 @@ static void message(struct stream_at *at, unsigned dir, const uint8_t *p, uint32
     stream_outcome(at, o);
     if (m == NULL)
         return;
-    dns_match_see(at->d->dns, at->rec, sender, NULL, m);
+    struct rec began = *at->rec; /* exchanges are told by when their messages began */
+    began.ts_ns = h->msg_ts_ns;
+    dns_match_see(at->d->dns, &began, sender, NULL, m);
     at->out->m[at->out->n - 1].ts_ns = h->msg_ts_ns;
 }
 

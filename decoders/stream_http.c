@@ -6,7 +6,7 @@
 
 #include <strings.h>
 
-enum { HEAD_MAX = 8192, BODY_MAX = 1 << 30 };
+enum { HEAD_MAX = 8192, BODY_MAX = 1 << 30, STATUS_BYTES = 13 /* HTTP/1.1 200 and a blank */ };
 
 /* half.mode of the requests' direction */
 enum { AT_START, AT_HEAD, AT_BODY };
@@ -174,10 +174,32 @@ static void request_data(struct stream_at *at, unsigned dir, const uint8_t *p, s
         h->mode = AT_START;
 }
 
+/* The status of a response that starts here, else 0. What may be one but is cut by its segment
+ * waits in the head of `h`, its direction. */
+static unsigned status_of(struct stream_half *h, const uint8_t *p, size_t n)
+{
+    static const uint8_t name[] = "HTTP/1.";
+    uint8_t all[STATUS_BYTES];
+    size_t had = h->n_head < STATUS_BYTES ? h->n_head : 0;
+    size_t more = n < STATUS_BYTES - had ? n : STATUS_BYTES - had, len = had + more;
+    memcpy(all, h->head, had);
+    memcpy(all + had, p, more);
+    h->n_head = 0;
+    unsigned status = http_status(cur_of(all, len, SIZE_MAX));
+    if (status == 0 && had > 0) /* it was none */
+        status = http_status(cur_of(p, n, SIZE_MAX));
+    bool begun = memcmp(all, name, len < sizeof name - 1 ? len : sizeof name - 1) == 0;
+    if (status == 0 && len < STATUS_BYTES && begun) {
+        memcpy(h->head, all, len);
+        h->n_head = (uint8_t)len;
+    }
+    return status;
+}
+
 static void response_data(struct stream_at *at, unsigned client, const uint8_t *p, size_t n)
 {
     struct stream_half *h = &at->stream->half[client], *other = &at->stream->half[!client];
-    unsigned status = http_status(cur_of(p, n, SIZE_MAX));
+    unsigned status = status_of(other, p, n);
     if (status < 200 || h->count == 0)
         return;
     if (--h->count > 0 || (h->flags & H_PENDING) == 0)
@@ -198,7 +220,7 @@ void stream_http_data(struct stream_at *at, unsigned dir, const uint8_t *p, size
     struct stream *s = at->stream;
     unsigned client = s->half[0].type == 1 ? 0 : 1;
     if (dir != client) {
-        if (start)
+        if (start || s->half[dir].n_head > 0)
             response_data(at, client, p, n);
         return;
     }
@@ -207,6 +229,7 @@ void stream_http_data(struct stream_at *at, unsigned dir, const uint8_t *p, size
     if ((h->flags & H_CALL) == 0 && h->mode != AT_HEAD) { /* somebody else's request after all */
         at->flow->kind = FLOW_UNKNOWN;
         h->type = h->mode = 0;
+        s->half[!dir].n_head = 0;
         h->synced = false;
         h->count = 0;
         h->left = 0;

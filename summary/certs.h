@@ -1,6 +1,7 @@
 /* The certificates of a run, by their id: the bytes that packets gave, and the facts that were read
  * in them. */
 #pragma once
+#include "core/cert.h"
 #include "core/config.h"
 #include "core/msg.h"
 
@@ -11,8 +12,8 @@ struct certs;
 MUST_CHECK bool certs_new(struct certs **c, const struct config *config, struct err *e);
 void certs_free(struct certs *c);
 
-/* Remembers a certificate. False where it is turned away: the limits, or another one that has the
- * same id. */
+/* Remembers a certificate. False where one is turned away: this one, for the limits or another that
+ * has the same id, or one that was kept. */
 MUST_CHECK bool certs_keep(struct certs *c, uint64_t id, struct bytes der);
 
 /* Its bytes, which stay where they are as long as `c`; absent where it was turned away. */
@@ -29,6 +30,12 @@ struct cert_notes;
 MUST_CHECK bool cert_notes_new(struct cert_notes **n, const struct config *config,
                                cert_facts_fn *read, struct err *e);
 void cert_notes_free(struct cert_notes *n);
+
+/* Facts as rows have them: names.policy holds for what a certificate says of its own, too. Where a
+ * name is left out, or hashed so that it can be compared with no other (one with a wildcard), it
+ * counts as cut. Returns `facts`, or what was written to `blob`. */
+struct bytes cert_facts_named(const struct config *config, struct bytes facts,
+                              uint8_t blob[static CERT_BLOB_MAX]);
 
 /* The facts of the certificate `id` with these bytes; valid until the next call. */
 struct bytes cert_notes_of(struct cert_notes *n, uint64_t id, struct bytes der);

@@ -174,6 +174,8 @@ void dns_settle(struct window *w)
 
 static inline void count_name(struct window *w, struct bytes name)
 {
+    if (name.len == 0)
+        return; /* none could be read */
     struct distinct *all = &w->totals.dns.qnames;
     struct distinct_block *b = all->block != 0 ? pool_at(&w->large, all->block)
                                                : window_distinct_make(w, all, &distinct_large);

@@ -103,8 +103,8 @@ static void count_offer(struct window *w, const struct tls_hello_msg *h)
 {
     struct row_hello *row = hello_row(w, h->id, h->offer);
     bool known = row->count++ > 0 && row != row_other(w, ROW_HELLO);
-    if (w->stores != NULL && !known)
-        offers_keep(w->stores->offers, h->id, h->offer);
+    if (w->stores != NULL && !known && !offers_keep(w->stores->offers, h->id, h->offer))
+        w->totals.ledger.offers_turned_away++;
 }
 
 /* A HelloRetryRequest is a ServerHello here: the contract counts each message_seq. */
@@ -303,8 +303,9 @@ void fold_tls_session(struct window *w, const struct msg *m, const struct messag
     texts_of(s, sni, sni_hash, &t);
     bool session = has_part(parts, PART_SESSION), seen = false;
     bool stores = w->stores != NULL;
-    if (stores && s->answer.len > 0 && any_visible(w, m->rec) && !answer_there(w, s->answer_id))
-        offers_keep(w->stores->answers, s->answer_id, s->answer);
+    if (stores && s->answer.len > 0 && any_visible(w, m->rec) && !answer_there(w, s->answer_id)
+        && !offers_keep(w->stores->answers, s->answer_id, s->answer))
+        w->totals.ledger.offers_turned_away++;
     w->totals.tls.sessions += session && s->alive && s->carrier == TLS_OVER_TCP;
     for (int side = 0; side < 2; side++) {
         if (!side_visible(w, m->rec, side))

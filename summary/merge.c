@@ -132,6 +132,12 @@ static uint64_t slots_move(const struct window *wi, const struct window *wf, uin
     return moved;
 }
 
+/* Sums stop where readers of JSON stop: what a segment says need not be true. */
+static uint64_t add63(uint64_t a, uint64_t b)
+{
+    return a + b < a || a + b > INT64_MAX ? INT64_MAX : a + b;
+}
+
 static void field_add(struct window *wi, const struct field *f, void *into, const struct window *wf,
                       const void *from, const struct distinct_shape *shape)
 {
@@ -141,7 +147,7 @@ static void field_add(struct window *wi, const struct field *f, void *into, cons
     const uint32_t *f32 = from;
     switch (f->type) {
     case V_SUM:
-        *i64 += *f64;
+        *i64 = add63(*i64, *f64);
         break;
     case V_SUM32:
         *i32 = add32(*i32, *f32);
@@ -167,7 +173,7 @@ static void field_add(struct window *wi, const struct field *f, void *into, cons
         break;
     case V_COUNTS:
         for (int i = 0; i < f->n; i++)
-            i64[i] += f64[i];
+            i64[i] = add63(i64[i], f64[i]);
         break;
     case V_HIST:
         hist_merge(wi, into, wf, from);

@@ -12,17 +12,19 @@ struct kept {
 };
 
 struct offers {
+    uint64_t seed;
     struct rowtab table;
     struct strings strings;
 };
 
-bool offers_new(struct offers **out, uint64_t limit, uint32_t bytes, struct err *e)
+bool offers_new(struct offers **out, uint64_t limit, uint32_t bytes, uint64_t seed, struct err *e)
 {
     struct offers *o = calloc(1, sizeof *o);
     if (o == NULL) {
         err_set(e, "out of memory");
         return false;
     }
+    o->seed = seed;
     if (!rowtab_new(&o->table, (uint32_t)limit, sizeof(struct kept), offsetof(struct kept, id),
                     sizeof(uint64_t), ARENA_COLD, e)
         || !strings_new(&o->strings, limit * bytes, e)) {
@@ -48,18 +50,22 @@ static void leaves(void *ctx, void *row)
     (void)row;
 }
 
-void offers_keep(struct offers *o, uint64_t id, struct bytes offer)
+bool offers_keep(struct offers *o, uint64_t id, struct bytes offer)
 {
-    uint64_t hash = hash_bytes(&id, sizeof id, 0);
-    if (offer.len == 0 || rowtab_find(&o->table, rowtab_tag(hash), &id) != NULL
-        || rowtab_refuses(&o->table, hash))
-        return;
+    uint64_t hash = hash_bytes(&id, sizeof id, o->seed);
+    if (offer.len == 0 || rowtab_find(&o->table, rowtab_tag(hash), &id) != NULL)
+        return true;
+    bool full = o->table.n == o->table.limit;
+    if (full && rowtab_refuses(&o->table, hash))
+        return false;
     struct kept *k = rowtab_insert(&o->table, rowtab_tag(hash), hash, &id, leaves, NULL);
     k->offer = strings_intern(&o->strings, offer.p, offer.len, strings_hash(offer.p, offer.len));
+    return !full && k->offer != 0;
 }
 
 struct bytes offers_find(const struct offers *o, uint64_t id)
 {
-    const struct kept *k = rowtab_find(&o->table, rowtab_tag(hash_bytes(&id, sizeof id, 0)), &id);
+    uint64_t hash = hash_bytes(&id, sizeof id, o->seed);
+    const struct kept *k = rowtab_find(&o->table, rowtab_tag(hash), &id);
     return k != NULL ? strings_get(&o->strings, k->offer) : (struct bytes){0};
 }

@@ -365,6 +365,7 @@ const struct field totals_fields[] = {
     {"ledger.overlap_conflicts", V_SUM, T(ledger.overlap_conflicts), 0, NULL},
     {"ledger.too_deep", V_SUM, T(ledger.too_deep), 0, NULL},
     {"ledger.certs_turned_away", V_SUM, T(ledger.certs_turned_away), 0, NULL},
+    {"ledger.offers_turned_away", V_SUM, T(ledger.offers_turned_away), 0, NULL},
     {"ledger.resumptions_turned_away", V_SUM, T(ledger.resumptions_turned_away), 0, NULL},
     END,
 };

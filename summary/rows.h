@@ -426,6 +426,8 @@ struct totals {
         uint64_t strings_turned_away, blocks_turned_away;
         uint64_t holes, overlap_conflicts, too_deep;
         uint64_t certs_turned_away; /* certificates whose bytes were not kept, and so not read */
+        uint64_t
+            offers_turned_away; /* hellos and answers forgotten, which sessions may still tell */
         uint64_t resumptions_turned_away; /* TLS sessions forgotten that a later one may resume */
     } ledger;
 };

@@ -182,12 +182,14 @@ void window_stores(struct window *w, const struct window_stores *stores)
 void window_cert_facts(struct window *w, struct cert_notes *notes)
 {
     const struct rowtab *t = &w->tabs[ROW_CERT];
+    uint8_t blob[CERT_BLOB_MAX];
     for (uint32_t i = 0; i < t->n; i++) {
         struct row_cert *row = rowtab_at(t, i);
         if (row->facts != 0 || row->der == NULL)
             continue;
+        struct bytes der = {row->der, row->der_len};
         struct bytes facts =
-            cert_notes_of(notes, row->key.id, (struct bytes){row->der, row->der_len});
+            cert_facts_named(w->config, cert_notes_of(notes, row->key.id, der), blob);
         row->facts = window_intern(w, facts.p, facts.len);
     }
 }

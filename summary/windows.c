@@ -52,8 +52,8 @@ bool windows_new(struct windows **out, const struct config *config, struct windo
         return false;
     }
     struct window_stores *s = &ws->stores;
-    if (!offers_new(&s->offers, config->limits.hellos, OFFER_BLOB_MAX, e)
-        || !offers_new(&s->answers, config->limits.answers, ANSWER_BLOB_MAX, e)
+    if (!offers_new(&s->offers, config->limits.hellos, OFFER_BLOB_MAX, config->seed, e)
+        || !offers_new(&s->answers, config->limits.answers, ANSWER_BLOB_MAX, config->seed, e)
         || !certs_new(&s->certs, config, e)) {
         windows_free(ws);
         return false;

@@ -26,6 +26,7 @@ struct step {
     uint8_t client, server; /* 0: A and B */
     uint16_t origin;
     bool tcp;
+    uint8_t site;
     bool backwards; /* the record is of a packet the other way (reassembly) */
 };
 
@@ -54,6 +55,7 @@ static struct dns_msg see(struct dns_match *t, const struct step *s)
     struct rec rec = {
         .ts_ns = T0 + s->at_ms * MS,
         .origin = s->origin,
+        .site = s->site,
         .src = from_client ? client : server,
         .dst = from_client ? server : client,
         .sport = from_client ? port : 53,
@@ -148,6 +150,9 @@ static void what_does_not(void **state)
     TELL("another client", ASK, {'r', 120, 7, "a", .want = "", .client = C});
     TELL("another port", ASK, {'r', 120, 7, "a", .want = "", .client_port = 5001});
     TELL("another transport", ASK, {'r', 120, 7, "a", .want = "", .tcp = true});
+    TELL("another home with the same addresses", ASK, {'q', 50, 7, "a", .want = "", .site = 1},
+         {'r', 110, 7, "a", .want = "", .site = 2},
+         {'r', 120, 7, "a", .want = "m", .query_ms = 50, .site = 1});
     TELL("another capture", ASK, {'r', 120, 7, "a", .want = "", .origin = 1});
     TELL("later than 10 s", ASK, {'r', 10101, 7, "a", .want = ""});
     TELL("before its query", ASK, {'r', 99, 7, "a", .want = ""});

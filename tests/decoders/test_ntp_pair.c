@@ -27,6 +27,7 @@ struct step {
     uint16_t len; /* 0: 48 */
     uint16_t origin;
     uint8_t version; /* 0: 4 */
+    uint8_t site;
 };
 
 static struct ntp_pairs *pairs;
@@ -52,6 +53,7 @@ static struct ntp_msg see(const struct step *s)
         .sport = s->sport,
         .dport = s->dport,
         .origin = s->origin,
+        .site = s->site,
         .payload_wire_len = s->len ? s->len : 48,
         .src = addr_v4((uint8_t[]){10, 0, 0, s->from}),
         .dst = addr_v4((uint8_t[]){10, 0, 0, s->to}),
@@ -143,6 +145,9 @@ static void what_does_not_match(void **state)
          {B, A, 123, 5000, 4, 99, 77, 1, 2, .want = "r"});
     TELL("another capture", {A, B, 5000, 123, 3, 0, 0, 0, 77, .want = "q"},
          {B, A, 123, 5000, 4, 20, 77, 1, 2, "r", .origin = 1});
+    TELL("another home with the same addresses", {A, B, 5000, 123, 3, 0, 0, 0, 77, .want = "q"},
+         {B, A, 123, 5000, 4, 20, 77, 1, 2, "r", .site = 1},
+         {B, A, 123, 5000, 4, 30, 77, 1, 2, "rm", .request_ms = 0});
     TELL("a reply is used up", {A, B, 5000, 123, 3, 0, 0, 0, 77, .want = "q"},
          {B, A, 123, 5000, 4, 20, 77, 1, 2, "rm", .request_ms = 0},
          {B, A, 123, 5000, 4, 21, 77, 1, 2, .want = "rd"});

@@ -331,6 +331,31 @@ static void test_dns(void **state)
     rig_free(&r);
 }
 
+/* An exchange began when the first byte of its query did, whatever came of the rest. */
+static void test_dns_split_exchange(void **state)
+{
+    (void)state;
+    static struct buf query, answer;
+    struct rig r;
+    rig_new(&r, NULL, NULL);
+    r.server_port = 53;
+    query.n = answer.n = 0;
+    put_query(&query, 1);
+    put_query(&answer, 1);
+    answer.b[4] |= 0x80;
+    rig_open(&r);
+    uint64_t began_ns = r.ts_ns;
+    rig_send(&r, CLIENT, query.b, 2);
+    r.ts_ns += UINT64_C(2000000000);
+    rig_send(&r, CLIENT, query.b + 2, query.n - 2);
+    rig_send(&r, SERVER, answer.b, 20);
+    r.ts_ns += UINT64_C(9000000000); /* 11 s after the query, but it had begun before */
+    rig_send(&r, SERVER, answer.b + 20, answer.n - 20);
+    assert_string_equal(r.text, "dns 0001 tcp\ndns 0001 response tcp\n");
+    assert_true(r.query_ts_ns == began_ns);
+    rig_free(&r);
+}
+
 /* ---- HTTP */
 
 static void test_http(void **state)
@@ -366,6 +391,21 @@ static void test_http(void **state)
         rig_send(&r, SERVER, "HTTP/1.1 200 OK\r\n\r\n", 19);
         assert_string_equal(r.text, "http 1 answered mac 15 agent tellstick\n");
         rig_send(&r, SERVER, "HTTP/1.1 200 OK\r\n\r\n", 19);
+        assert_string_equal(r.text, "http 1 answered mac 15 agent tellstick\n");
+    }
+    /* A status line in pieces, behind what only looked like the start of one. */
+    for (size_t cut = 1; cut < 19; cut++) {
+        rig_again(&r);
+        rig_open(&r);
+        rig_send(&r, CLIENT, assign, sizeof assign - 1);
+        rig_send(&r, SERVER, "HT", 2);
+        rig_send(&r, SERVER, "xy", 2);
+        rig_send(&r, SERVER, "HTTP/1.1 200 OK\r\n\r\n", cut);
+        if (cut & 1) /* all of it once more, of which the rest is new */
+            rig_packet(&r, SERVER, F_ACK, r.seq[SERVER] - (uint32_t)cut, r.seq[CLIENT],
+                       "HTTP/1.1 200 OK\r\n\r\n", 19, 19);
+        else
+            rig_send(&r, SERVER, &"HTTP/1.1 200 OK\r\n\r\n"[cut], 19 - cut);
         assert_string_equal(r.text, "http 1 answered mac 15 agent tellstick\n");
     }
     /* The response to another request is not its response; an error is no answer. */
@@ -420,7 +460,8 @@ int main(void)
         cmocka_unit_test(test_loop),         cmocka_unit_test(test_close),
         cmocka_unit_test(test_origin_end),   cmocka_unit_test(test_unseen),
         cmocka_unit_test(test_table),        cmocka_unit_test(test_alone),
-        cmocka_unit_test(test_dns),          cmocka_unit_test(test_http),
+        cmocka_unit_test(test_dns),          cmocka_unit_test(test_dns_split_exchange),
+        cmocka_unit_test(test_http),
     };
     int failed = cmocka_run_group_tests(tests, setup, NULL);
     rig_calm = true;

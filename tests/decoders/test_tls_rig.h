@@ -234,6 +234,7 @@ struct rig {
     unsigned n_client_hellos, n_sessions, n_alive, n_decided;
     uint64_t bytes[2];
     uint64_t first_ts_ns;                          /* of the session told of last */
+    uint64_t query_ts_ns;                          /* of the DNS exchange told of last */
     uint16_t told_port[512];                       /* the client's, of the sessions told of last */
     char hello_prints[2][80], session_prints[120]; /* fingerprints told last: JA4 and JA3 */
 };
@@ -345,6 +346,8 @@ static inline void rig_fold(void *ctx, struct msgs *batch)
         case MSG_DNS:
             RIG_SAY(r, "dns %04x%s%s\n", m->dns.id, m->dns.response ? " response" : "",
                     m->dns.tcp ? " tcp" : "");
+            if (m->dns.matched)
+                r->query_ts_ns = m->dns.query_ts_ns;
             break;
         case MSG_HTTP:
             RIG_SAY(r, "http %u%s mac %02x agent %.*s\n", m->http.call,

@@ -2,6 +2,7 @@
  * facts are read once. */
 #include "core/answer.h"
 #include "core/cert.h"
+#include "summary/names.h"
 #include "summary/offers.h"
 #include "summary/windows.h"
 
@@ -9,11 +10,39 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 
 enum { START_S = 1519819200 };
 static const uint64_t SECOND = 1000000000;
 static struct config config;
 static unsigned n_read;
+
+static bool holds(struct bytes b, const char *text)
+{
+    size_t n = strlen(text);
+    for (size_t i = 0; i + n <= b.len; i++)
+        if (memcmp(b.p + i, text, n) == 0)
+            return true;
+    return false;
+}
+
+/* As a reader of certificates would give them. */
+static size_t read_names(const uint8_t *der, size_t len, uint8_t *blob)
+{
+    static const char *const sans[] = {"Diary.Example", "api.telldus.com", "*.diary.example"};
+    static struct cert c;
+    (void)der, (void)len;
+    memset(&c, 0, sizeof c);
+    c.flags = CERT_SELF_ISSUED;
+    c.subject_len = c.issuer_len =
+        (uint16_t)snprintf(c.subject, sizeof c.subject, "CN=diary.example");
+    memcpy(c.issuer, c.subject, c.subject_len);
+    for (; c.n_sans < 3; c.n_sans++) {
+        c.san_len[c.n_sans] = (uint8_t)strlen(sans[c.n_sans]);
+        memcpy(c.sans[c.n_sans], sans[c.n_sans], c.san_len[c.n_sans]);
+    }
+    return cert_write(&c, blob);
+}
 
 static size_t read_facts(const uint8_t *der, size_t len, uint8_t *blob)
 {
@@ -154,6 +183,89 @@ static void test_turned_away(void **state)
     windows_free(ws);
 }
 
+/* At their limits, rows and what is remembered for them keep the same ids, in any order; what was
+ * forgotten is counted, also where it had been kept before. */
+static void test_stores_at_their_limits(void **state)
+{
+    (void)state;
+    enum { IDS = 40, LIMIT = 3 };
+    for (int backward = 0; backward < 2; backward++) {
+        struct windows *ws;
+        struct err e;
+        config = config_default();
+        config.seed = 7;
+        config.limits.certs = config.limits.hellos = LIMIT;
+        assert_true(windows_new(&ws, &config, (struct windows_spill){.leave = no_spill}, &e));
+        struct cert_notes *notes = notes_new();
+        struct rec r = session_packet(START_S * SECOND);
+        for (unsigned i = 0; i < IDS; i++) {
+            uint8_t byte = (uint8_t)(backward ? IDS - 1 - i : i);
+            struct bytes text = {&byte, 1};
+            struct msg m = {.kind = MSG_TLS_CERT, .ts_ns = r.ts_ns, .rec = &r};
+            m.cert = (struct tls_cert_msg){.id = byte + 1u, .der = text};
+            tell(ws, &m);
+            m = (struct msg){.kind = MSG_TLS_CLIENT_HELLO, .ts_ns = r.ts_ns, .rec = &r};
+            m.hello = (struct tls_hello_msg){.id = byte + 1u, .offer = text};
+            tell(ws, &m);
+        }
+        struct window *w = windows_at(ws, r.ts_ns);
+        window_cert_facts(w, notes);
+        size_t n;
+        void *const *rows = window_rows(w, ROW_CERT, &n);
+        assert_int_equal(n, LIMIT);
+        for (size_t i = 0; i < n; i++)
+            assert_true(((const struct row_cert *)rows[i])->facts != 0);
+        rows = window_rows(w, ROW_HELLO, &n);
+        assert_int_equal(n, LIMIT);
+        struct tls_session_msg s = {.window_ts_ns = r.ts_ns + 3600 * SECOND, .alive = true};
+        for (size_t i = 0; i < n; i++) { /* an hour later they are known as well */
+            struct msg m = {.kind = MSG_TLS_SESSION, .ts_ns = r.ts_ns, .rec = &r, .session = s};
+            m.session.hello_id = ((const struct row_hello *)rows[i])->key.id;
+            tell(ws, &m);
+        }
+        (void)window_rows(windows_at(ws, s.window_ts_ns), ROW_HELLO, &n);
+        assert_int_equal(n, LIMIT);
+        assert_int_equal(window_totals(w)->ledger.certs_turned_away, IDS - LIMIT);
+        assert_int_equal(window_totals(w)->ledger.offers_turned_away, IDS - LIMIT);
+        cert_notes_free(notes);
+        windows_free(ws);
+    }
+}
+
+/* What a certificate says of its own tells the names that the policy hides: it holds there, too. */
+static void test_names_of_certificates(void **state)
+{
+    (void)state;
+    static const struct config few = {.limits = {.certs = 16}};
+    for (int policy = NAMES_KEEP; policy <= NAMES_DROP; policy++) {
+        struct windows *ws = windows();
+        struct cert_notes *notes;
+        struct err e;
+        struct rec r = session_packet(START_S * SECOND);
+        struct msg m = {.kind = MSG_TLS_CERT, .ts_ns = r.ts_ns, .rec = &r};
+        config.names = (uint8_t)policy;
+        m.cert = (struct tls_cert_msg){.id = 7, .der = {(const uint8_t *)"one", 3}};
+        assert_true(cert_notes_new(&notes, &few, read_names, &e));
+        tell(ws, &m);
+        struct window *w = windows_at(ws, r.ts_ns);
+        window_cert_facts(w, notes);
+        struct bytes b = window_string(w, ((const struct row_cert *)only(w, ROW_CERT))->facts);
+        struct cert c;
+        assert_true(cert_read(b.p, b.len, &c));
+        assert_int_equal(holds(b, "iary"), policy == NAMES_KEEP);
+        assert_true(holds(b, "api.telldus.com"));
+        assert_int_equal(c.n_sans, policy == NAMES_DROP ? 1 : 3);
+        assert_int_equal((c.flags & CERT_CUT) != 0, policy != NAMES_KEEP);
+        char text[NAME_MAX_TEXT]; /* hashed as the name that was asked for */
+        uint32_t n =
+            name_apply(&config, (struct bytes){(const uint8_t *)"diary.example", 13}, true, text);
+        if (policy == NAMES_HASH)
+            assert_true(n == c.san_len[0] && memcmp(text, c.sans[0], n) == 0);
+        cert_notes_free(notes);
+        windows_free(ws);
+    }
+}
+
 /* Of a server's values at most so many are written; the rest is in `other`; another server's are
  * not touched. */
 static void test_reuse(void **state)
@@ -190,6 +302,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_later_windows),
         cmocka_unit_test(test_turned_away),
+        cmocka_unit_test(test_stores_at_their_limits),
+        cmocka_unit_test(test_names_of_certificates),
         cmocka_unit_test(test_reuse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

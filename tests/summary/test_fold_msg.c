@@ -154,10 +154,15 @@ static void dns_exchange(void **state)
     assert_int_equal(tally(TALLY_DNS_RCODE, 0, ""), 1);
     const struct distinct_block *names = window_distinct_block(w, &t->dns.qnames, &distinct_large);
     assert_int_equal(distinct_count(&distinct_large, names), 1);
+    struct bytes asked = m.dns.questions[0].name;
+    m.dns.questions[0].name = (struct bytes){0}; /* it could not be read: no name more */
+    tell(&m);
+    assert_int_equal(distinct_count(&distinct_large, names), 1);
+    m.dns.questions[0].name = asked;
     m.dns.service = PROTO_MDNS; /* anyone may say so: totals alone */
     tell(&m);
     assert_int_equal(t->mdns.queries, 1);
-    assert_int_equal(t->dns.udp_messages, 2);
+    assert_int_equal(t->dns.udp_messages, 3);
     assert_int_equal(rows_of(ROW_BINDING), 1);
 }
 

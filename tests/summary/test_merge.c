@@ -299,13 +299,37 @@ static void slots_straddle(void **state)
     window_free(coarse);
 }
 
+/* Segments may say anything: sums stop at 2^63 - 1, whatever the order. */
+static void sums_stop(void **state)
+{
+    (void)state;
+    struct config c = config_of(20, SCOPE_ALL, NAMES_KEEP);
+    struct window *sum = window_made(&c, START_S, 3600);
+    for (unsigned i = 0; i < 3; i++) {
+        struct window *w = window_made(&c, START_S, 3600);
+        struct row_client key = {.key.client = device_client(1)};
+        struct row_client *row = window_row(w, ROW_CLIENT, &key);
+        row->bytes_out = INT64_MAX - i;
+        window_totals(w)->packets.bytes_wire = INT64_MAX - i;
+        window_totals(w)->packets.outcome[OUT_OK] = INT64_MAX - i;
+        window_merge(sum, w);
+        window_free(w);
+    }
+    size_t n;
+    const struct row_client *got = *window_rows(sum, ROW_CLIENT, &n);
+    assert_true(got->bytes_out == INT64_MAX);
+    assert_true(window_totals(sum)->packets.bytes_wire == INT64_MAX);
+    assert_true(window_totals(sum)->packets.outcome[OUT_OK] == INT64_MAX);
+    window_free(sum);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_merge),     cmocka_unit_test(order_is_nothing),
         cmocka_unit_test(empty_is_zero),   cmocka_unit_test(reading_is_nothing),
         cmocka_unit_test(windows_roll_up), cmocka_unit_test(slots_straddle),
-        cmocka_unit_test(rows_are_enough),
+        cmocka_unit_test(rows_are_enough), cmocka_unit_test(sums_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
