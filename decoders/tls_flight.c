@@ -182,18 +182,38 @@ bool tls_flight_wants_cert(struct stream_at *at, unsigned dir, uint32_t len)
     return false;
 }
 
-void tls_flight_cert(struct stream_at *at, unsigned dir, const uint8_t *der, uint32_t n,
-                     uint64_t id)
+/* NULL where nobody wants it. `room`: bytes of the message's arena. */
+static struct tls_cert_msg *cert_push(struct stream_at *at, unsigned dir, uint64_t id,
+                                      uint32_t room)
 {
     struct flight *f = flight_of(at);
     if (f == NULL)
-        return;
+        return NULL;
     if (from_server(at, dir) && f->a.n_certs < ANSWER_CERTS_MAX)
         f->a.certs[f->a.n_certs++] = id;
-    struct msg *m = msgs_room(at->out, n);
+    struct msg *m = msgs_room(at->out, room);
     msgs_add(at->out, m, MSG_TLS_CERT, at->rec, stream_sender(at, dir));
     m->ts_ns = at->stream->half[dir].msg_ts_ns;
-    m->cert = (struct tls_cert_msg){.id = id, .der = msgs_copy(at->out, der, n)};
+    m->cert = (struct tls_cert_msg){.id = id};
+    return &m->cert;
+}
+
+void tls_flight_cert(struct stream_at *at, unsigned dir, const uint8_t *der, uint32_t n,
+                     uint64_t id)
+{
+    struct tls_cert_msg *m = cert_push(at, dir, id, n);
+    if (m != NULL)
+        m->der = msgs_copy(at->out, der, n);
+}
+
+void tls_flight_cert_again(struct stream_at *at, unsigned dir, struct tls_cert_seen *seen)
+{
+    struct tls_cert_msg *m = cert_push(at, dir, seen->id, 0);
+    if (m == NULL)
+        return;
+    m->der = (struct bytes){seen->bytes, seen->len};
+    m->again = true;
+    seen->batch = at->out->batch;
 }
 
 void tls_flight_cut(struct stream_at *at, unsigned dir)

@@ -12,8 +12,8 @@ MUST_CHECK bool certs_new(struct certs **c, const struct config *config, struct 
 void certs_free(struct certs *c);
 
 /* Remembers a certificate. False where it is turned away: the limits, or another one that has the
- * same id. */
-MUST_CHECK bool certs_keep(struct certs *c, uint64_t id, struct bytes der);
+ * same id. `again`: the same bytes were given before: they are not compared. */
+MUST_CHECK bool certs_keep(struct certs *c, uint64_t id, struct bytes der, bool again);
 
 /* Its bytes, which stay where they are as long as `c`; absent where it was turned away. */
 struct bytes certs_der(const struct certs *c, uint64_t id);

@@ -19,6 +19,26 @@ void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes 
     tally_row(w, family, code, name)->count += count;
 }
 
+static void tally_give(struct window *w, struct often *o)
+{
+    if (o->count > 0)
+        tally_add(w, o->family, o->code, (struct bytes){0}, o->count);
+    o->count = 0;
+}
+
+void tally_turn(struct window *w, struct often *o, enum tally family, uint32_t code)
+{
+    tally_give(w, o);
+    o->family = family;
+    o->code = code;
+}
+
+void tally_settle(struct window *w)
+{
+    for (unsigned i = 0; i < OFTEN; i++)
+        tally_give(w, &w->often[i]);
+}
+
 unsigned window_parts(const struct msg *m, uint64_t ts_ns[static PART_N])
 {
     ts_ns[PART_MESSAGE] = m->ts_ns;

@@ -45,7 +45,8 @@ void fold_tls_cert(struct window *w, const struct msg *m)
 {
     if (!any_visible(w, m->rec))
         return;
-    if (w->stores != NULL && !certs_keep(w->stores->certs, m->cert.id, m->cert.der))
+    const struct tls_cert_msg *c = &m->cert;
+    if (w->stores != NULL && !certs_keep(w->stores->certs, c->id, c->der, c->again))
         w->totals.ledger.certs_turned_away++;
     cert_row(w, m->cert.id)->count++;
 }
@@ -130,8 +131,8 @@ static void fold_server_hello(struct window *w, const struct tls_hello_msg *h)
         t->tls.hello_retry_requests++;
     } else {
         t->tls.server_hellos++;
-        tally_add(w, TALLY_TLS_SERVER_VERSION, h->max_version, (struct bytes){0}, 1);
-        tally_add(w, TALLY_TLS_CIPHER, h->cipher, (struct bytes){0}, 1);
+        tally_often(w, TALLY_TLS_SERVER_VERSION, h->max_version);
+        tally_often(w, TALLY_TLS_CIPHER, h->cipher);
     }
 }
 
@@ -155,7 +156,7 @@ void fold_tls_hello(struct window *w, const struct msg *m)
         tally_add(w, TALLY_SSLV2_VERSION, h->legacy_version, (struct bytes){0}, 1);
     } else {
         t->tls.client_hellos++;
-        tally_add(w, TALLY_TLS_CLIENT_VERSION, h->max_version, (struct bytes){0}, 1);
+        tally_often(w, TALLY_TLS_CLIENT_VERSION, h->max_version);
     }
     if (!any_visible(w, m->rec))
         return;
