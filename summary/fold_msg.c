@@ -1,28 +1,29 @@
 /* Messages into rows: each kind has its file. */
 #include "summary/fold_parts.h"
 
-static struct row_tally *tally_row(struct window *w, enum tally family, uint32_t code,
-                                   struct bytes name)
+void tally_add(struct window *w, enum tally family, uint32_t code, uint64_t count)
 {
     KEY(row_tally) key = {.family = family, .code = code};
-    uint64_t name_hash = name.len > 0 ? strings_hash(name.p, name.len) : 0;
-    uint32_t tag = key_tag_strings(w, &key, sizeof key, name_hash, 0);
-    if (name.len > 0 && !row_refused(w, ROW_TALLY, &key, name_hash, 0))
-        key.name = window_intern(w, name.p, name.len);
-    return name.len > 0 && key.name == 0 ? window_other_make(w, ROW_TALLY)
-                                         : row_of(w, ROW_TALLY, tag, &key);
+    struct row_tally *row =
+        row_of(w, ROW_TALLY, key_tag_strings(w, &key, sizeof key, 0, 0), &key);
+    row->count += count;
 }
 
-void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,
-               uint64_t count)
+void tally_name(struct window *w, enum tally family, struct bytes name, uint64_t hash)
 {
-    tally_row(w, family, code, name)->count += count;
+    KEY(row_tally) key = {.family = family};
+    uint32_t tag = key_tag_strings(w, &key, sizeof key, hash, 0);
+    if (!row_refused(w, ROW_TALLY, &key, hash, 0))
+        key.name = text_intern(w, name, hash);
+    struct row_tally *row = key.name == 0 ? window_other_make(w, ROW_TALLY)
+                                          : row_of(w, ROW_TALLY, tag, &key);
+    row->count++;
 }
 
 static void tally_give(struct window *w, struct often *o)
 {
     if (o->count > 0)
-        tally_add(w, o->family, o->code, (struct bytes){0}, o->count);
+        tally_add(w, o->family, o->code, o->count);
     o->count = 0;
 }
 
@@ -70,14 +71,14 @@ void window_message_hint(const struct window *w, const struct msg msgs[], unsign
             fold_ntp_hint(w, &msgs[i], &hints[i]);
         else if (msgs[i].kind == MSG_DNS)
             fold_dns_hint(w, &msgs[i], &hints[i]);
-        else if (msgs[i].kind == MSG_TLS_SESSION)
+        else
             fold_tls_hint(w, &msgs[i], &hints[i]);
     }
     for (unsigned i = 0; i < n; i++) {
         if (msgs[i].kind == MSG_DNS && hints[i].sides != 0)
             fold_dns_hint_rows(w, &hints[i]);
-        else if (msgs[i].kind == MSG_TLS_SESSION && hints[i].sides != 0)
-            fold_tls_hint_rows(w, &hints[i]);
+        else
+            fold_tls_hint_rows(w, &msgs[i], &hints[i]);
     }
     for (unsigned i = 0; i < n; i++) {
         if (msgs[i].kind == MSG_DNS && hints[i].sides != 0)
@@ -98,14 +99,14 @@ void window_message(struct window *w, const struct msg *m, const struct message_
         break;
     case MSG_TLS_CLIENT_HELLO:
     case MSG_TLS_SERVER_HELLO:
-        fold_tls_hello(w, m);
+        fold_tls_hello(w, m, hint);
         break;
     case MSG_TLS_CERTIFICATES:
         w->totals.tls.certificates += m->certs.n;
         break;
     case MSG_TLS_ALERT:
         tally_add(w, TALLY_TLS_ALERT, (uint32_t)m->alert.level << 8 | m->alert.description,
-                  (struct bytes){0}, 1);
+                  1);
         break;
     case MSG_TLS_SESSION:
         fold_tls_session(w, m, hint, parts);
@@ -122,7 +123,7 @@ void window_message(struct window *w, const struct msg *m, const struct message_
         fold_tls_cert(w, m);
         break;
     case MSG_TLS_REUSE:
-        fold_tls_reuse(w, m);
+        fold_tls_reuse(w, m, hint);
         break;
     case MSG_KIND_N:
         break;

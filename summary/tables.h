@@ -117,8 +117,10 @@ void dns_settle(struct window *w);
 /* Of one of its rows alone: before it leaves. */
 void dns_row_settle(struct window *w, struct row_dns *r);
 
-void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,
-               uint64_t count);
+void tally_add(struct window *w, enum tally family, uint32_t code, uint64_t count);
+
+/* One with a name, and no code. `hash`: strings_hash of it. */
+void tally_name(struct window *w, enum tally family, struct bytes name, uint64_t hash);
 
 /* A place of w->often for another code: what it counted goes to its row. */
 void tally_turn(struct window *w, struct often *o, enum tally family, uint32_t code);
