@@ -4,8 +4,7 @@
 void tally_add(struct window *w, enum tally family, uint32_t code, uint64_t count)
 {
     KEY(row_tally) key = {.family = family, .code = code};
-    struct row_tally *row =
-        row_of(w, ROW_TALLY, key_tag_strings(w, &key, sizeof key, 0, 0), &key);
+    struct row_tally *row = row_of(w, ROW_TALLY, key_tag_strings(w, &key, sizeof key, 0, 0), &key);
     row->count += count;
 }
 
@@ -15,8 +14,8 @@ void tally_name(struct window *w, enum tally family, struct bytes name, uint64_t
     uint32_t tag = key_tag_strings(w, &key, sizeof key, hash, 0);
     if (!row_refused(w, ROW_TALLY, &key, hash, 0))
         key.name = text_intern(w, name, hash);
-    struct row_tally *row = key.name == 0 ? window_other_make(w, ROW_TALLY)
-                                          : row_of(w, ROW_TALLY, tag, &key);
+    struct row_tally *row =
+        key.name == 0 ? window_other_make(w, ROW_TALLY) : row_of(w, ROW_TALLY, tag, &key);
     row->count++;
 }
 
@@ -105,8 +104,7 @@ void window_message(struct window *w, const struct msg *m, const struct message_
         w->totals.tls.certificates += m->certs.n;
         break;
     case MSG_TLS_ALERT:
-        tally_add(w, TALLY_TLS_ALERT, (uint32_t)m->alert.level << 8 | m->alert.description,
-                  1);
+        tally_add(w, TALLY_TLS_ALERT, (uint32_t)m->alert.level << 8 | m->alert.description, 1);
         break;
     case MSG_TLS_SESSION:
         fold_tls_session(w, m, hint, parts);
