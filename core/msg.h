@@ -195,6 +195,7 @@ struct tls_certs_msg {
 struct tls_cert_msg {
     uint64_t id; /* of der: core/cert.h */
     struct bytes der;
+    bool again; /* a message before this one told the same bytes */
 };
 
 enum tls_reuse { REUSE_DH, REUSE_ECDH, REUSE_TICKET_KEY, REUSE_WHAT_N };
@@ -287,6 +288,7 @@ struct msgs {
     bool any_order;  /* messages of different kinds need not come in the order of the packets */
     bool no_records; /* nobody reads the records of DNS messages, but for their addresses */
     uint32_t used;   /* bytes of arena */
+    uint32_t batch;  /* number of this one */
     void (*fold)(void *ctx,
                  struct msgs *batch); /* takes all messages; msgs_push empties the batch after */
     void *ctx;

@@ -178,13 +178,33 @@ static void look_ahead(struct decode *d, const struct run *run, const struct rec
     }
 }
 
+/* TCP has one step more, and steps follow each other at a distance: what a connection leads to is
+ * too much to ask for in one go. Before packet `k` of a run is decoded: */
+static inline void tcp_look(struct decode *d, const struct run *run, unsigned k,
+                            struct ahead ahead[])
+{
+    if (k + 2 * AHEAD < run->n)
+        tcp_table_peek(&d->flows, &ahead[run->order[k + 2 * AHEAD]].id);
+    if (k + AHEAD < run->n)
+        tcp_prefetch(d, ahead[run->order[k + AHEAD]].id.slot);
+}
+
+/* Before any of the first ones: as if as many had gone before them. */
+static void tcp_look_first(struct decode *d, const struct run *run, struct ahead ahead[])
+{
+    for (unsigned k = 0; k < run->n && k < 2 * AHEAD; k++)
+        tcp_table_peek(&d->flows, &ahead[run->order[k]].id);
+    for (unsigned k = 0; k < run->n && k < AHEAD; k++)
+        tcp_prefetch(d, ahead[run->order[k]].id.slot);
+}
+
 static void look_further(struct decode *d, const struct run *run, struct ahead ahead[])
 {
+    if (run->kind == TCP)
+        tcp_look_first(d, run, ahead);
     for (unsigned k = 0; k < run->n; k++) {
         struct ahead *a = &ahead[run->order[k]];
-        if (run->kind == TCP)
-            tcp_table_peek(&d->flows, &a->id);
-        else if (run->kind == NTP)
+        if (run->kind == NTP)
             ntp_pairs_prefetch(d->ntp, &a->exchange);
         else if (run->kind == DNS)
             dns_match_prefetch(d->dns, &a->exchange);
@@ -248,14 +268,13 @@ static void other_packet(struct rec *rec)
 }
 
 static void decode_run(struct decode *d, const struct run *run, struct rec recs[],
-                       const struct ahead ahead[], struct msgs *out)
+                       struct ahead ahead[], struct msgs *out)
 {
     for (unsigned k = 0; k < run->n; k++) {
         struct rec *rec = &recs[run->order[k]];
         const struct ahead *a = &ahead[run->order[k]];
         if (run->kind == TCP) {
-            if (k + AHEAD < run->n)
-                tcp_prefetch(d, ahead[run->order[k + AHEAD]].id.slot);
+            tcp_look(d, run, k, ahead);
             tcp_packet(d, rec, &a->id, out);
         } else if (run->kind < TCP) {
             d->ahead = &a->exchange;

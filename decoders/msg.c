@@ -32,4 +32,5 @@ void msgs_flush(struct msgs *b)
         b->fold(b->ctx, b);
     b->n = 0;
     b->used = 0;
+    b->batch++;
 }

@@ -19,7 +19,8 @@ static inline void *stream_pool_at(const struct stream_pool *p, uint32_t i)
     return p->base + (size_t)i * p->size;
 }
 
-/* A number, or 0 where all are taken. The element holds what its last owner left. */
+/* A number, or 0 where all are taken. The element holds what its last owner left. The next to be
+ * taken is asked for: what is taken is written at once, all of it. */
 MUST_CHECK static inline uint32_t stream_pool_take(struct stream_pool *p)
 {
     uint32_t i = p->free_head;
@@ -27,6 +28,9 @@ MUST_CHECK static inline uint32_t stream_pool_take(struct stream_pool *p)
         memcpy(&p->free_head, stream_pool_at(p, i), sizeof p->free_head);
     else if (p->top < p->max)
         i = ++p->top;
+    const uint8_t *next = stream_pool_at(p, p->free_head != 0 ? p->free_head : p->top + 1);
+    for (uint32_t at = 0; at < p->size; at += 64)
+        __builtin_prefetch(next + at, 1);
     return i;
 }
 

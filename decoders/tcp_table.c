@@ -124,17 +124,6 @@ static void index_grow(struct tcp_table *t)
         }
 }
 
-/* Of an empty table. */
-static void index_shrink(struct tcp_table *t)
-{
-    if (t->mask < BUCKETS_FIRST)
-        return;
-    t->mask = BUCKETS_FIRST - 1;
-    t->buckets = buckets_of(t, t->mask);
-    t->stuck = false;
-    memset(t->buckets, 0, BUCKETS_FIRST * sizeof *t->buckets);
-}
-
 static void index_drop(struct tcp_table *t, uint32_t hash, uint32_t slot)
 {
     struct tcp_bucket *b = home(t, hash);
@@ -187,6 +176,7 @@ uint32_t tcp_table_add(struct tcp_table *t, const struct tcp_id *id)
     else
         t->top++;
     t->n++;
+    __builtin_prefetch(&t->flows[t->free_head != 0 ? t->free_head : t->top + 1], 1); /* the next */
     *f =
         (struct flow){.who = id->who, .hash = (uint32_t)id->hash, .flags = flow_flags_new(id->who)};
     return slot;
@@ -208,7 +198,25 @@ void tcp_table_drop(struct tcp_table *t, uint32_t slot)
     drop(t, slot);
 }
 
-void tcp_table_forget(struct tcp_table *t, uint16_t origin)
+/* Starts over, so that the next context is as compact as the first. */
+static void clear(struct tcp_table *t)
+{
+    t->n = t->top = t->free_head = t->hand = 0;
+    t->closed_head = t->closed_tail = 0;
+    if (t->mask >= BUCKETS_FIRST)
+        t->mask = BUCKETS_FIRST - 1;
+    t->buckets = buckets_of(t, t->mask);
+    t->stuck = false;
+    memset(t->buckets, 0, ((size_t)t->mask + 1) * sizeof *t->buckets);
+}
+
+static bool is_of(const struct flow *f, uint16_t origin)
+{
+    return f->flags & FLOW_USED && flow_origin(f) == origin;
+}
+
+/* Takes those of `origin` out of the list of closed ones. */
+static void forget_closed(struct tcp_table *t, uint16_t origin)
 {
     uint32_t kept = 0;
     for (uint32_t at = t->closed_head, next; at != 0; at = next) {
@@ -227,13 +235,21 @@ void tcp_table_forget(struct tcp_table *t, uint16_t origin)
         t->flows[kept].link = 0;
     else
         t->closed_head = 0;
+}
+
+void tcp_table_forget(struct tcp_table *t, uint16_t origin)
+{
+    uint32_t n = 0;
     for (uint32_t slot = 1; slot <= t->top; slot++)
-        if (t->flows[slot].flags & FLOW_USED && flow_origin(&t->flows[slot]) == origin)
-            drop(t, slot);
-    if (t->n == 0) { /* start over, so that the next context is as compact as the first */
-        t->top = t->free_head = t->hand = 0;
-        index_shrink(t);
+        n += is_of(&t->flows[slot], origin);
+    if (n == t->n) {
+        clear(t);
+        return;
     }
+    forget_closed(t, origin);
+    for (uint32_t slot = 1; slot <= t->top; slot++)
+        if (is_of(&t->flows[slot], origin))
+            drop(t, slot);
 }
 
 void tcp_table_closed(struct tcp_table *t, uint32_t slot)

@@ -22,14 +22,16 @@ uint32_t tls_certs_find(const struct tls_certs *c, const uint8_t *p, uint32_t n,
     return 0;
 }
 
-void tls_certs_keep(struct tls_certs *c, const uint8_t *p, uint32_t len, uint64_t id)
+void tls_certs_keep(struct tls_certs *c, const uint8_t *p, uint32_t len, uint64_t id,
+                    uint32_t batch)
 {
     if (len < TLS_CERTS_TELL || len > TLS_CERTS_BYTES)
         return;
     struct tls_cert_seen *to = &c->seen[set_of(p, len) + c->turn++ % TLS_CERTS_WAYS];
-    if (to->users > 0)
+    if (to->users > 0 || (to->len > 0 && to->batch == batch))
         return;
     to->id = id;
     to->len = len;
+    to->batch = batch - 1;
     memcpy(to->bytes, p, len);
 }

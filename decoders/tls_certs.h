@@ -1,6 +1,7 @@
 /* Certificates seen lately: the same few come again and again, each time with all their bytes. One
  * that came before is known by comparing it, even while it arrives in pieces, which then need not
- * be copied; hashing it anew takes ten times as long. What is told does not depend on it. */
+ * be copied, and is told without a copy; hashing it anew takes ten times as long. What is told does
+ * not depend on it. */
 #pragma once
 #include "core/cur.h"
 
@@ -15,6 +16,7 @@ struct tls_cert_seen {
     uint64_t id;    /* core/cert.h */
     uint32_t len;   /* 0: unused */
     uint32_t users; /* streams in which it arrives: it stays as long */
+    uint32_t batch; /* number of the last one of messages that borrowed it: likewise */
     uint8_t bytes[TLS_CERTS_BYTES];
 };
 
@@ -29,5 +31,7 @@ struct tls_certs {
 MUST_CHECK uint32_t tls_certs_find(const struct tls_certs *c, const uint8_t *p, uint32_t n,
                                    uint32_t len);
 
-/* The certificate of `len` bytes at `p`, which was not found, has this id. */
-void tls_certs_keep(struct tls_certs *c, const uint8_t *p, uint32_t len, uint64_t id);
+/* The certificate of `len` bytes at `p`, which was not found, has this id. `batch`: the number of
+ * the batch of messages that is being filled. */
+void tls_certs_keep(struct tls_certs *c, const uint8_t *p, uint32_t len, uint64_t id,
+                    uint32_t batch);

@@ -45,6 +45,26 @@ static uint64_t hash_of(struct bytes b)
     return b.len == 0 ? 0 : hash_bytes(b.p, b.len, 0) | 1; /* 0 says that there is none */
 }
 
+/* ---- sessions that may be resumed */
+
+static struct tls_resume_key resume_key(const struct stream_at *at, uint64_t id)
+{
+    bool client_src = stream_sender(at, at->stream->tls.client_dir) == SIDE_SRC;
+    return (struct tls_resume_key){.client = client_src ? at->rec->src : at->rec->dst,
+                                   .server = client_src ? at->rec->dst : at->rec->src,
+                                   .site = at->rec->site,
+                                   .id = id,
+                                   .origin = at->rec->origin};
+}
+
+/* An id that the session, once it is established, is kept by. */
+static void keep_soon(const struct stream_at *at, uint64_t id)
+{
+    struct tls_resume_key k = resume_key(at, id);
+    if (id != 0)
+        tls_resume_prefetch(at->d->resume, &k);
+}
+
 /* ---- hellos */
 
 void tls_flight_client_hello(struct stream_at *at, const struct tls_client_hello *h)
@@ -87,6 +107,8 @@ void tls_flight_server_hello(struct stream_at *at, const struct tls_server_hello
     a->compression = h->compression;
     a->flags |= h->answer_flags;
     f->server_id = hash_of(h->session_id);
+    if (h->version <= TLS_1_2)
+        keep_soon(at, f->server_id);
 }
 
 void tls_flight_sslv2(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n)
@@ -147,6 +169,7 @@ static void new_session_ticket(struct stream_at *at, unsigned dir, struct cur in
     f->a.flags |= ANSWER_TICKET;
     f->a.ticket_lifetime_s = lifetime_s;
     f->new_ticket = hash_of((struct bytes){ticket.p, (uint32_t)ticket.left});
+    keep_soon(at, f->new_ticket);
     if (ticket.left >= TICKET_KEY_NAME)
         reuse_push(at, dir, REUSE_TICKET_KEY, hash_bytes(ticket.p, TICKET_KEY_NAME, 0));
 }
@@ -182,18 +205,38 @@ bool tls_flight_wants_cert(struct stream_at *at, unsigned dir, uint32_t len)
     return false;
 }
 
-void tls_flight_cert(struct stream_at *at, unsigned dir, const uint8_t *der, uint32_t n,
-                     uint64_t id)
+/* NULL where nobody wants it. `room`: bytes of the message's arena. */
+static struct tls_cert_msg *cert_push(struct stream_at *at, unsigned dir, uint64_t id,
+                                      uint32_t room)
 {
     struct flight *f = flight_of(at);
     if (f == NULL)
-        return;
+        return NULL;
     if (from_server(at, dir) && f->a.n_certs < ANSWER_CERTS_MAX)
         f->a.certs[f->a.n_certs++] = id;
-    struct msg *m = msgs_room(at->out, n);
+    struct msg *m = msgs_room(at->out, room);
     msgs_add(at->out, m, MSG_TLS_CERT, at->rec, stream_sender(at, dir));
     m->ts_ns = at->stream->half[dir].msg_ts_ns;
-    m->cert = (struct tls_cert_msg){.id = id, .der = msgs_copy(at->out, der, n)};
+    m->cert = (struct tls_cert_msg){.id = id};
+    return &m->cert;
+}
+
+void tls_flight_cert(struct stream_at *at, unsigned dir, const uint8_t *der, uint32_t n,
+                     uint64_t id)
+{
+    struct tls_cert_msg *m = cert_push(at, dir, id, n);
+    if (m != NULL)
+        m->der = msgs_copy(at->out, der, n);
+}
+
+void tls_flight_cert_again(struct stream_at *at, unsigned dir, struct tls_cert_seen *seen)
+{
+    struct tls_cert_msg *m = cert_push(at, dir, seen->id, 0);
+    if (m == NULL)
+        return;
+    m->der = (struct bytes){seen->bytes, seen->len};
+    m->again = true;
+    seen->batch = at->out->batch;
 }
 
 void tls_flight_cut(struct stream_at *at, unsigned dir)
@@ -204,16 +247,6 @@ void tls_flight_cut(struct stream_at *at, unsigned dir)
 }
 
 /* ---- the end */
-
-static struct tls_resume_key resume_key(const struct stream_at *at, uint64_t id)
-{
-    bool client_src = stream_sender(at, at->stream->tls.client_dir) == SIDE_SRC;
-    return (struct tls_resume_key){.client = client_src ? at->rec->src : at->rec->dst,
-                                   .server = client_src ? at->rec->dst : at->rec->src,
-                                   .site = at->rec->site,
-                                   .id = id,
-                                   .origin = at->rec->origin};
-}
 
 /* What an abbreviated handshake does not show: as the session it resumes had it. */
 static bool inherit(struct stream_at *at, struct answer *a, uint64_t *first_ns)

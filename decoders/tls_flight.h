@@ -7,6 +7,7 @@
  * tls_flight_wants), certificates one by one. */
 #pragma once
 #include "decoders/stream.h"
+#include "decoders/tls_certs.h"
 #include "decoders/tls_hello.h"
 
 enum {
@@ -30,6 +31,8 @@ MUST_CHECK bool tls_flight_wants_cert(struct stream_at *at, unsigned dir, uint32
 /* It is whole: `n` bytes at `der`, with this id (core/cert.h). */
 void tls_flight_cert(struct stream_at *at, unsigned dir, const uint8_t *der, uint32_t n,
                      uint64_t id);
+/* It is whole, and this one again. */
+void tls_flight_cert_again(struct stream_at *at, unsigned dir, struct tls_cert_seen *seen);
 
 /* A message of `dir`, or a part of it, is lost. */
 void tls_flight_cut(struct stream_at *at, unsigned dir);

@@ -138,9 +138,12 @@ static void cert_whole(struct stream_at *at, unsigned dir, const uint8_t *der, u
 {
     struct tls_certs *c = &at->d->certs;
     uint32_t like = tls_certs_find(c, der, n, n); /* its first piece may have been too short */
-    uint64_t id = like != 0 ? c->seen[like].id : cert_id(der, n);
-    if (like == 0)
-        tls_certs_keep(c, der, n, id);
+    if (like != 0) {
+        tls_flight_cert_again(at, dir, &c->seen[like]);
+        return;
+    }
+    uint64_t id = cert_id(der, n);
+    tls_certs_keep(c, der, n, id, at->out->batch);
     tls_flight_cert(at, dir, der, n, id);
 }
 
@@ -148,7 +151,7 @@ static void cert_whole(struct stream_at *at, unsigned dir, const uint8_t *der, u
 static bool cert_like(struct stream_at *at, unsigned dir, const uint8_t *p, uint32_t n)
 {
     struct stream_half *h = &at->stream->half[dir];
-    const struct tls_certs *c = &at->d->certs;
+    struct tls_certs *c = &at->d->certs;
     uint32_t like = h->kept.like;
     if (h->kept.len == 0 && h->list_left <= at->d->limits.tcp_buffer_bytes)
         like = tls_certs_find(c, p, n, h->list_left);
@@ -157,7 +160,7 @@ static bool cert_like(struct stream_at *at, unsigned dir, const uint8_t *p, uint
     if (like == 0)
         return false;
     if (n == h->list_left) {
-        tls_flight_cert(at, dir, c->seen[like].bytes, c->seen[like].len, c->seen[like].id);
+        tls_flight_cert_again(at, dir, &c->seen[like]);
         stream_drop(at, &h->kept);
     } else {
         stream_keep_like(at, &h->kept, like, n);

@@ -100,6 +100,11 @@ bool tls_resume_find(const struct tls_resume *r, const struct tls_resume_key *k,
     return true;
 }
 
+void tls_resume_prefetch(const struct tls_resume *r, const struct tls_resume_key *k)
+{
+    fifo_prefetch_head(&r->fifo, key_of(r, k).w[0]);
+}
+
 void tls_resume_origin_end(struct tls_resume *r, uint16_t origin)
 {
     fifo_origin_end(&r->fifo, origin);

@@ -30,6 +30,9 @@ void tls_resume_keep(struct tls_resume *r, const struct tls_resume_key *k, uint6
 MUST_CHECK bool tls_resume_find(const struct tls_resume *r, const struct tls_resume_key *k,
                                 uint64_t now_ns, struct answer *a, uint64_t *first_ns);
 
+/* Hint to the cache: what this key will be asked for. */
+void tls_resume_prefetch(const struct tls_resume *r, const struct tls_resume_key *k);
+
 void tls_resume_origin_end(struct tls_resume *r, uint16_t origin);
 
 /* Those pushed out before they were too old. */

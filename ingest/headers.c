@@ -184,24 +184,22 @@ static inline bool plain_packet(const struct pkt *pkt, struct rec *rec)
         return false;
     }
 
-    if (ip_proto == 17) {
-        size_t said = be16(l4 + 4);
-        if (said < 8 || tunnel_udp_port(be16(l4)) || tunnel_udp_port(be16(l4 + 2)))
-            return false;
-        field_cut(&at, said - 8 < len ? said - 8 : len);
-        rec->tcp_seq = rec->tcp_ack = 0;
-        rec->tcp_flags = 0;
-    } else if (ip_proto == 6) {
-        field_cut(&at, len);
-        const uint8_t *more = field_peek(&at, 12);
-        if (more == NULL || more[4] < 5 << 4 || field_take(&at, (more[4] >> 4) * 4U - 8) == NULL)
-            return false;
-        rec->tcp_seq = be32(l4 + 4);
-        rec->tcp_ack = be32(more);
-        rec->tcp_flags = more[5];
-    } else {
+    /* No branch on whether it is TCP, which comes as it likes: `tcp` is all ones, or zero. */
+    const size_t tcp = -(size_t)(ip_proto == 6);
+    size_t said = be16(l4 + 4) | tcp; /* UDP's length: no more than what IP says */
+    bool tunnel = tunnel_udp_port(be16(l4)) || tunnel_udp_port(be16(l4 + 2));
+    if (((ip_proto != 17) | (said < 8) | tunnel) & ~tcp)
         return false;
-    }
+    field_cut(&at, said - 8 < len ? said - 8 : len);
+    if (at.c.left < (12 & tcp))
+        return false;
+    const uint8_t *more = l4 + (8 & tcp);
+    size_t words = (more[4] >> 4) & tcp;
+    if (words < (5 & tcp) || field_take(&at, (words * 4 - 8) & tcp) == NULL)
+        return false;
+    rec->tcp_seq = be32(l4 + 4) & (uint32_t)tcp;
+    rec->tcp_ack = be32(more) & (uint32_t)tcp;
+    rec->tcp_flags = more[5] & (uint8_t)tcp;
 
     unsigned flags = REC_HAS_MAC | REC_HAS_IP | REC_HAS_PORTS;
     if (vlan != 0)

@@ -266,7 +266,7 @@ static void tls_event(struct events *ev, const struct msg *m)
 /* What is turned away is not told. */
 static void keep_cert(struct events *ev, const struct msg *m)
 {
-    bool kept = certs_keep(ev->certs, m->cert.id, m->cert.der);
+    bool kept = certs_keep(ev->certs, m->cert.id, m->cert.der, m->cert.again);
     (void)kept;
 }
 

@@ -13,8 +13,9 @@ MUST_CHECK bool certs_new(struct certs **c, const struct config *config, struct 
 void certs_free(struct certs *c);
 
 /* Remembers a certificate. False where one is turned away: this one, for the limits or another that
- * has the same id, or one that was kept. */
-MUST_CHECK bool certs_keep(struct certs *c, uint64_t id, struct bytes der);
+ * has the same id, or one that was kept. `again`: the same bytes were given before: they are not
+ * compared. */
+MUST_CHECK bool certs_keep(struct certs *c, uint64_t id, struct bytes der, bool again);
 
 /* Its bytes, which stay where they are as long as `c`; absent where it was turned away. */
 struct bytes certs_der(const struct certs *c, uint64_t id);

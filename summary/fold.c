@@ -208,7 +208,7 @@ static void count_short_dns(struct window *w, const struct rec *rec)
         return;
     *(flags >> 15 ? &w->totals.dns.responses : &w->totals.dns.queries) += 1;
     if (flags >> 15)
-        tally_add(w, TALLY_DNS_RCODE, flags & 15, (struct bytes){0}, 1);
+        tally_add(w, TALLY_DNS_RCODE, flags & 15, 1);
 }
 
 /* The steps of a leg follow each other at a distance: enough for what was fetched to be there, and
@@ -238,7 +238,7 @@ static void count_odd(struct window *w, const struct rec *rec, bool hidden)
     if (rec->outcome == OUT_FILTERED)
         return;
     if (rec->outcome == OUT_UNSUPPORTED)
-        tally_add(w, TALLY_LINK_UNSUPPORTED, rec->link, (struct bytes){0}, 1);
+        tally_add(w, TALLY_LINK_UNSUPPORTED, rec->link, 1);
     if (hidden)
         count_hidden(w, rec);
     if (rec->ip_proto != IP_UDP || (rec->flags & REC_HAS_PORTS) == 0

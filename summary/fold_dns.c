@@ -142,19 +142,6 @@ static void bind_answers(struct window *w, const struct msg *m, const struct mes
         answer_set_offer(w, hint->set, d, &done);
 }
 
-/* A count for one of the first two families, whose codes come with every message: small ones are
- * summed aside, once they have their row. */
-static inline void tally_often(struct window *w, enum tally family, uint32_t code)
-{
-    static_assert(TALLY_DNS_QTYPE < 2 && TALLY_DNS_RCODE < 2, "the families of `often`");
-    if (code >= 256) {
-        tally_add(w, family, code, (struct bytes){0}, 1);
-        return;
-    }
-    if (w->often[family][code]++ == 0)
-        tally_add(w, family, code, (struct bytes){0}, 0);
-}
-
 void dns_settle(struct window *w)
 {
     if (!w->unsettled)
@@ -164,12 +151,6 @@ void dns_settle(struct window *w)
     for (uint32_t i = 0; i < w->tabs[ROW_DNS].n; i++)
         dns_row_settle(w, rowtab_at(&w->tabs[ROW_DNS], i));
     dns_row_settle(w, (struct row_dns *)(void *)w->other[ROW_DNS]);
-    for (unsigned family = 0; family < 2; family++)
-        for (uint32_t code = 0; code < 256; code++) {
-            if (w->often[family][code] > 0)
-                tally_add(w, family, code, (struct bytes){0}, w->often[family][code]);
-            w->often[family][code] = 0;
-        }
 }
 
 static inline void count_name(struct window *w, struct bytes name)

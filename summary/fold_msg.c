@@ -1,22 +1,42 @@
 /* Messages into rows: each kind has its file. */
 #include "summary/fold_parts.h"
 
-static struct row_tally *tally_row(struct window *w, enum tally family, uint32_t code,
-                                   struct bytes name)
+void tally_add(struct window *w, enum tally family, uint32_t code, uint64_t count)
 {
     KEY(row_tally) key = {.family = family, .code = code};
-    uint64_t name_hash = name.len > 0 ? strings_hash(name.p, name.len) : 0;
-    uint32_t tag = key_tag_strings(w, &key, sizeof key, name_hash, 0);
-    if (name.len > 0 && !row_refused(w, ROW_TALLY, &key, name_hash, 0))
-        key.name = window_intern(w, name.p, name.len);
-    return name.len > 0 && key.name == 0 ? window_other_make(w, ROW_TALLY)
-                                         : row_of(w, ROW_TALLY, tag, &key);
+    struct row_tally *row = row_of(w, ROW_TALLY, key_tag_strings(w, &key, sizeof key, 0, 0), &key);
+    row->count += count;
 }
 
-void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,
-               uint64_t count)
+void tally_name(struct window *w, enum tally family, struct bytes name, uint64_t hash)
 {
-    tally_row(w, family, code, name)->count += count;
+    KEY(row_tally) key = {.family = family};
+    uint32_t tag = key_tag_strings(w, &key, sizeof key, hash, 0);
+    if (!row_refused(w, ROW_TALLY, &key, hash, 0))
+        key.name = text_intern(w, name, hash);
+    struct row_tally *row =
+        key.name == 0 ? window_other_make(w, ROW_TALLY) : row_of(w, ROW_TALLY, tag, &key);
+    row->count++;
+}
+
+static void tally_give(struct window *w, struct often *o)
+{
+    if (o->count > 0)
+        tally_add(w, o->family, o->code, o->count);
+    o->count = 0;
+}
+
+void tally_turn(struct window *w, struct often *o, enum tally family, uint32_t code)
+{
+    tally_give(w, o);
+    o->family = family;
+    o->code = code;
+}
+
+void tally_settle(struct window *w)
+{
+    for (unsigned i = 0; i < OFTEN; i++)
+        tally_give(w, &w->often[i]);
 }
 
 unsigned window_parts(const struct msg *m, uint64_t ts_ns[static PART_N])
@@ -54,9 +74,9 @@ void window_message_hint(const struct window *w, const struct msg msgs[], unsign
             fold_ntp_hint(w, &msgs[i], &hints[i]);
         } else if (msgs[i].kind == MSG_DNS) {
             goes_on = fold_dns_hint(w, &msgs[i], &hints[i]);
-        } else if (msgs[i].kind == MSG_TLS_SESSION) {
+        } else {
             fold_tls_hint(w, &msgs[i], &hints[i]);
-            goes_on = hints[i].sides != 0;
+            goes_on = hints[i].sides != 0 || hints[i].name_len > 0;
         }
         more[n_more] = (uint8_t)i;
         n_more += goes_on;
@@ -65,7 +85,7 @@ void window_message_hint(const struct window *w, const struct msg msgs[], unsign
         if (msgs[more[k]].kind == MSG_DNS)
             fold_dns_hint_rows(w, &hints[more[k]]);
         else
-            fold_tls_hint_rows(w, &hints[more[k]]);
+            fold_tls_hint_rows(w, &msgs[more[k]], &hints[more[k]]);
     }
     for (unsigned k = 0; k < n_more; k++)
         if (msgs[more[k]].kind == MSG_DNS)
@@ -85,14 +105,13 @@ void window_message(struct window *w, const struct msg *m, const struct message_
         break;
     case MSG_TLS_CLIENT_HELLO:
     case MSG_TLS_SERVER_HELLO:
-        fold_tls_hello(w, m);
+        fold_tls_hello(w, m, hint);
         break;
     case MSG_TLS_CERTIFICATES:
         w->totals.tls.certificates += m->certs.n;
         break;
     case MSG_TLS_ALERT:
-        tally_add(w, TALLY_TLS_ALERT, (uint32_t)m->alert.level << 8 | m->alert.description,
-                  (struct bytes){0}, 1);
+        tally_add(w, TALLY_TLS_ALERT, (uint32_t)m->alert.level << 8 | m->alert.description, 1);
         break;
     case MSG_TLS_SESSION:
         fold_tls_session(w, m, hint, parts);
@@ -109,7 +128,7 @@ void window_message(struct window *w, const struct msg *m, const struct message_
         fold_tls_cert(w, m);
         break;
     case MSG_TLS_REUSE:
-        fold_tls_reuse(w, m);
+        fold_tls_reuse(w, m, hint);
         break;
     case MSG_KIND_N:
         break;

@@ -46,6 +46,14 @@ static inline bool all_zero(const uint8_t *p, size_t n)
     return any == 0;
 }
 
+/* Interns what hashes to `hash`; 0 for nothing, and where the store is full (counted). */
+static inline uint32_t text_intern(struct window *w, struct bytes text, uint64_t hash)
+{
+    uint32_t id = text.len > 0 ? strings_intern(&w->strings, text.p, text.len, hash) : 0;
+    w->totals.ledger.strings_turned_away += text.len > 0 && id == 0;
+    return id;
+}
+
 static inline bool has_part(unsigned parts, enum msg_part part)
 {
     return parts >> part & 1;
@@ -61,11 +69,12 @@ bool fold_dns_hint(const struct window *w, const struct msg *m, struct message_h
 void fold_dns_hint_rows(const struct window *w, struct message_hint *hint);
 void fold_dns_hint_blocks(const struct window *w, const struct msg *m,
                           const struct message_hint *hint);
-void fold_tls_hello(struct window *w, const struct msg *m);
+void fold_tls_hello(struct window *w, const struct msg *m, const struct message_hint *hint);
 void fold_tls_session(struct window *w, const struct msg *m, const struct message_hint *hint,
                       unsigned parts);
 void fold_tls_hint(const struct window *w, const struct msg *m, struct message_hint *hint);
-void fold_tls_hint_rows(const struct window *w, const struct message_hint *hint);
+void fold_tls_hint_rows(const struct window *w, const struct msg *m,
+                        const struct message_hint *hint);
 void fold_tls_cert(struct window *w, const struct msg *m);
-void fold_tls_reuse(struct window *w, const struct msg *m);
+void fold_tls_reuse(struct window *w, const struct msg *m, const struct message_hint *hint);
 void fold_http(struct window *w, const struct msg *m);

@@ -45,22 +45,35 @@ void fold_tls_cert(struct window *w, const struct msg *m)
 {
     if (!any_visible(w, m->rec))
         return;
-    if (w->stores != NULL && !certs_keep(w->stores->certs, m->cert.id, m->cert.der))
+    const struct tls_cert_msg *c = &m->cert;
+    if (w->stores != NULL && !certs_keep(w->stores->certs, c->id, c->der, c->again))
         w->totals.ledger.certs_turned_away++;
     cert_row(w, m->cert.id)->count++;
 }
 
-void fold_tls_reuse(struct window *w, const struct msg *m)
+static inline KEY(row_reuse) reuse_key(const struct window *w, const struct msg *m)
 {
-    KEY(row_reuse)
-    key = {.site = m->rec->site,
-           .server = peer_addr(w, m->rec, m->sender),
-           .value = m->reuse.value,
-           .port = m->reuse.server_port,
-           .what = m->reuse.what};
+    return (KEY(row_reuse)){.site = m->rec->site,
+                            .server = peer_addr(w, m->rec, m->sender),
+                            .value = m->reuse.value,
+                            .port = m->reuse.server_port,
+                            .what = m->reuse.what};
+}
+
+/* Nearly always there is no row of it yet. */
+static void hint_reuse(const struct window *w, const struct msg *m, struct message_hint *hint)
+{
+    KEY(row_reuse) key = reuse_key(w, m);
+    hint->binding_tag[0] = key_tag(w, &key, sizeof key);
+    rowtab_prefetch(&w->tabs[ROW_REUSE], hint->binding_tag[0]);
+}
+
+void fold_tls_reuse(struct window *w, const struct msg *m, const struct message_hint *hint)
+{
+    KEY(row_reuse) key = reuse_key(w, m);
     if (!any_visible(w, m->rec) || all_zero(key.server.b, sizeof key.server.b))
         return;
-    struct row_reuse *row = row_of(w, ROW_REUSE, key_tag(w, &key, sizeof key), &key);
+    struct row_reuse *row = row_of(w, ROW_REUSE, hint->binding_tag[0], &key);
     row->count++;
     row->first_ns = m->ts_ns < row->first_ns ? m->ts_ns : row->first_ns;
     row->last_ns = m->ts_ns > row->last_ns ? m->ts_ns : row->last_ns;
@@ -130,16 +143,48 @@ static void fold_server_hello(struct window *w, const struct tls_hello_msg *h)
         t->tls.hello_retry_requests++;
     } else {
         t->tls.server_hellos++;
-        tally_add(w, TALLY_TLS_SERVER_VERSION, h->max_version, (struct bytes){0}, 1);
-        tally_add(w, TALLY_TLS_CIPHER, h->cipher, (struct bytes){0}, 1);
+        tally_often(w, TALLY_TLS_SERVER_VERSION, h->max_version);
+        tally_often(w, TALLY_TLS_CIPHER, h->cipher);
     }
 }
 
-void fold_tls_hello(struct window *w, const struct msg *m)
+static uint64_t text_hash(struct bytes text)
+{
+    return text.len > 0 ? strings_hash(text.p, text.len) : 0;
+}
+
+/* A session's or a hello's SNI as rows and tallies have it, and its hash. */
+static struct bytes sni_of(const struct window *w, struct bytes said, bool lower,
+                           const struct message_hint *hint, char text[static NAME_MAX_TEXT],
+                           uint64_t *hash)
+{
+    struct bytes sni = {hint->name, hint->name_len};
+    *hash = hint->name_hash;
+    if (sni.len == 0) {
+        sni = name_of(w, said, lower, text);
+        *hash = text_hash(sni);
+    }
+    return sni;
+}
+
+static void hint_hello(const struct window *w, const struct msg *m, struct message_hint *hint)
+{
+    char text[NAME_MAX_TEXT];
+    if (!any_visible(w, m->rec))
+        return;
+    struct bytes sni = name_of(w, m->hello.sni, false, text);
+    if (sni.len == 0 || sni.len > HINT_NAME)
+        return;
+    hint_name(hint, sni, text, text_hash(sni));
+    strings_prefetch(&w->strings, hint->name_hash);
+}
+
+void fold_tls_hello(struct window *w, const struct msg *m, const struct message_hint *hint)
 {
     const struct tls_hello_msg *h = &m->hello;
     struct totals *t = &w->totals;
     char text[NAME_MAX_TEXT];
+    uint64_t hash;
     if (h->carrier == TLS_OVER_DTLS) {
         dtls_hello(w, m);
         return;
@@ -152,22 +197,17 @@ void fold_tls_hello(struct window *w, const struct msg *m)
         t->quic.client_hellos++;
     } else if (h->sslv2_format) {
         t->sslv2.client_hellos++;
-        tally_add(w, TALLY_SSLV2_VERSION, h->legacy_version, (struct bytes){0}, 1);
+        tally_add(w, TALLY_SSLV2_VERSION, h->legacy_version, 1);
     } else {
         t->tls.client_hellos++;
-        tally_add(w, TALLY_TLS_CLIENT_VERSION, h->max_version, (struct bytes){0}, 1);
+        tally_often(w, TALLY_TLS_CLIENT_VERSION, h->max_version);
     }
     if (!any_visible(w, m->rec))
         return;
-    struct bytes sni = name_of(w, h->sni, false, text);
+    struct bytes sni = sni_of(w, h->sni, false, hint, text, &hash);
     if (sni.len > 0)
-        tally_add(w, h->carrier == TLS_OVER_QUIC ? TALLY_QUIC_SNI : TALLY_TLS_SNI, 0, sni, 1);
+        tally_name(w, h->carrier == TLS_OVER_QUIC ? TALLY_QUIC_SNI : TALLY_TLS_SNI, sni, hash);
     count_offer(w, h);
-}
-
-static uint64_t text_hash(struct bytes text)
-{
-    return text.len > 0 ? strings_hash(text.p, text.len) : 0;
 }
 
 /* The key but for its strings. */
@@ -202,22 +242,16 @@ struct texts {
     char alpn_text[NAME_MAX_TEXT];
 };
 
+/* Of ALPN and JA4 what the hint has, if it has a row. */
 static void texts_of(const struct tls_session_msg *s, struct bytes sni, uint64_t sni_hash,
-                     struct texts *t)
+                     const struct message_hint *hint, struct texts *t)
 {
     t->sni = sni;
     t->sni_hash = sni_hash;
     t->alpn =
         (struct bytes){(const uint8_t *)t->alpn_text, name_clean(s->alpn, false, t->alpn_text)};
-    t->alpn_hash = text_hash(t->alpn);
-    t->ja4_hash = text_hash(s->ja4);
-}
-
-static uint32_t intern(struct window *w, struct bytes text, uint64_t hash)
-{
-    uint32_t id = text.len > 0 ? strings_intern(&w->strings, text.p, text.len, hash) : 0;
-    w->totals.ledger.strings_turned_away += text.len > 0 && id == 0;
-    return id;
+    t->alpn_hash = hint != NULL ? hint->alpn_hash : text_hash(t->alpn);
+    t->ja4_hash = hint != NULL ? hint->ja4_hash : text_hash(s->ja4);
 }
 
 static struct row_tls *tls_row(struct window *w, const struct msg *m, int side,
@@ -230,9 +264,9 @@ static struct row_tls *tls_row(struct window *w, const struct msg *m, int side,
                        ? hint->binding_tag[side]
                        : key_tag_strings(w, &key, sizeof key, t->sni_hash, others);
     if (!row_refused(w, ROW_TLS, &key, t->sni_hash, others)) {
-        key.sni = intern(w, t->sni, t->sni_hash);
-        key.alpn = intern(w, t->alpn, t->alpn_hash);
-        key.ja4 = intern(w, s->ja4, t->ja4_hash);
+        key.sni = text_intern(w, t->sni, t->sni_hash);
+        key.alpn = text_intern(w, t->alpn, t->alpn_hash);
+        key.ja4 = text_intern(w, s->ja4, t->ja4_hash);
     }
     if ((t->sni.len > 0 && key.sni == 0) || (t->alpn.len > 0 && key.alpn == 0)
         || (s->ja4.len > 0 && key.ja4 == 0))
@@ -240,21 +274,22 @@ static struct row_tls *tls_row(struct window *w, const struct msg *m, int side,
     return row_of(w, ROW_TLS, tag, &key);
 }
 
-void fold_tls_hint(const struct window *w, const struct msg *m, struct message_hint *hint)
+static void hint_session(const struct window *w, const struct msg *m, struct message_hint *hint)
 {
     const struct tls_session_msg *s = &m->session;
     char text[NAME_MAX_TEXT];
     struct texts t;
     struct bytes sni = name_of(w, s->sni, true, text);
-    hint->name_len = 0;
     for (int side = 0; side < 2; side++)
         hint->sides |= (unsigned)side_visible(w, m->rec, side) << side;
     if (sni.len > HINT_NAME)
         hint->sides = 0;
     if (hint->sides == 0)
         return;
-    texts_of(s, sni, text_hash(sni), &t);
+    texts_of(s, sni, text_hash(sni), NULL, &t);
     hint_name(hint, sni, text, t.sni_hash);
+    hint->alpn_hash = t.alpn_hash;
+    hint->ja4_hash = t.ja4_hash;
     strings_prefetch(&w->strings, t.sni_hash);
     for (int side = 0; side < 2; side++) {
         if ((hint->sides >> side & 1) == 0)
@@ -266,11 +301,23 @@ void fold_tls_hint(const struct window *w, const struct msg *m, struct message_h
     }
 }
 
-void fold_tls_hint_rows(const struct window *w, const struct message_hint *hint)
+void fold_tls_hint(const struct window *w, const struct msg *m, struct message_hint *hint)
+{
+    hint->name_len = 0;
+    if (m->kind == MSG_TLS_SESSION)
+        hint_session(w, m, hint);
+    else if (m->kind == MSG_TLS_CLIENT_HELLO)
+        hint_hello(w, m, hint);
+    else if (m->kind == MSG_TLS_REUSE)
+        hint_reuse(w, m, hint);
+}
+
+void fold_tls_hint_rows(const struct window *w, const struct msg *m,
+                        const struct message_hint *hint)
 {
     if (hint->name_len > 0)
         strings_prefetch_entry(&w->strings, hint->name_hash);
-    for (int side = 0; side < 2; side++)
+    for (int side = 0; m->kind == MSG_TLS_SESSION && side < 2; side++)
         if (hint->sides >> side & 1)
             (void)rowtab_prefetch_row(&w->tabs[ROW_TLS], hint->binding_tag[side],
                                       sizeof(struct row_tls));
@@ -294,13 +341,9 @@ void fold_tls_session(struct window *w, const struct msg *m, const struct messag
     const struct tls_session_msg *s = &m->session;
     char text[NAME_MAX_TEXT];
     struct texts t;
-    struct bytes sni = {hint->name, hint->name_len};
-    uint64_t sni_hash = hint->name_hash;
-    if (hint->name_len == 0) {
-        sni = name_of(w, s->sni, true, text);
-        sni_hash = text_hash(sni);
-    }
-    texts_of(s, sni, sni_hash, &t);
+    uint64_t sni_hash;
+    struct bytes sni = sni_of(w, s->sni, true, hint, text, &sni_hash);
+    texts_of(s, sni, sni_hash, hint->sides != 0 ? hint : NULL, &t);
     bool session = has_part(parts, PART_SESSION), seen = false;
     bool stores = w->stores != NULL;
     if (stores && s->answer.len > 0 && any_visible(w, m->rec) && !answer_there(w, s->answer_id)

@@ -8,7 +8,13 @@
 #include "summary/talks.h"
 #include "summary/window.h"
 
-enum { SEEN_HOSTS = 1024, SITES_MAX = 4096 };
+enum { SEEN_HOSTS = 1024, SITES_MAX = 4096, OFTEN = 512 };
+
+/* A count that its tally row lacks. */
+struct often {
+    uint32_t family, code;
+    uint64_t count; /* 0: the place is free */
+};
 
 struct window {
     const struct config *config;
@@ -28,9 +34,9 @@ struct window {
     struct strings strings;
     struct pool hists, few, sets, small, large;
     struct totals totals;
-    uint64_t often[2][256]; /* by family, code: counts that their tally rows lack */
+    struct often often[OFTEN]; /* see tally_often */
     struct answer_sets answer_sets;
-    bool unsettled;                  /* anything in these two: see dns_settle */
+    bool unsettled;                  /* anything in answer_sets: see dns_settle */
     uint64_t seen_hosts[SEEN_HOSTS]; /* hashes lately added to totals.hosts: spares the sketch */
     struct {
         uint64_t id;
@@ -111,8 +117,25 @@ void dns_settle(struct window *w);
 /* Of one of its rows alone: before it leaves. */
 void dns_row_settle(struct window *w, struct row_dns *r);
 
-void tally_add(struct window *w, enum tally family, uint32_t code, struct bytes name,
-               uint64_t count);
+void tally_add(struct window *w, enum tally family, uint32_t code, uint64_t count);
+
+/* One with a name, and no code. `hash`: strings_hash of it. */
+void tally_name(struct window *w, enum tally family, struct bytes name, uint64_t hash);
+
+/* A place of w->often for another code: what it counted goes to its row. */
+void tally_turn(struct window *w, struct often *o, enum tally family, uint32_t code);
+/* All of them: a part of window_settle. */
+void tally_settle(struct window *w);
+
+/* As tally_add, of one without a name, of those that come with every message: they are summed
+ * aside. */
+static inline void tally_often(struct window *w, enum tally family, uint32_t code)
+{
+    struct often *o = &w->often[(code ^ (uint32_t)family << 5) % OFTEN];
+    if (o->code != code || o->family != family || o->count == 0)
+        tally_turn(w, o, family, code);
+    o->count++;
+}
 
 /* Hints to the cache where `bucket` of a histogram is counted, which lies near. Always inline: see
  * fifo_prefetch_head. */

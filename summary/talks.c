@@ -296,5 +296,6 @@ void window_settle(struct window *w)
             arena_give_back(rowtab_at(&all->tab, from), sizeof(struct talk) * PORTION);
     }
     talks_clear(all);
+    tally_settle(w);
     dns_settle(w);
 }

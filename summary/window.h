@@ -62,8 +62,10 @@ struct message_hint {
     uint32_t row[2];   /* NTP, DNS: where both sides' rows were then: a guess */
     uint32_t set;      /* DNS: what finds the set of its answers; 0: it binds none */
     uint32_t binding_tag[HINT_ANSWERS],
-        binding_row[HINT_ANSWERS]; /* likewise of its first answers; TLS sessions: tags by side */
+        binding_row[HINT_ANSWERS]; /* likewise of its first answers; TLS sessions: tags by side;
+                                         TLS_REUSE: its tag */
     uint64_t name_hash;            /* strings_hash of the name */
+    uint64_t alpn_hash, ja4_hash;  /* TLS sessions: likewise */
     const uint8_t *name;
     char text[HINT_NAME]; /* for it, if need be */
 };

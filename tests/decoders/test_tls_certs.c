@@ -28,7 +28,7 @@ static void test_find(void **state)
     enum { LEN = 900 };
     make(1, LEN);
     assert_int_equal(tls_certs_find(&certs, der, LEN, LEN), 0);
-    tls_certs_keep(&certs, der, LEN, 7);
+    tls_certs_keep(&certs, der, LEN, 7, 1);
     uint32_t at = tls_certs_find(&certs, der, LEN, LEN);
     assert_int_not_equal(at, 0);
     assert_int_equal(certs.seen[at].id, 7);
@@ -43,6 +43,27 @@ static void test_find(void **state)
     }
 }
 
+/* What messages of this batch borrowed stays, until the next one. */
+static void test_batch(void **state)
+{
+    (void)state;
+    memset(&certs, 0, sizeof certs);
+    make(0, 500);
+    tls_certs_keep(&certs, der, 500, 100, 5);
+    uint32_t at = tls_certs_find(&certs, der, 500, 500);
+    certs.seen[at].batch = 5;
+    for (unsigned i = 1; i <= 1000; i++) {
+        make(i, 500);
+        tls_certs_keep(&certs, der, 500, i, 5);
+    }
+    assert_int_equal(certs.seen[at].id, 100);
+    for (unsigned i = 1; i < 1000; i++) {
+        make(i, 500);
+        tls_certs_keep(&certs, der, 500, i, 6);
+    }
+    assert_int_not_equal(certs.seen[at].id, 100);
+}
+
 /* What arrives somewhere stays; of the rest the newest. Those too long or too short are not kept.
  */
 static void test_keep(void **state)
@@ -50,12 +71,12 @@ static void test_keep(void **state)
     (void)state;
     memset(&certs, 0, sizeof certs);
     make(0, 500);
-    tls_certs_keep(&certs, der, 500, 100);
+    tls_certs_keep(&certs, der, 500, 100, 1);
     uint32_t at = tls_certs_find(&certs, der, 500, 500);
     certs.seen[at].users = 1;
     for (unsigned i = 1; i < 1000; i++) {
         make(i, 500);
-        tls_certs_keep(&certs, der, 500, i);
+        tls_certs_keep(&certs, der, 500, i, 1);
     }
     make(0, 500);
     assert_int_equal(tls_certs_find(&certs, der, 500, 500), at);
@@ -63,7 +84,7 @@ static void test_keep(void **state)
     const uint32_t lens[] = {TLS_CERTS_TELL - 1, TLS_CERTS_BYTES + 1};
     for (int i = 0; i < 2; i++) {
         make(2000, TLS_CERTS_TELL - 1);
-        tls_certs_keep(&certs, der, lens[i], 1);
+        tls_certs_keep(&certs, der, lens[i], 1, 1);
         assert_int_equal(tls_certs_find(&certs, der, lens[i], lens[i]), 0);
     }
 }
@@ -73,6 +94,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_keep),
+        cmocka_unit_test(test_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
