@@ -80,11 +80,9 @@ def run(t, config, out, *args, packets=None, duration=60, window=3600, env=None,
         return None
     counters = json.loads(r.stdout)
     t.check(counters["unaccounted"] == 0, "%s packets are unaccounted for", counters["unaccounted"])
-    for worker in counters["workers"]: # every stage of what it polled was timed, and none twice
-        stages = worker["stage_ns"]
-        t.check(sum(stages.values()) <= (counters["elapsed_s"] + 1) * 1e9, "%s ns in %s s", stages, counters["elapsed_s"])
-        idle = [name for name in stages if stages[name] == 0 and name not in ("idle", "messages")]
-        t.check(not idle or worker["busy"] == 0, "a busy worker, and no time in %s", idle)
+    for worker in counters["workers"]: # every stage of what it polled was timed
+        untimed = [name for name, ns in worker["stage_ns"].items() if ns == 0 and name not in ("idle", "messages")]
+        t.check(not untimed or worker["busy"] == 0, "a busy worker, and no time in %s", untimed)
     return counters
 
 
