@@ -269,13 +269,32 @@ static void put_when(struct text_sink *t, const char *member, int64_t s)
     text_puts(t, "\"");
 }
 
-static void tls_certificate(struct text_sink *t, const struct cert *c,
+/* What a certificate says of its own is a name like others. Its number and digest lead to that name
+ * in the public logs, so they stand only where names are kept. */
+static void put_own(struct text_sink *t, const struct config *config, const char *member,
+                    const char *p, size_t len)
+{
+    char text[NAME_MAX_TEXT];
+    if (config->names == NAMES_KEEP) {
+        put_bytes(t, member, p, len);
+        return;
+    }
+    struct bytes name = {(const uint8_t *)p, (uint32_t)len};
+    put_bytes(t, member, text, name_apply(config, name, false, text));
+}
+
+static void tls_certificate(struct text_sink *t, const struct config *config, const struct cert *c,
                             const struct cert_label *label)
 {
-    put_bytes(t, "subject", c->subject, c->subject_len);
-    put_bytes(t, "issuerdn", c->issuer, c->issuer_len);
-    put_bytes(t, "serial", label->serial, strlen(label->serial));
-    put_bytes(t, "fingerprint", label->fingerprint, strlen(label->fingerprint));
+    put_own(t, config, "subject", c->subject, c->subject_len);
+    if (c->flags & CERT_SELF_ISSUED)
+        put_own(t, config, "issuerdn", c->issuer, c->issuer_len);
+    else
+        put_bytes(t, "issuerdn", c->issuer, c->issuer_len);
+    if (config->names == NAMES_KEEP) {
+        put_bytes(t, "serial", label->serial, strlen(label->serial));
+        put_bytes(t, "fingerprint", label->fingerprint, strlen(label->fingerprint));
+    }
     if (c->not_before_s == 0 && c->not_after_s == 0)
         return; /* not read */
     put_when(t, "notbefore", c->not_before_s);
@@ -344,7 +363,7 @@ void events_tls(struct text_sink *t, const struct config *config, const struct m
     if (s->alpn.len > 0)
         put_printable(t, "next_protocol", s->alpn);
     if (answer->leaf != NULL)
-        tls_certificate(t, answer->leaf, answer->label);
+        tls_certificate(t, config, answer->leaf, answer->label);
     if (s->signs & TLS_SIGN_ECH_OUTER)
         put_text(t, "sni_trust", "outer");
     if (s->via != VIA_DIRECT)

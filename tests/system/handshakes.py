@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Real handshakes of the classes of weak TLS that today's OpenSSL and GnuTLS still make, captured on the loopback: each is found, and the near
 miss beside it is not. Classes that nobody can make any more are in the captures (flags.py) and in tests/enrich."""
-import os, shutil, socket, struct, subprocess, sys
+import json, os, shutil, socket, struct, subprocess, sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "laws"))
 import harness, loopback
 from loopback import sh
@@ -136,6 +136,17 @@ config = t.path("loopback.yaml")
 open(config, "w").write("gateways: [{network: 127.0.0.1}]\n")
 out = t.path("out", "")
 t.replay("-c", config, "-o", out, pcap)
+
+# Names that are not to be kept stand nowhere, nor what leads to them in public logs.
+for policy in ("keep", "drop", "hash"):
+    secret = t.path("names-%s.yaml" % policy)
+    open(secret, "w").write("gateways: [{network: 127.0.0.1}]\nnames: {policy: %s, key_hex: '%s'}\n" % (policy, "5a" * 16 if policy == "hash" else ""))
+    told = t.path("names-" + policy, "")
+    t.replay("-c", secret, "-e", "tls", "-o", told, pcap)
+    text = b"".join(harness.contents(told).values()) + json.dumps(list(harness.events(told))).encode()
+    for name in (b"server.example", b'"serial": ', b'"fingerprint": '):
+        t.check((name in text) == (policy == "keep"), "names: {policy: %s} and %s is %sthere", policy, name, "" if name in text else "not ")
+
 found, severities, judged = {}, {}, {}
 for segment in harness.segments(out):
     for row in harness.rows(segment.replace("/summary-", "/flags-")):
