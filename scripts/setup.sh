@@ -10,7 +10,8 @@ set -euo pipefail
 
 build_packages=(gcc libc6-dev cmake ninja-build pkg-config libpcap-dev libzstd-dev zlib1g-dev
     libxxhash-dev libyaml-dev libjansson-dev libssl-dev
-    zstd jq) # the last two read segments, as README does
+    help2man # makes the man pages
+    zstd jq) # these read segments, as README does
 test_packages=(clang libclang-rt-14-dev clang-format libcmocka-dev tshark tcpdump python3
     python3-jsonschema python3-scapy python3-yaml openssl gnutls-bin curl libdpdk-dev dpdk
     tcpreplay iproute2 util-linux)

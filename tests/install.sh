@@ -25,6 +25,16 @@ if [ -f "$build/tellscope-dpdk.so" ]; then
     find "$at"/lib* -path '*/tellscope/tellscope-dpdk.so' | grep -q . || { echo "not installed: tellscope-dpdk.so"; exit 1; }
 fi
 "$at/bin/tellscope" --version
+if command -v help2man >/dev/null; then # the pages tell every option
+    for command in "" $("$at/bin/tellscope" help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+        [ "$command" != help ] || continue
+        page=$at/share/man/man1/tellscope${command:+-$command}.1
+        [ -f "$page" ] || { echo "not installed: $page"; exit 1; }
+        for option in $("$at/bin/tellscope" $command --help | grep -o -- '--[a-z][a-z-]*' | sort -u); do
+            sed 's/\\-/-/g' "$page" | grep -qF -- "$option" || { echo "$page lacks $option"; exit 1; }
+        done
+    done
+fi
 for f in "$dest$etc"/tellscope/*.yaml; do
     [ "${f##*/}" = clients.yaml ] || "$at/bin/tellscope" config check "$f" # that one is read by tests of its own
 done
