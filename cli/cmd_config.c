@@ -2,6 +2,7 @@
 #include "cli/options.h"
 #include "core/config.h"
 #include "core/text.h"
+#include "enrich/client_types.h"
 #include "enrich/tls_policy.h"
 
 #include <stdio.h>
@@ -11,14 +12,19 @@ static const struct usage usage = {
     "config", "check FILE... | dump [FILE]",
     "check: reads each FILE strictly and reports the first error with its line and column.\n"
     "dump:  writes every key with the value it has after FILE; without FILE, the defaults.\n"
-    "Files named policy-* are TLS policies.",
+    "Files named policy-* are TLS policies; check takes lists of client types, named clients*, too.",
     NULL, 0};
 
-/* Policies are told by their name, as those in configs/ have it. */
-static bool is_policy(const char *file)
+/* What is no configuration is told by its name, as the files in configs/ have it. */
+static bool is_named(const char *file, const char *begin)
 {
     const char *slash = strrchr(file, '/');
-    return strncmp(slash != NULL ? slash + 1 : file, "policy-", 7) == 0;
+    return strncmp(slash != NULL ? slash + 1 : file, begin, strlen(begin)) == 0;
+}
+
+static bool is_policy(const char *file)
+{
+    return is_named(file, "policy-");
 }
 
 /* Reads `file` and fills what it amounts to. */
@@ -32,6 +38,14 @@ static bool check_one(const char *file, char what[static 96], struct err *e)
             return false;
         tls_policy_hash(&p, hash);
         snprintf(what, 96, "policy %s %s", p.name, hash);
+        return true;
+    }
+    if (is_named(file, "clients")) {
+        struct client_types *types;
+        if (!client_types_load(&types, file, e))
+            return false;
+        client_types_free(types);
+        snprintf(what, 96, "client types");
         return true;
     }
     if (!config_load(&c, file, e))

@@ -8,6 +8,7 @@
 #include "cli/threads.h"
 #include "core/arena.h"
 #include "core/text.h"
+#include "enrich/cert.h"
 #include "ingest/ports_eal.h"
 
 #include <errno.h>
@@ -110,7 +111,7 @@ static bool make_workers(struct live *l, struct err *e)
         if (!live_worker_new(w, &l->config, l->o->bpf, e))
             return false;
     }
-    return pool_fill(l, e);
+    return pool_fill(l, e) && cert_notes_new(&l->notes, &l->config, cert_facts, e);
 }
 
 /* Waits until each worker can receive. */
@@ -323,6 +324,7 @@ static void free_all(struct live *l)
     if (l->ports != NULL)
         l->o->api->close(l->ports);
     free(l->workers);
+    cert_notes_free(l->notes);
     clock_free(l->clock);
     pthread_mutex_destroy(&l->lock);
     pthread_cond_destroy(&l->more);

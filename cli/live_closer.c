@@ -2,7 +2,6 @@
  * waits for a disk. */
 #include "cli/live_part.h"
 
-#include "enrich/cert.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +25,6 @@ struct pending {
 
 struct closer {
     struct live *l;
-    struct cert_notes *notes;
     struct pending pending[PENDING_MAX]; /* earliest first, one of each time */
     unsigned n;
     uint64_t next_s; /* start of the window to be written next; 0: not known yet */
@@ -71,7 +69,7 @@ static void add_part(struct closer *c, struct window *w, bool borrowed)
     unsigned at = 0;
     while (at < c->n && window_start_s(c->pending[at].w) < start_s)
         at++;
-    window_cert_facts(w, c->notes);
+    window_cert_facts(w, c->l->notes);
     if (at < c->n && window_start_s(c->pending[at].w) == start_s) {
         window_merge(c->pending[at].w, w);
         if (!borrowed)
@@ -378,21 +376,15 @@ void *live_closer_run(void *live)
 {
     struct live *l = live;
     struct closer c = {.l = l};
-    struct err e;
-    if (cert_notes_new(&c.notes, &l->config, cert_facts, &e)) {
-        c.started_ns = clock_now(l->clock, &c.view);
-        for (unsigned i = 0; i < l->n_workers; i++)
-            c.lives[i].since_ns = live_monotonic_ns();
-        c.next_s = l->by_packets ? 0 : c.started_ns / SECOND / length_s(&c) * length_s(&c);
-        while (!atomic_load_explicit(&l->finish, memory_order_acquire)) {
-            look(&c);
-            live_nap(LOOK_EVERY_MS);
-        }
-        finish(&c);
-        cert_notes_free(c.notes);
-    } else {
-        live_say(l, "%s", e.text);
+    c.started_ns = clock_now(l->clock, &c.view);
+    for (unsigned i = 0; i < l->n_workers; i++)
+        c.lives[i].since_ns = live_monotonic_ns();
+    c.next_s = l->by_packets ? 0 : c.started_ns / SECOND / length_s(&c) * length_s(&c);
+    while (!atomic_load_explicit(&l->finish, memory_order_acquire)) {
+        look(&c);
+        live_nap(LOOK_EVERY_MS);
     }
+    finish(&c);
     pthread_mutex_lock(&l->lock);
     l->closer_ended = true;
     pthread_cond_broadcast(&l->more);

@@ -89,6 +89,7 @@ struct live {
     struct ports *ports;
     struct clock *clock;
     struct live_worker *workers;
+    struct cert_notes *notes; /* the closer's */
     unsigned n_workers;
     bool by_packets;
     atomic_int order; /* enum live_order */
