@@ -175,6 +175,13 @@ enum layer link_ether(struct walk *w);
 enum layer link_vlan(struct walk *w);
 enum layer link_llc(struct walk *w);
 enum layer link_ppp(struct walk *w);
+
+/* What is left is the payload of a frame without IP: a group frame is marked all the same. */
+enum layer link_not_mine(struct walk *w);
+/* EtherType or 802.3 length: IEEE 802.3 3.2.6. */
+enum layer link_type_or_length(struct walk *w, uint16_t type);
+
+/* link_shim.c: what may stand between these and IP. */
 enum layer link_pppoe(struct walk *w);
 enum layer link_mpls(struct walk *w);
 enum layer link_nsh(struct walk *w);

@@ -47,8 +47,7 @@ void link_macs(struct walk *w, const uint8_t src[6], const uint8_t dst[6])
     walk_tags_done(w);
 }
 
-/* What is left is the payload of a frame without IP: a group frame is marked all the same. */
-static enum layer not_mine(struct walk *w)
+enum layer link_not_mine(struct walk *w)
 {
     if (w->group_frame)
         w->rec->flags |= REC_GROUP;
@@ -89,12 +88,11 @@ enum layer link_type(struct walk *w, uint16_t type)
     case 0x88e7:
         return LAYER_PBB;
     default:
-        return not_mine(w);
+        return link_not_mine(w);
     }
 }
 
-/* EtherType or 802.3 length: IEEE 802.3 3.2.6. */
-static enum layer type_or_length(struct walk *w, uint16_t type)
+enum layer link_type_or_length(struct walk *w, uint16_t type)
 {
     if (type > 1500)
         return link_type(w, type);
@@ -108,7 +106,7 @@ enum layer link_ether(struct walk *w)
     if (p == NULL)
         return walk_short(w, 14);
     link_macs(w, p + 6, p);
-    return type_or_length(w, be16(p + 12));
+    return link_type_or_length(w, be16(p + 12));
 }
 
 bool link_looks_ether(const struct field *f)
@@ -154,7 +152,7 @@ enum layer link_vlan(struct walk *w)
     w->tags += w->tags < 2;
     if (r->vlan != 0) /* tag 0 alone is a priority, not a VLAN */
         r->flags |= REC_HAS_VLAN;
-    return type_or_length(w, be16(p + 2));
+    return link_type_or_length(w, be16(p + 2));
 }
 
 /* IEEE 802.2, with SNAP. */
@@ -166,7 +164,7 @@ enum layer link_llc(struct walk *w)
     if (p[0] == 0x06 && p[1] == 0x06 && p[2] == 0x03)
         return LAYER_IP;
     if (p[0] != 0xaa || p[1] != 0xaa || p[2] != 0x03)
-        return not_mine(w);
+        return link_not_mine(w);
     p = field_take(&w->at, 5);
     if (p == NULL)
         return walk_short(w, 5);
@@ -176,7 +174,7 @@ enum layer link_llc(struct walk *w)
         return link_type(w, type);
     if (oui == 0x0080c2 && (type == 1 || type == 7)) /* bridged: RFC 2684 5.2 */
         return LAYER_ETHER;
-    return not_mine(w);
+    return link_not_mine(w);
 }
 
 /* RFC 1661 2, RFC 1662 3.1: address and control, and half of the protocol, may be left out. */
@@ -204,116 +202,8 @@ enum layer link_ppp(struct walk *w)
     case 0x0283:
         return LAYER_MPLS;
     default:
-        return not_mine(w);
+        return link_not_mine(w);
     }
-}
-
-/* RFC 2516 4: the session stage. */
-enum layer link_pppoe(struct walk *w)
-{
-    const uint8_t *p = field_take(&w->at, 6);
-    if (p == NULL)
-        return walk_short(w, 6);
-    if (p[0] != 0x11 || p[1] != 0)
-        return walk_end(w, OUT_MALFORMED);
-    field_cut(&w->at, be16(p + 4));
-    return LAYER_PPP;
-}
-
-/* RFC 3032 2.1. What the labels carry is told by looking, as routers do: IP (RFC 4928 3), or
- * Ethernet, with or without a control word (RFC 4448 4.1). */
-enum layer link_mpls(struct walk *w)
-{
-    for (unsigned labels = 0;; labels++) {
-        const uint8_t *p = field_take(&w->at, 4);
-        if (p == NULL)
-            return walk_short(w, 4);
-        if ((p[2] & 1) != 0)
-            break;
-        if (labels == HEADERS_DEPTH_MAX) {
-            w->too_deep = true;
-            return walk_end(w, OUT_MALFORMED);
-        }
-    }
-    const uint8_t *p = field_peek(&w->at, 1);
-    if (p == NULL)
-        return walk_short(w, 1);
-    uint8_t nibble = p[0] >> 4;
-    if (walk_looks_ip(&w->at))
-        return LAYER_IP;
-    struct field after_word = w->at;
-    if (nibble == 0 && field_take(&after_word, 4) != NULL && link_looks_ether(&after_word)) {
-        w->at = after_word;
-        return LAYER_ETHER;
-    }
-    if (link_looks_ether(&w->at))
-        return LAYER_ETHER;
-    return nibble == 4 || nibble == 6 ? LAYER_IP : not_mine(w);
-}
-
-/* RFC 8300 2.2. */
-enum layer link_nsh(struct walk *w)
-{
-    const uint8_t *p = field_peek(&w->at, 4);
-    if (p == NULL)
-        return walk_short(w, 4);
-    size_t len = (size_t)(p[1] & 0x3f) * 4;
-    uint8_t next = p[3];
-    if (p[0] >> 6 != 0 || len < 8)
-        return walk_end(w, OUT_MALFORMED);
-    if (field_take(&w->at, len) == NULL)
-        return walk_short(w, len);
-    switch (next) {
-    case 1:
-    case 2:
-        return LAYER_IP;
-    case 3:
-        return LAYER_ETHER;
-    case 4:
-        return LAYER_NSH;
-    case 5:
-        return LAYER_MPLS;
-    default:
-        return not_mine(w);
-    }
-}
-
-/* IEEE 802.1BR, as Cisco wrote it: 4 bytes of tag. */
-enum layer link_vntag(struct walk *w)
-{
-    const uint8_t *p = field_take(&w->at, 6);
-    return p == NULL ? walk_short(w, 6) : type_or_length(w, be16(p + 4));
-}
-
-/* Cisco metadata (security group tags): 6 bytes. */
-enum layer link_cmd(struct walk *w)
-{
-    const uint8_t *p = field_take(&w->at, 8);
-    return p == NULL ? walk_short(w, 8) : type_or_length(w, be16(p + 6));
-}
-
-/* IEEE 802.1AE 9.3: integrity alone leaves the frame readable; its check value stands at the end.
- */
-enum layer link_macsec(struct walk *w)
-{
-    const uint8_t *p = field_take(&w->at, 6);
-    if (p == NULL)
-        return walk_short(w, 6);
-    bool encrypted = (p[0] & 0x0c) != 0, has_channel = (p[0] & 0x20) != 0;
-    if (encrypted)
-        return not_mine(w);
-    if (has_channel && field_take(&w->at, 8) == NULL)
-        return walk_short(w, 8);
-    if (w->at.wire >= 16)
-        field_cut(&w->at, w->at.wire - 16);
-    p = field_take(&w->at, 2);
-    return p == NULL ? walk_short(w, 2) : type_or_length(w, be16(p));
-}
-
-/* IEEE 802.1Q 9.7 (802.1ah): a service tag before the customer's frame. */
-enum layer link_pbb(struct walk *w)
-{
-    return field_take(&w->at, 4) == NULL ? walk_short(w, 4) : LAYER_ETHER;
 }
 
 /* Linux cooked capture: what the kernel says of a packet whose link header it does not give. */
@@ -325,7 +215,7 @@ static enum layer cooked(struct walk *w, uint16_t proto, uint8_t pkttype, uint16
     w->group_frame = pkttype == 1 || pkttype == 2;
     if (proto == 4)
         return LAYER_LLC;
-    return proto > 1500 ? link_type(w, proto) : not_mine(w);
+    return proto > 1500 ? link_type(w, proto) : link_not_mine(w);
 }
 
 static enum layer sll(struct walk *w)
@@ -367,7 +257,8 @@ static enum layer null_loopback(struct walk *w)
     case 30:
         return LAYER_IP;
     default:
-        return family > 1500 && family <= 0xffff ? link_type(w, (uint16_t)family) : not_mine(w);
+        return family > 1500 && family <= 0xffff ? link_type(w, (uint16_t)family)
+                                                 : link_not_mine(w);
     }
 }
 
@@ -398,7 +289,7 @@ static enum layer frame_relay(struct walk *w)
         return link_type(w, be16(p));
     if (p[1] == 0xcc || p[1] == 0x8e)
         return LAYER_IP;
-    return not_mine(w);
+    return link_not_mine(w);
 }
 
 /* ARCNET as Linux gives it: IP in the manner of RFC 1051, or of RFC 1201 (not in parts). */
@@ -410,11 +301,11 @@ static enum layer arcnet(struct walk *w)
     if (p[4] == 240)
         return LAYER_IP;
     if (p[4] != 212)
-        return not_mine(w);
+        return link_not_mine(w);
     p = field_take(&w->at, 3);
     if (p == NULL)
         return walk_short(w, 3);
-    return p[0] == 0 ? LAYER_IP : not_mine(w);
+    return p[0] == 0 ? LAYER_IP : link_not_mine(w);
 }
 
 /* Netfilter log: TLVs in host byte order, padded to 4; number 9 is the packet. */
@@ -424,7 +315,7 @@ static enum layer nflog(struct walk *w)
     if (p == NULL)
         return walk_short(w, 4);
     if ((p[0] != 2 && p[0] != 10) || p[1] != 0)
-        return not_mine(w);
+        return link_not_mine(w);
     const uint8_t *first = field_peek(&w->at, 4);
     bool little = first == NULL || first[1] == 0; /* the first one is short */
     while (w->at.wire > 0) {
@@ -443,7 +334,7 @@ static enum layer nflog(struct walk *w)
         if (field_take(&w->at, len) == NULL)
             return walk_short(w, len);
     }
-    return not_mine(w);
+    return link_not_mine(w);
 }
 
 /* Apple's packet metadata before a frame of another link type, little-endian on every machine that
@@ -459,7 +350,7 @@ static enum layer pktap(struct walk *w)
         return walk_end(w, OUT_MALFORMED);
     if (field_take(&w->at, len) == NULL)
         return walk_short(w, len);
-    return next == 1 ? LAYER_LINK : not_mine(w);
+    return next == 1 ? LAYER_LINK : link_not_mine(w);
 }
 
 /* IP over InfiniBand: a global routing header, then RFC 4391 6. */
