@@ -38,16 +38,18 @@ static struct pkt packet(uint32_t link, const void *bytes, size_t len)
     };
 }
 
+struct row {
+    const char *text;
+    uint32_t link;
+    const char *bytes;
+    size_t len;
+    bool refused;
+};
+
 static void test_rows(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        uint32_t link;
-        const char *bytes;
-        size_t len;
-        bool refused;
-    } rows[] = {
+    static const struct row rows[] = {
         {"", LINK_ETHERNET, ETHERNET UDP_123, 42, false},
         {"", LINK_USB, "\1", 1, false},
         {"udp port 123", LINK_ETHERNET, ETHERNET UDP_123, 42, false},
@@ -138,13 +140,7 @@ static void test_link_that_cannot(void **state)
 static void test_not_ethernet(void **state)
 {
     (void)state;
-    static const struct {
-        const char *text;
-        uint32_t link;
-        const char *bytes;
-        size_t len;
-        bool refused;
-    } rows[] = {
+    static const struct row rows[] = {
         {"type data", LINK_WLAN, "\x08\0", 24, false},
         {"type data", LINK_WLAN, "\x80\0", 24, true},
         {"type mgt", LINK_WLAN, "\x80\0", 24, false},
