@@ -1,5 +1,5 @@
 """What the tests of live runs share: whether there can be one, running it, and its rows beside those of a replay."""
-import json, os, re, signal, subprocess, sys, time
+import json, os, re, signal, socket, subprocess, sys, time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "laws"))
 import harness
 from harness import skip  # noqa: F401
@@ -50,6 +50,21 @@ class Live:
                 return True
             time.sleep(0.02)
         return text in self.text()
+
+    def settled(self):
+        """Waits until it has read what waits in its rings: what it tells of that stands still. It is asked as dpdk-telemetry.py does."""
+        last, same = None, 0
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.connect("/run/dpdk/tellscope-%d/dpdk_telemetry.v2" % self.p.pid)
+            s.recv(65536) # who it is
+            for _ in range(120):
+                s.send(b"/tellscope/stats")
+                now = json.loads(s.recv(65536))["/tellscope/stats"]["received"]
+                same = same + 1 if now == last else 0
+                if same == 5:
+                    return
+                last = now
+                time.sleep(0.5)
 
     def end(self, sig=signal.SIGTERM, timeout=40):
         """Stops it. Returns (exit status, counters or None, seconds it took)."""

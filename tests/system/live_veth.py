@@ -119,7 +119,7 @@ def accounted(label, captures, pps, *args, held=None):
         time.sleep(held)
         run.p.send_signal(signal.SIGCONT)
     settled()
-    time.sleep(0.5) # what waits in the ring is read
+    run.settled()
     after = counters(B, "vb")["rx"]
     status, told, _ = run.end()
     balanced(label, folder, status, told, sent, after["dropped"] - before["dropped"])
