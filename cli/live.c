@@ -248,8 +248,7 @@ static bool control(struct live *l, struct notify *notify, struct err *e)
         if (now - second < SECOND)
             continue;
         second = now;
-        if (clock_anchor(l->clock) && !l->by_packets) {
-            live_link_break(l);
+        if (live_link_anchor(l)) {
             live_say(l, "the real-time clock was set: windows close early");
             atomic_fetch_add(&l->flush, 1);
         }

@@ -27,9 +27,7 @@ struct closer {
     struct live *l;
     struct pending pending[PENDING_MAX]; /* earliest first, one of each time */
     unsigned n;
-    uint64_t next_s; /* start of the window to be written next; 0: not known yet */
-    uint64_t set_s;  /* the window in which the clock was set: nobody lived through those it jumped
-                        over */
+    uint64_t next_s; /* start of the window to be written next; not where time is the packets' */
     uint64_t started_ns; /* when the run began */
     unsigned flushed;    /* the last flush that was dealt with */
     unsigned tail;       /* of the queue, when last looked at */
@@ -163,6 +161,30 @@ static bool now_or_never(struct closer *c)
     return room || short_of || c->ending || now_ns - c->moved_ns > STALLED_S * SECOND;
 }
 
+/* The span the run lived through, of those it remembers the `i`th. False: there are no more. At the
+ * end the last one goes on: nobody sets the clock any more. The lock is held. */
+static bool lived(const struct closer *c, unsigned i, uint64_t *from_ns, uint64_t *to_ns)
+{
+    const struct live_spans *s = &c->l->lived;
+    unsigned first = s->n < LIVE_SPANS ? 0 : s->n - LIVE_SPANS;
+    if (i >= s->n - first)
+        return false;
+    *from_ns = s->at[(first + i) % LIVE_SPANS].from_ns;
+    *to_ns =
+        c->ending && first + i + 1 == s->n ? UINT64_MAX : s->at[(first + i) % LIVE_SPANS].to_ns;
+    return true;
+}
+
+/* Was the clock not set within this window? The lock is held. */
+static bool lived_whole(const struct closer *c, uint64_t start_s)
+{
+    uint64_t from_ns, to_ns;
+    for (unsigned i = 0; lived(c, i, &from_ns, &to_ns); i++)
+        if (from_ns <= start_s * SECOND && (start_s + length_s(c)) * SECOND <= to_ns)
+            return true;
+    return false;
+}
+
 /* What its head tells of the run. The lock is held. */
 static void fill_live(const struct closer *c, struct segment_head *head, const struct pending *p,
                       unsigned partial)
@@ -176,7 +198,7 @@ static void fill_live(const struct closer *c, struct segment_head *head, const s
         head->live.clocks |= (uint8_t)(1 << clocks[l->counts.info[i].clock]);
     if (head->start_s * SECOND < c->started_ns && !l->by_packets)
         partial |= 1 << SEGMENT_PARTIAL_STARTED;
-    if (p->early)
+    if (p->early || (!l->by_packets && !lived_whole(c, head->start_s)))
         partial |= 1 << SEGMENT_PARTIAL_CLOCK_STEP;
     for (unsigned i = 0; i < l->n_workers; i++)
         if (c->lives[i].hung)
@@ -240,12 +262,23 @@ static void emit_empty(struct closer *c, uint64_t start_s, unsigned partial)
     pthread_mutex_unlock(&c->l->lock);
 }
 
-/* After a jump of the clock nobody wants a file for each window of the years between. */
-static void skip_gap(struct closer *c, uint64_t until_s)
+/* The first window not written yet of those that end until `until_s` and somebody lived through, if
+ * only in part: not one that the clock jumped over. UINT64_MAX: none. */
+static uint64_t first_lived(const struct closer *c, uint64_t until_s)
 {
-    uint64_t start_s = until_s / length_s(c) * length_s(c);
-    if (c->next_s == 0 || (start_s > c->next_s && (start_s - c->next_s) / length_s(c) > EMPTY_MAX))
-        c->next_s = start_s;
+    uint64_t from_ns, to_ns, found_s = UINT64_MAX;
+    pthread_mutex_lock(&c->l->lock);
+    for (unsigned i = 0; found_s == UINT64_MAX && lived(c, i, &from_ns, &to_ns); i++) {
+        uint64_t start_s = from_ns / SECOND / length_s(c) * length_s(c);
+        uint64_t last = (to_ns / SECOND < until_s ? to_ns / SECOND : until_s) / length_s(c);
+        start_s = start_s < c->next_s ? c->next_s : start_s;
+        if (last > EMPTY_MAX && start_s < (last - EMPTY_MAX) * length_s(c))
+            start_s = last * length_s(c); /* the machine stood still: nobody wants all of them */
+        if (start_s * SECOND < to_ns && start_s + length_s(c) <= until_s)
+            found_s = start_s;
+    }
+    pthread_mutex_unlock(&c->l->lock);
+    return found_s;
 }
 
 /* Those before `until_s` in which nothing was seen. False: not now. */
@@ -253,25 +286,35 @@ static bool emit_empties(struct closer *c, uint64_t until_s)
 {
     if (c->l->by_packets)
         return true;
-    c->next_s = c->next_s < c->set_s ? c->set_s : c->next_s;
-    for (; c->next_s + length_s(c) <= until_s; c->next_s += length_s(c)) {
+    for (uint64_t start_s; (start_s = first_lived(c, until_s)) != UINT64_MAX;) {
         if (!now_or_never(c))
             return false;
-        emit_empty(c, c->next_s, 0);
+        emit_empty(c, start_s, 0);
+        c->next_s = start_s + length_s(c);
     }
     return true;
+}
+
+/* Until when it is known whether the clock was set. Workers see that before we are told. */
+static uint64_t known_s(const struct closer *c)
+{
+    const struct live_spans *s = &c->l->lived;
+    pthread_mutex_lock(&c->l->lock);
+    uint64_t to_ns = s->n > 0 ? s->at[(s->n - 1) % LIVE_SPANS].to_ns : 0;
+    pthread_mutex_unlock(&c->l->lock);
+    return c->l->by_packets ? UINT64_MAX : to_ns / SECOND;
 }
 
 /* The windows that end until `until_s`, one after the other, and those that close early. */
 static void emit_until(struct closer *c, uint64_t until_s)
 {
-    skip_gap(c, until_s);
+    uint64_t to_s = known_s(c);
+    until_s = until_s < to_s ? until_s : to_s;
     while (c->n > 0) {
         uint64_t start_s = window_start_s(c->pending[0].w), end_s = start_s + length_s(c);
-        bool early = c->pending[0].early;
-        if (!early && end_s > until_s)
+        if (c->pending[0].early ? start_s > to_s : end_s > until_s)
             break;
-        if ((!early && !emit_empties(c, start_s)) || !now_or_never(c))
+        if (!emit_empties(c, start_s) || !now_or_never(c))
             return;
         c->next_s = c->next_s < end_s ? end_s : c->next_s;
         emit(c, take_first(c), 0);
@@ -325,7 +368,6 @@ static void look_for_flush(struct closer *c)
     for (unsigned i = 0; i < c->n; i++)
         c->pending[i].early = true;
     c->flushed = wanted;
-    c->set_s = clock_now(c->l->clock, &c->view) / SECOND / length_s(c) * length_s(c);
 }
 
 static void look(struct closer *c)
@@ -357,11 +399,13 @@ static void finish(struct closer *c)
         for (unsigned k = 0; k < n; k++)
             add_part(c, open[k], true);
     }
-    uint64_t now_s = clock_now(l->clock, &c->view) / SECOND;
-    skip_gap(c, now_s);
-    while (c->n > 0 || (!l->by_packets && c->next_s <= now_s)) {
+    uint64_t now_s = clock_now(l->clock, &c->view) / SECOND, start_s;
+    for (;;) {
         uint64_t first_s = c->n > 0 ? window_start_s(c->pending[0].w) : UINT64_MAX;
-        uint64_t start_s = l->by_packets || first_s < c->next_s ? first_s : c->next_s;
+        start_s = l->by_packets ? UINT64_MAX : first_lived(c, now_s + length_s(c));
+        start_s = first_s < start_s ? first_s : start_s;
+        if (start_s == UINT64_MAX)
+            break;
         bool whole = l->by_packets || start_s + length_s(c) + LIVE_GRACE_S <= now_s;
         unsigned partial = whole ? 0 : 1 << SEGMENT_PARTIAL_SHUTDOWN;
         if (start_s == first_s)

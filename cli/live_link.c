@@ -35,6 +35,16 @@ static bool all_up(const struct live *l, unsigned port, const bool up[])
     return true;
 }
 
+/* The lock is held. */
+static void look_at(struct live_spans *s, bool on, uint64_t now_ns)
+{
+    if (on && !s->on)
+        s->at[s->n++ % LIVE_SPANS].from_ns = now_ns;
+    if (on)
+        s->at[(s->n - 1) % LIVE_SPANS].to_ns = now_ns;
+    s->on = on;
+}
+
 void live_link_look(struct live *l)
 {
     const struct live_counts *c = &l->counts;
@@ -48,24 +58,26 @@ void live_link_look(struct live *l)
         say(l, i, up[i] ? PORT_LINK_UP : c->info[i].link);
     }
     pthread_mutex_lock(&l->lock);
-    for (unsigned i = 0; i < c->n_ports; i++) {
-        struct live_link *k = &l->links[i];
-        bool on = all_up(l, i, up);
-        if (on && !k->on)
-            k->spans[k->n++ % LIVE_SPANS].from_ns = now_ns;
-        if (on)
-            k->spans[(k->n - 1) % LIVE_SPANS].to_ns = now_ns;
-        k->on = on;
-    }
+    for (unsigned i = 0; i < c->n_ports; i++)
+        look_at(&l->links[i].seen, all_up(l, i, up), now_ns);
+    look_at(&l->lived, true, l->lived.n == 0 ? 0 : now_ns); /* before the first: as it began */
     pthread_mutex_unlock(&l->lock);
 }
 
-void live_link_break(struct live *l)
+bool live_link_anchor(struct live *l)
 {
+    uint64_t before_ns = clock_now(l->clock, &l->link_view);
+    if (!clock_anchor(l->clock) || l->by_packets)
+        return false;
+    uint64_t after_ns = clock_now(l->clock, &l->link_view);
     pthread_mutex_lock(&l->lock);
     for (unsigned i = 0; i < l->counts.n_ports; i++)
-        l->links[i].on = false;
+        l->links[i].seen.on = false;
+    look_at(&l->lived, true, before_ns);
+    l->lived.on = false;
+    look_at(&l->lived, true, after_ns);
     pthread_mutex_unlock(&l->lock);
+    return true;
 }
 
 bool live_links_there(const struct live *l, struct err *e)
@@ -81,9 +93,9 @@ bool live_links_there(const struct live *l, struct err *e)
 void live_link_watched(struct live *l, unsigned port, struct window *w)
 {
     pthread_mutex_lock(&l->lock);
-    struct live_link k = l->links[port];
+    struct live_spans s = l->links[port].seen;
     pthread_mutex_unlock(&l->lock);
-    unsigned n = k.n < LIVE_SPANS ? k.n : LIVE_SPANS;
+    unsigned n = s.n < LIVE_SPANS ? s.n : LIVE_SPANS;
     for (unsigned i = 0; i < n; i++)
-        window_watched(w, live_vantage(l, port), k.spans[i].from_ns, k.spans[i].to_ns);
+        window_watched(w, live_vantage(l, port), s.at[i].from_ns, s.at[i].to_ns);
 }

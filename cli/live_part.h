@@ -12,7 +12,7 @@ enum {
     LIVE_WORKERS_MAX = 64,
     LIVE_POOL_MAX = 512 /* spares of all workers, and the backlog */,
     LIVE_QUEUE_MAX = 64,
-    LIVE_SPANS = 32, /* of a port; earlier ones are forgotten: unknown, not covered */
+    LIVE_SPANS = 32, /* of a port, of the run; earlier ones are forgotten: unknown, not covered */
 };
 
 /* Time that nobody sets. */
@@ -68,17 +68,22 @@ struct live_job {
     struct live_loss told[CONFIG_PORTS_MAX]; /* of what was lost before us, it tells this part */
 };
 
-/* A port's link, and when it could see something: by our clock, which may have been set between. */
+/* When something was so: by our clock, which may have been set between. */
+struct live_spans {
+    bool on;    /* the last one goes on */
+    unsigned n; /* ever begun */
+    struct {
+        uint64_t from_ns, to_ns;
+    } at[LIVE_SPANS]; /* a ring */
+};
+
+/* A port's link, and when it could see something. */
 struct live_link {
     /* the control thread's own */
     uint64_t received, since_ns;
     uint8_t said; /* enum port_link */
     /* under the lock */
-    bool on;    /* the last span goes on */
-    unsigned n; /* spans ever begun */
-    struct {
-        uint64_t from_ns, to_ns;
-    } spans[LIVE_SPANS]; /* a ring */
+    struct live_spans seen;
 };
 
 struct live {
@@ -101,6 +106,7 @@ struct live {
     pthread_cond_t more;         /* something changed in the queue */
     struct live_counts counts;
     struct live_link links[CONFIG_PORTS_MAX];
+    struct live_spans lived; /* all of the run's time, but for what the clock jumped over */
     struct window *pool[LIVE_POOL_MAX]; /* empty windows */
     unsigned n_pool;
     struct live_job queue[LIVE_QUEUE_MAX]; /* ring */
@@ -138,8 +144,9 @@ void live_say_misplaced(struct live *l, bool *warned);
 
 /* live_link.c. Control thread, after live_count: looks at each link, says what changed. */
 void live_link_look(struct live *l);
-/* The clock was set: nobody lived through what it jumped over. */
-void live_link_break(struct live *l);
+/* Anchors the clock. True where it was set, and windows are of its time: nobody lived through what
+ * it jumped over. */
+bool live_link_anchor(struct live *l);
 /* False where every port's device was taken away. */
 bool live_links_there(const struct live *l, struct err *e);
 /* What the port watched of the window's time. */

@@ -120,6 +120,7 @@ static uint8_t rig_clock = PORT_CLOCK_TSC;
 static uint64_t rig_pace_ns = 1000000,
                 rig_limit;       /* a burst of 32 so often; packets of a worker, 0: no end */
 static atomic_int rig_hang = -1; /* this worker sleeps in its source */
+static atomic_bool rig_hangs;    /* it does */
 static atomic_int rig_link;      /* enum port_link; nothing comes where it is not up */
 static atomic_int rig_fail = -1; /* this worker's source fails */
 
@@ -162,8 +163,8 @@ static int fake_rx(void *ctx, struct pkt pkts[], unsigned max, struct err *e)
         && now - f->last_poll_ns > atomic_load_explicit(&f->longest_ns, memory_order_relaxed))
         atomic_store_explicit(&f->longest_ns, now - f->last_poll_ns, memory_order_relaxed);
     f->last_poll_ns = now;
-    while (atomic_load(&rig_hang) == number)
-        rig_sleep(10000000);
+    for (; atomic_load(&rig_hang) == number; rig_sleep(10000000))
+        atomic_store(&rig_hangs, true);
     if (atomic_load(&rig_fail) == number) {
         err_set(e, "the cable is out");
         return SRC_FAILED;
@@ -207,17 +208,56 @@ static const char *fake_version(void)
     return "none";
 }
 
+/* What the run last said of itself, for who meddles with it. */
+static struct {
+    _Atomic uint64_t written, dropped, steps;
+    _Atomic uint64_t looks; /* at the counters */
+    atomic_bool link_up;
+} rig_said;
+
 static void answer_number(struct port_answer *a, const char *name, uint64_t value)
 {
+    static uint64_t elapsed_ms;
     (void)a;
     CHECK(name[0] != '\0', "%llu has no name", (unsigned long long)value);
+    if (strcmp(name, "windows_written") == 0)
+        atomic_store(&rig_said.written, value);
+    else if (strcmp(name, "windows_dropped") == 0)
+        atomic_store(&rig_said.dropped, value);
+    else if (strcmp(name, "clock_steps") == 0)
+        atomic_store(&rig_said.steps, value);
+    else if (strcmp(name, "elapsed_ms") == 0 && value != elapsed_ms)
+        elapsed_ms = value, atomic_fetch_add(&rig_said.looks, 1);
 }
 
 static void answer_text(struct port_answer *a, const char *name, const char *value)
 {
     (void)a;
     CHECK(name[0] != '\0' && value != NULL, "no text");
+    if (strcmp(name, "link") == 0)
+        atomic_store(&rig_said.link_up, strcmp(value, "up") == 0);
 }
+
+static uint64_t least_received(void)
+{
+    uint64_t n = UINT64_MAX;
+    for (unsigned i = 0; i < RIG_WORKERS; i++) {
+        uint64_t received = atomic_load(&rig_ports->w[i].received);
+        n = received < n ? received : n;
+    }
+    return n;
+}
+
+/* Until it is so: on a busy machine that may take long. */
+enum { WAIT_S = 200 };
+#define WAIT(condition)                                                                            \
+    do {                                                                                           \
+        uint64_t wait_began = machine_ns();                                                        \
+        while (!(condition)) {                                                                     \
+            CHECK(machine_ns() - wait_began < WAIT_S * SECOND, "it never came to that");           \
+            rig_sleep(5000000);                                                                    \
+        }                                                                                          \
+    } while (0)
 
 static void answer_begin(struct port_answer *a, const char *name)
 {

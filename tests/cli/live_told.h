@@ -10,11 +10,14 @@ static char folder[64], table[96];
 static uint64_t window_s = 1;
 static mode_t folder_mode = 0700; /* once the table of counters stands in it */
 
+enum { TOLD_MAX = 4096, FOREVER = 100000 };
+
 /* What segments tell, added up. */
 static struct told {
     unsigned segments, clock_steps, shutdown, hung, started;
     unsigned long long read, missed, no_mbuf, dropped, ok;
     unsigned long long watched_s; /* by the rows of nobody in particular */
+    time_t starts[TOLD_MAX];
 } told;
 
 static unsigned long long number_in(const char *line, const char *name)
@@ -35,6 +38,38 @@ static unsigned long long seconds_of(const char *row)
     return sum;
 }
 
+static time_t start_of(const char *line)
+{
+    struct tm t = {0};
+    const char *at = strstr(line, "\"start\":\"");
+    CHECK(at != NULL
+              && sscanf(at + 9, "%d-%d-%dT%d:%d:%dZ", &t.tm_year, &t.tm_mon, &t.tm_mday, &t.tm_hour,
+                        &t.tm_min, &t.tm_sec)
+                     == 6,
+          "%s", line);
+    t.tm_year -= 1900;
+    t.tm_mon--;
+    return timegm(&t);
+}
+
+static int by_time(const void *a, const void *b)
+{
+    time_t x = *(const time_t *)a, y = *(const time_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* How many windows there are none of, from the first to the last. */
+static unsigned windows_missing(void)
+{
+    unsigned n = 0;
+    qsort(told.starts, told.segments, sizeof *told.starts, by_time);
+    for (unsigned i = 1; i < told.segments; i++) {
+        time_t apart = told.starts[i] - told.starts[i - 1];
+        n += apart > (time_t)window_s ? (unsigned)(apart / (time_t)window_s) - 1 : 0;
+    }
+    return n;
+}
+
 static void read_segments(void)
 {
     char command[160];
@@ -46,7 +81,8 @@ static void read_segments(void)
     memset(&told, 0, sizeof told);
     while (getline(&line, &size, f) > 0) {
         if (strncmp(line, "{\"kind\":\"segment\"", 17) == 0) {
-            told.segments++;
+            CHECK(told.segments < TOLD_MAX, "too many segments");
+            told.starts[told.segments++] = start_of(line);
             told.clock_steps += strstr(line, "clock_step") != NULL;
             told.shutdown += strstr(line, "\"shutdown\"") != NULL;
             told.hung += strstr(line, "worker_hung") != NULL;
@@ -75,24 +111,34 @@ static char *table_text(void)
     return text;
 }
 
-/* Its times count from where packets may come: on a busy machine the start takes long. */
+/* Once each worker has counted packets, and the run says so: on a busy machine the start takes
+ * long. What follows waits for what it wants to see, not for times. */
 static void *meddle_later(void *meddle)
 {
-    void *(*const *then)(void *) = meddle;
-    while (!atomic_load(&rig_runs))
-        rig_sleep(5000000);
-    return (*then)(NULL);
+    void (*const *then)(void) = meddle;
+    WAIT(atomic_load(&rig_runs) && least_received() > 0 && atomic_load(&rig_said.looks) > 2);
+    (*then)();
+    if (options.duration_s == 0)
+        kill(getpid(), SIGTERM);
+    return NULL;
 }
 
-/* Runs until `seconds` of the machine's time are over; `meddle` does something meanwhile. Returns
- * the exit status. */
-static int run(unsigned seconds, void *(*meddle)(void *))
+static void make_folder(void)
 {
-    static struct judge_options judge;
-    pthread_t meddler;
+    if (folder[0] != '\0')
+        return;
     snprintf(folder, sizeof folder, "%s/tellscope-live-XXXXXX",
              access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     CHECK(mkdtemp(folder) != NULL, "%s", folder);
+}
+
+/* Runs until `seconds` of the machine's time are over, or with 0, until `meddle` has done something
+ * meanwhile. Returns the exit status. */
+static int run(unsigned seconds, void (*meddle)(void))
+{
+    static struct judge_options judge;
+    pthread_t meddler;
+    make_folder();
     snprintf(table, sizeof table, "%s/table", folder);
     CHECK(freopen(table, "w", stdout) != NULL, "%s", table);
     CHECK(chmod(folder, folder_mode) == 0, "%s", folder);
