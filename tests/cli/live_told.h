@@ -18,6 +18,7 @@ static struct told {
     unsigned long long read, missed, no_mbuf, dropped, ok;
     unsigned long long watched_s; /* by the rows of nobody in particular */
     time_t starts[TOLD_MAX];
+    bool watched[TOLD_MAX]; /* seconds since the first began */
 } told;
 
 static unsigned long long number_in(const char *line, const char *name)
@@ -26,16 +27,20 @@ static unsigned long long number_in(const char *line, const char *name)
     return at != NULL ? strtoull(at + strlen(name), NULL, 10) : 0;
 }
 
-/* "out":[[0,5],[7,9]]: 7 */
-static unsigned long long seconds_of(const char *row)
+/* "out":[[0,5],[7,9]]: adds 7, of those no other segment of the window told of. */
+static void add_watched(const char *row)
 {
-    unsigned long long sum = 0, from, to;
+    unsigned long long from, to;
     int len;
+    time_t start = told.starts[told.segments - 1] - told.starts[0];
     const char *at = strstr(row, "\"out\":[");
     for (at = at != NULL ? at + 7 : ""; sscanf(at, "[%llu,%llu]%n", &from, &to, &len) == 2;
          at += len + (at[len] == ','))
-        sum += to - from;
-    return sum;
+        for (time_t s = start + (time_t)from; s < start + (time_t)to; s++) {
+            CHECK(s >= 0 && s < TOLD_MAX, "%lld s after the first window began", (long long)s);
+            told.watched_s += !told.watched[s];
+            told.watched[s] = true;
+        }
 }
 
 static time_t start_of(const char *line)
@@ -89,7 +94,8 @@ static void read_segments(void)
             told.started += strstr(line, "\"started\"") != NULL;
             told.dropped += number_in(line, "\"windows_dropped\":");
         } else if (strncmp(line, "{\"kind\":\"coverage\"", 18) == 0) {
-            told.watched_s += strstr(line, "\"client\"") == NULL ? seconds_of(line) : 0;
+            if (strstr(line, "\"client\"") == NULL)
+                add_watched(line);
         } else if (strncmp(line, "{\"kind\":\"totals\"", 16) == 0) {
             told.read += number_in(line, "\"read\":");
             told.missed += number_in(line, "\"lost_missed\":");

@@ -51,10 +51,10 @@ static void hand_over_nothing(void)
 
 static void jump(void)
 {
-    rig_sleep(3 * SECOND);
+    rig_sleep(4 * SECOND); /* of ours, 20: some whole slots of 5 */
     atomic_fetch_add(&rig_step_ns, (int64_t)(90 * SECOND));
     WAIT(atomic_load(&rig_said.steps) == 1);
-    rig_sleep(2 * SECOND);
+    rig_sleep(3 * SECOND);
 }
 
 static void clock_jumps(void)
@@ -73,7 +73,7 @@ static uint64_t link_down_s;
 
 static void pull_cable(void)
 {
-    rig_sleep(3 * SECOND);
+    rig_sleep(4 * SECOND);
     atomic_store(&rig_link, PORT_LINK_DOWN);
     WAIT(!atomic_load(&rig_said.link_up));
     uint64_t looks = atomic_load(&rig_said.looks); /* what came before may still be news */
@@ -83,7 +83,7 @@ static void pull_cable(void)
     link_down_s = (machine_ns() - began) * SPEED / SECOND;
     atomic_store(&rig_link, PORT_LINK_UP);
     WAIT(atomic_load(&rig_said.link_up));
-    rig_sleep(2 * SECOND);
+    rig_sleep(3 * SECOND);
 }
 
 static void link_goes_down(void)
@@ -149,6 +149,7 @@ static void disk_stops(void)
 /* The disk never comes back: the run ends within shutdown_s, and says what is lost. */
 static void stop_for_good(void)
 {
+    pthread_detach(pthread_self()); /* nobody comes to join it */
     more_written(1);
     atomic_store(&rig_disk_stopped, true);
 }
