@@ -68,9 +68,9 @@ static void check_ring(struct doctor *d, const struct doctor_port *o)
     if (unknown[0] != '\0')
         doctor_say(d, DOCTOR_FAIL, "device", o->id, NULL, "its driver knows no argument \"%s\"",
                    unknown);
-    (void)!number(device, "blocksz", &block);
-    (void)!number(device, "framesz", &frame);
-    (void)!number(device, "framecnt", &frames);
+    (void)number(device, "blocksz", &block);
+    (void)number(device, "framesz", &frame);
+    (void)number(device, "framecnt", &frames);
     if (frame < FRAME_LEAST || frame % FRAME_ALIGN != 0 || frame > FRAME_MOST + FRAME_HEAD)
         what = "framesz must be a multiple of 16, from 64 to 65312";
     else if (block < frame || block % 4096 != 0)

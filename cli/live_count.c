@@ -296,13 +296,13 @@ static void stage_line(const struct live_counts *c, enum stage stage, struct tex
 {
     text_printf(t, "  %-8s %s", stage_names[stage], stage == STAGE_IDLE ? "%  " : "ns ");
     for (unsigned i = 0; i < c->n_workers; i++) {
-        uint64_t all_ns = 0, of = c->workers[i].received;
-        for (unsigned k = 0; k < STAGE_N; k++)
-            all_ns += c->stage_ns[i][k];
-        double ns = (double)c->stage_ns[i][stage];
-        if (stage == STAGE_IDLE)
-            of = all_ns, ns *= 100;
-        text_printf(t, "%s%14.1f", i > 0 ? "  " : "", of > 0 ? ns / (double)of : 0);
+        double ns = (double)c->stage_ns[i][stage], of = (double)c->workers[i].received;
+        if (stage == STAGE_IDLE) {
+            of = 0;
+            for (unsigned k = 0; k < STAGE_N; k++)
+                of += (double)c->stage_ns[i][k] / 100;
+        }
+        text_printf(t, "%s%14.1f", i > 0 ? "  " : "", of > 0 ? ns / of : 0);
     }
     text_puts(t, "\n");
 }

@@ -15,10 +15,10 @@
  * Names:     see dns_name.h. A bad name is absent and makes the message malformed; where its end is
  *            clear the walk goes on, and so it does after broken data of a record.
  * Limits:    of questions past DNS_QUESTIONS_MAX only the type is kept, records past
- *            DNS_ANSWERS_MAX are walked but not kept, and where out->no_records only the addresses
- *            among the others are; names past the limits of dns_name.h are
- *            absent. An OPT record sets edns_* and rcode_ext, and is no answer. An opcode other
- * than QUERY (UPDATE, NOTIFY, ...) is walked alike. Bytes after the last record do not matter.
+ *            DNS_ANSWERS_MAX are walked but not kept, and of the others only the addresses are
+ *            where out->no_records; names past the limits of dns_name.h are absent. An OPT record
+ *            sets edns_* and rcode_ext, and is no answer. An opcode other than QUERY (UPDATE,
+ *            NOTIFY, ...) is walked alike. Bytes after the last record do not matter.
  * Cost:      no allocation, no recursion; linear in the message, plus at most DNS_NAMES_STEPS_MAX
  *            labels and pointers followed. */
 enum outcome dns_decode(struct cur in, const struct rec *rec, uint8_t sender, enum proto service,
