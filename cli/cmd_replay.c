@@ -281,7 +281,7 @@ int cmd_replay(int argc, char **argv)
         return EXIT_RUNTIME;
     }
     if (paths.n_skipped > 0 && (!r.quiet || paths.n == 0))
-        fprintf(stderr, "tellscope replay: %zu entries of folders are no captures: passed over\n",
+        fprintf(stderr, "tellscope replay: passed over in folders, as no captures: %zu\n",
                 paths.n_skipped);
     stop_catch();
     if (paths.n > 0) {

@@ -63,7 +63,7 @@ def folders():
     totals = t.replay(tree)
     names = [os.path.relpath(c["path"], tree) for c in totals["captures"]] if totals else []
     t.check(names == ["a.pcap", "below/b.gz", "below/b.pcap"], "captures of a folder: %s", names)
-    run(0, tree, says="3 entries of folders are no captures: passed over", quiet=False)
+    run(0, tree, says="passed over in folders, as no captures: 3", quiet=False)
     os.makedirs(t.path("empty", "below"))
     run(1, t.path("empty"), says="no capture found")
     run(4, t.path("tree", "notes.gz"), says="notes.gz: offset 0: not a capture")       # named, it must be one
